@@ -1,0 +1,74 @@
+"""What an oracle is: the data pack, the two signatures, the `Oracle` that carries both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+
+from .._jit import LazyKernel, array_type
+
+
+class OracleData(NamedTuple):
+    """The arrays that a compiled oracle reads; all C-contiguous and read-only.
+
+    Attributes
+    ----------
+    features : (rows, columns) float64
+        The nodes' data, stacked: rows `offsets[i]:offsets[i + 1]` belong to node i.
+    targets : (rows,) float64
+        One number a row.
+    offsets : (n_nodes + 1,) int64
+        Where each node's rows begin.
+    parameters : (any,) float64
+        Scalars of the formula, such as the l2 weight.
+    """
+
+    features: np.ndarray
+    targets: np.ndarray
+    offsets: np.ndarray
+    parameters: np.ndarray
+
+
+_vector = array_type(types.float64, 1)
+_vector_in = array_type(types.float64, 1, readonly=True)
+_integers_in = array_type(types.int64, 1, readonly=True)
+
+DATA = types.NamedTuple(
+    [array_type(types.float64, 2, readonly=True), _vector_in, _integers_in, _vector_in], OracleData
+)
+
+# gradient(node, x, rows, data, out): out <- gradient of f_node at x over the node's rows `rows`
+# (positions within the node, int64); an empty `rows` means all of them
+GRADIENT = types.void(types.int64, _vector_in, _integers_in, DATA, _vector)
+# objective(node, x, data) -> f_node(x)
+OBJECTIVE = types.float64(types.int64, _vector_in, DATA)
+
+GRADIENT_POINTER = types.FunctionType(GRADIENT)
+OBJECTIVE_POINTER = types.FunctionType(OBJECTIVE)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """First-order oracle of n node objectives f_i: R^d -> R.
+
+    Attributes
+    ----------
+    gradient, objective : LazyKernel
+        Compiled with the signatures `GRADIENT` and `OBJECTIVE`.
+    data : OracleData
+        What they read.
+    n_nodes, dim : int
+        Number of nodes n and of coordinates d.
+    n_samples : (n,) int64
+        Rows a mini-batch of node i may draw from; zeros where the objective has no samples.
+    """
+
+    gradient: LazyKernel
+    objective: LazyKernel
+    data: OracleData
+    n_nodes: int
+    dim: int
+    n_samples: np.ndarray
