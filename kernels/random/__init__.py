@@ -1,1 +1,292 @@
-"""TODO."""
+"""Counter-based random numbers: Philox4x32-10, the same integers from every backend.
+
+A draw is a function of a 64-bit key and of (index, step, stream), never of a state: it does not depend on
+threads, chunks or the order of evaluation. `make_key` turns what NumPy calls `rng` into the key. Stream
+numbers stand in `streams`, one for each use.
+
+Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import cpu, streams
+from .reference import ALIAS_BITS
+
+__all__ = [
+    "AliasTable",
+    "alias_sample",
+    "alias_table",
+    "distinct_integers",
+    "exponential",
+    "integers",
+    "make_key",
+    "philox4x32",
+    "streams",
+    "uniform",
+    "words",
+]
+
+Rng = None | int | np.random.SeedSequence | np.random.Generator
+
+
+def make_key(rng: Rng = None) -> int:
+    """Return a 64-bit key from anything that NumPy accepts as a source of randomness.
+
+    Parameters
+    ----------
+    rng : None, int, numpy.random.SeedSequence or numpy.random.Generator
+        None: fresh entropy. An int or a SeedSequence: the same key every time. A Generator: the next 64 bits
+        of its stream, so that it advances.
+
+    Returns
+    -------
+    int
+        Key in [0, 2^64).
+    """
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(0, 2**64, dtype=np.uint64))
+    if isinstance(rng, np.random.SeedSequence):
+        sequence = rng
+    elif rng is None or (isinstance(rng, int | np.integer) and not isinstance(rng, bool)):
+        if rng is not None and rng < 0:
+            raise ValueError(f"rng must be a non-negative seed, got {rng}")
+        sequence = np.random.SeedSequence(None if rng is None else int(rng))
+    else:
+        raise TypeError(f"rng must be None, an int, a SeedSequence or a Generator, got {type(rng).__name__}")
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def _check_range(stream: int, start: int, count: int, step: int) -> None:
+    if not 0 <= stream < 2**16:
+        raise ValueError(f"stream must be in [0, 2^16), got {stream}; take streams.USER for your own draws")
+    if count < 0:
+        raise ValueError(f"count must be non-negative, got {count}")
+    if start < 0 or start + count > 2**64:
+        raise ValueError(f"indices must be in [0, 2^64), got start={start}, count={count}")
+    if not 0 <= step < 2**30:
+        raise ValueError(f"step must be in [0, 2^30), got {step}")
+
+
+def philox4x32(counters: ArrayLike, key: int) -> np.ndarray:
+    """Apply Philox4x32-10 to counters.
+
+    Parameters
+    ----------
+    counters : (count, 4) array_like of integers
+        Counter words in [0, 2^32).
+    key : int
+        Key in [0, 2^64).
+
+    Returns
+    -------
+    (count, 4) uint32 array
+        The random words.
+    """
+    given = np.asarray(counters)
+    if given.ndim != 2 or given.shape[1] != 4:
+        raise ValueError(f"counters must have shape (count, 4), got {given.shape}")
+    if given.size and (given.min() < 0 or given.max() > 0xFFFFFFFF):
+        raise ValueError("counters must hold 32-bit words, in [0, 2^32)")
+    out = np.empty(given.shape, np.uint64)
+    cpu.fill_philox(np.ascontiguousarray(given, np.uint64), key, out)
+    return out.astype(np.uint32)
+
+
+def words(key: int, stream: int, start: int, count: int, *, step: int = 0) -> np.ndarray:
+    """Return the four 32-bit words of each index.
+
+    Parameters
+    ----------
+    key : int
+        From `make_key`.
+    stream : int
+        One of `streams`.
+    start, count : int
+        The indices start, ..., start + count - 1.
+    step : int
+        Second counter word.
+
+    Returns
+    -------
+    (count, 4) uint32 array
+        Philox of (index low, step, stream, index high).
+    """
+    _check_range(stream, start, count, step)
+    out = np.empty((count, 4), np.uint64)
+    cpu.fill_words(key, stream, start, step, out)
+    return out.astype(np.uint32)
+
+
+def uniform(key: int, stream: int, start: int, count: int, *, step: int = 0) -> np.ndarray:
+    """Return uniform deviates on [0, 1): multiples of 2^-53.
+
+    Parameters
+    ----------
+    key, stream, start, count, step
+        As in `words`.
+
+    Returns
+    -------
+    (count,) float64 array
+        One deviate an index.
+    """
+    _check_range(stream, start, count, step)
+    out = np.empty(count)
+    cpu.fill_uniform(key, stream, start, step, out)
+    return out
+
+
+def exponential(key: int, stream: int, start: int, count: int, *, step: int = 0) -> np.ndarray:
+    """Return exponential deviates of mean 1.
+
+    Parameters
+    ----------
+    key, stream, start, count, step
+        As in `words`.
+
+    Returns
+    -------
+    (count,) float64 array
+        -log(1 - uniform), at most 36.8.
+    """
+    _check_range(stream, start, count, step)
+    out = np.empty(count)
+    cpu.fill_exponential(key, stream, start, step, out)
+    return out
+
+
+def integers(bound: int, key: int, stream: int, start: int, count: int, *, step: int = 0) -> np.ndarray:
+    """Return integers on [0, bound), exactly uniform (multiply and shift with rejection, Lemire 2019).
+
+    Parameters
+    ----------
+    bound : int
+        Exclusive upper end, in [1, 2^32].
+    key, stream, start, count, step
+        As in `words`.
+
+    Returns
+    -------
+    (count,) int64 array
+        One integer an index.
+    """
+    if not 1 <= bound <= 2**32:
+        raise ValueError(f"bound must be in [1, 2^32], got {bound}")
+    _check_range(stream, start, count, step)
+    out = np.empty(count, np.int64)
+    cpu.fill_integers(bound, key, stream, start, step, out)
+    return out
+
+
+def distinct_integers(count: int, bound: int, key: int, stream: int, index: int) -> np.ndarray:
+    """Return distinct integers in [0, bound), every subset equally likely (Floyd's method).
+
+    Parameters
+    ----------
+    count : int
+        How many, at most `bound`.
+    bound : int
+        Exclusive upper end, in [1, 2^32].
+    key, stream, index : int
+        As in `words`, for one index.
+
+    Returns
+    -------
+    (count,) int64 array
+        In the order drawn.
+    """
+    if not 0 <= count <= bound <= 2**32 or bound < 1:
+        raise ValueError(f"need 0 <= count <= bound <= 2^32, got count={count}, bound={bound}")
+    _check_range(stream, index, 1, count // 4)
+    out = np.empty(count, np.int64)
+    cpu.fill_distinct(bound, key, stream, index, count, out)
+    return out
+
+
+@dataclass(frozen=True)
+class AliasTable:
+    """Alias table with 2^bits cells of equal probability: a draw reads one cell.
+
+    Attributes
+    ----------
+    threshold : (2^bits,) uint64
+        A coin in [0, 2^(62 - bits)) below it stays in the cell, else it goes to the alias.
+    alias : (2^bits,) int32
+        The other category of each cell.
+    bits : int
+        Base-2 logarithm of the number of cells.
+    """
+
+    threshold: np.ndarray
+    alias: np.ndarray
+    bits: int
+
+
+def alias_table(weights: ArrayLike) -> AliasTable:
+    """Build the table that draws category k with probability weights[k] / sum(weights).
+
+    The probabilities are rounded to integers over 2^62 that add up exactly; all else is integer arithmetic.
+    A category of weight zero is never drawn. Cost O(number of categories).
+
+    Parameters
+    ----------
+    weights : (count,) array_like
+        Non-negative, finite, not all zero.
+
+    Returns
+    -------
+    AliasTable
+        See there. Source: Vose, "A linear algorithm for generating random numbers with a given
+        distribution" (1991).
+    """
+    w = np.asarray(weights, float)
+    if w.ndim != 1 or w.size == 0:
+        raise ValueError(f"weights must be a non-empty vector, got shape {w.shape}")
+    if not np.isfinite(w).all() or (w < 0).any():
+        raise ValueError("weights must be finite and non-negative")
+    largest = w.max()
+    if largest == 0:
+        raise ValueError("weights must not all be zero")
+    bits = max(w.size - 1, 0).bit_length()
+    if bits > 31:
+        raise ValueError(f"at most 2^31 categories, got {w.size}")
+    w = w / largest  # a sum of huge weights must not overflow
+    scaled = np.zeros(1 << bits, np.uint64)
+    scaled[: w.size] = (w / w.sum() * 2.0**ALIAS_BITS).astype(np.uint64)
+    total = sum(int(part.sum()) for part in np.array_split(scaled, max(1, scaled.size >> 10)))
+    top = int(np.argmax(w))
+    scaled[top] = int(scaled[top]) + (1 << ALIAS_BITS) - total
+    threshold = np.empty(1 << bits, np.uint64)
+    alias = np.empty(1 << bits, np.int32)
+    cpu.build_alias(scaled, threshold, alias)
+    threshold.flags.writeable = False
+    alias.flags.writeable = False
+    return AliasTable(threshold, alias, bits)
+
+
+def alias_sample(
+    table: AliasTable, key: int, stream: int, start: int, count: int, *, step: int = 0
+) -> np.ndarray:
+    """Draw categories from an alias table.
+
+    Parameters
+    ----------
+    table : AliasTable
+        From `alias_table`.
+    key, stream, start, count, step
+        As in `words`; words 2 and 3 are used.
+
+    Returns
+    -------
+    (count,) int64 array
+        One category an index.
+    """
+    _check_range(stream, start, count, step)
+    out = np.empty(count, np.int64)
+    cpu.fill_alias(key, stream, start, step, table.threshold, table.alias, table.bits, out)
+    return out
