@@ -1,5 +1,360 @@
 """First-order oracles of the nodes' objectives, compiled, on one uniform data pack.
 
-Every problem, whatever its formula, is an `Oracle`: two compiled functions and the four arrays that they read.
-One compiled loop of a solver therefore serves all problems.
+Every problem, whatever its formula, is an `Oracle`: two compiled functions and the four arrays that they
+read. One compiled loop of a solver therefore serves all problems. `quadratic`, `least_squares`, `logistic`
+and `custom` make oracles; `gradient`, `gradients`, `mean_gradient`, `objective`, `objectives` and
+`mean_objective` evaluate any.
+
+To add an oracle: write its gradient and objective in `cpu.py` with the signatures `GRADIENT` and `OBJECTIVE`,
+its definition in `reference.py`, and a constructor here.
 """
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import cpu
+from .checks import frozen, node_index, own_array, point, real_array, row_positions
+from .custom import PerformanceWarning, custom
+from .types import (
+    DATA,
+    GRADIENT,
+    GRADIENT_POINTER,
+    OBJECTIVE,
+    OBJECTIVE_POINTER,
+    Oracle,
+    OracleData,
+)
+
+__all__ = [
+    "DATA",
+    "GRADIENT",
+    "GRADIENT_POINTER",
+    "OBJECTIVE",
+    "OBJECTIVE_POINTER",
+    "Oracle",
+    "OracleData",
+    "PerformanceWarning",
+    "custom",
+    "gradient",
+    "gradients",
+    "least_squares",
+    "logistic",
+    "mean_gradient",
+    "mean_objective",
+    "objective",
+    "objectives",
+    "quadratic",
+]
+
+_ALL_ROWS = np.empty(0, dtype=np.int64)
+_ALL_ROWS.flags.writeable = False
+
+
+# -- constructors ----------------------------------------------------------------------------------------
+
+
+def quadratic(H: ArrayLike, b: ArrayLike, constants: ArrayLike | None = None) -> Oracle:
+    """Oracle of f_i(x) = x'H_i x/2 - b_i'x + c_i.
+
+    Parameters
+    ----------
+    H : (n, d, d) array_like
+        Hessians, symmetric (not checked here).
+    b : (n, d) array_like
+        Linear terms.
+    constants : (n,) array_like, optional
+        The c_i, zero by default; they shift objectives only.
+
+    Returns
+    -------
+    Oracle
+        Without samples. Its features are the H_i stacked, (n d, d).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, or shapes that do not fit.
+    """
+    H = own_array("H", H, 3)
+    b = own_array("b", b, 2)
+    n, d = H.shape[:2]
+    if n == 0 or d == 0 or H.shape[2] != d:
+        raise ValueError(f"H must be (n, d, d) with n, d >= 1, got shape {H.shape}")
+    if b.shape != (n, d):
+        raise ValueError(f"b must be {(n, d)} to fit H, got shape {b.shape}")
+    constants = own_array("constants", np.zeros(n) if constants is None else constants, 1)
+    if constants.shape != (n,):
+        raise ValueError(f"constants must be {(n,)} to fit H, got shape {constants.shape}")
+    data = OracleData(
+        frozen(H.reshape(n * d, d)),
+        frozen(b.reshape(n * d)),
+        frozen(np.arange(n + 1, dtype=np.int64) * d),
+        constants,
+    )
+    no_samples = frozen(np.zeros(n, dtype=np.int64))
+    return Oracle(cpu.quadratic_gradient, cpu.quadratic_objective, data, n, d, no_samples)
+
+
+def least_squares(features: ArrayLike, targets: ArrayLike, offsets: ArrayLike, l2: float = 0.0) -> Oracle:
+    """Oracle of f_i(x) = |A_i x - b_i|^2 / (2 m_i) + l2/2 |x|^2, evaluated on the data.
+
+    Parameters
+    ----------
+    features : (M, d) array_like
+        The A_i stacked: rows `offsets[i]:offsets[i + 1]` belong to node i.
+    targets : (M,) array_like
+        The b_i stacked.
+    offsets : (n + 1,) array_like of int
+        From 0 to M, strictly increasing: every node has at least one row.
+    l2 : float
+        Weight of the ridge term, >= 0.
+
+    Returns
+    -------
+    Oracle
+        Node i has m_i samples; over a batch, m_i is the batch's size.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, or shapes, offsets or l2 that do not fit.
+
+    Notes
+    -----
+    A full gradient costs 4 m_i d flops; where d < 2 m_i, `quadratic` with H_i = A_i'A_i/m_i + l2 I
+    needs fewer.
+    """
+    return _of_samples(
+        cpu.least_squares_gradient, cpu.least_squares_objective, features, targets, offsets, l2
+    )
+
+
+def logistic(features: ArrayLike, labels: ArrayLike, offsets: ArrayLike, l2: float = 0.0) -> Oracle:
+    """Oracle of f_i(x) = (1/m_i) sum_j log(1 + exp(-y_j a_j'x)) + l2/2 |x|^2.
+
+    Parameters
+    ----------
+    features : (M, d) array_like
+        The a_j: rows `offsets[i]:offsets[i + 1]` belong to node i.
+    labels : (M,) array_like
+        The y_j, -1 or +1.
+    offsets : (n + 1,) array_like of int
+        From 0 to M, strictly increasing: every node has at least one row.
+    l2 : float
+        Weight of the ridge term, >= 0.
+
+    Returns
+    -------
+    Oracle
+        Node i has m_i samples; over a batch, m_i is the batch's size.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, labels other than -1 and +1, or shapes, offsets or l2 that do not fit.
+    """
+    labels = real_array("labels", labels, 1)
+    wrong = np.flatnonzero(np.abs(labels) != 1.0)
+    if wrong.size:
+        raise ValueError(f"labels must be -1 or +1, got labels[{wrong[0]}] = {labels[wrong[0]]}")
+    functions = cpu.logistic_gradient, cpu.logistic_objective
+    return _of_samples(*functions, features, labels, offsets, l2)
+
+
+def _of_samples(
+    gradient: Any, objective: Any, features: ArrayLike, targets: ArrayLike, offsets: ArrayLike, l2: float
+) -> Oracle:
+    features = own_array("features", features, 2)
+    targets = own_array("targets", targets, 1)
+    n_rows, d = features.shape
+    if d == 0:
+        raise ValueError("features must have at least one column")
+    if targets.shape != (n_rows,):
+        raise ValueError(f"features has {n_rows} rows but there are {targets.size} targets (or labels)")
+    offsets = np.array(offsets)
+    if offsets.ndim != 1 or offsets.dtype.kind not in "iu":
+        raise TypeError(f"offsets must be a 1-D array of integers, got {offsets.dtype} {offsets.shape}")
+    if offsets.size < 2 or offsets[0] != 0 or offsets[-1] != n_rows:
+        raise ValueError(f"offsets must run from 0 to the {n_rows} rows of features, got {offsets}")
+    sizes = np.diff(offsets.astype(np.int64))
+    if sizes.min() < 1:
+        node = int(np.argmax(sizes < 1))
+        raise ValueError(
+            f"every node needs at least one row, but offsets[{node}:{node + 2}] = {offsets[node : node + 2]}"
+        )
+    if not (np.isfinite(l2) and l2 >= 0):
+        raise ValueError(f"l2 must be a finite number >= 0, got {l2}")
+    data = OracleData(
+        features,
+        targets,
+        frozen(offsets.astype(np.int64)),
+        frozen(np.array([l2], dtype=np.float64)),
+    )
+    return Oracle(gradient, objective, data, sizes.size, d, frozen(sizes))
+
+
+# -- evaluation ------------------------------------------------------------------------------------------
+
+
+def gradient(oracle: Oracle, node: int, x: ArrayLike, rows: ArrayLike | None = None) -> np.ndarray:
+    """Gradient of one node's objective.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any.
+    node : int
+        In 0..n-1.
+    x : (d,) array_like
+        Where.
+    rows : (b,) array_like of int, optional
+        A mini-batch: positions within the node's rows, repetitions allowed. The mean runs over these rows.
+
+    Returns
+    -------
+    (d,) float64 array
+
+    Raises
+    ------
+    TypeError, ValueError, IndexError
+        A shape that does not fit, a node or row that does not exist.
+    """
+    node = node_index(oracle, node)
+    x = point(oracle, x)
+    batch = _ALL_ROWS if rows is None else row_positions(oracle, node, rows)
+    out = np.empty(oracle.dim)
+    cpu.node_gradient(oracle.gradient.compiled(), oracle.data, node, x, batch, out)
+    return out
+
+
+def gradients(oracle: Oracle, X: ArrayLike) -> np.ndarray:
+    """Gradients grad f_i(X_i), one row a node.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any.
+    X : (n, d) array_like
+        Row i is where node i's gradient is taken.
+
+    Returns
+    -------
+    (n, d) float64 array
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape that does not fit.
+    """
+    X = real_array("X", X, 2)
+    shape = (oracle.n_nodes, oracle.dim)
+    if X.shape != shape:
+        raise ValueError(f"X must be (n_nodes, dim) = {shape}, got shape {X.shape}")
+    out = np.empty(shape)
+    cpu.stacked_gradients(oracle.gradient.compiled(), oracle.data, X, out)
+    return out
+
+
+def mean_gradient(oracle: Oracle, x: ArrayLike) -> np.ndarray:
+    """Gradient of f = (1/n) sum_i f_i.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any.
+    x : (d,) array_like
+        Where.
+
+    Returns
+    -------
+    (d,) float64 array
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape that does not fit.
+    """
+    x = point(oracle, x)
+    out = np.empty(oracle.dim)
+    cpu.mean_gradient(oracle.gradient.compiled(), oracle.data, oracle.n_nodes, x, out)
+    return out
+
+
+def objective(oracle: Oracle, node: int, x: ArrayLike) -> float:
+    """Objective f_node(x) of one node.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any; a custom one without an objective gives NaN.
+    node : int
+        In 0..n-1.
+    x : (d,) array_like
+        Where.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError, IndexError
+        A shape that does not fit, a node that does not exist.
+    """
+    return float(_objectives(oracle, node_index(oracle, node), 1, x)[0])
+
+
+def objectives(oracle: Oracle, x: ArrayLike) -> np.ndarray:
+    """Objectives f_i(x) of all nodes.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any; a custom one without an objective gives NaN.
+    x : (d,) array_like
+        Where.
+
+    Returns
+    -------
+    (n,) float64 array
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape that does not fit.
+    """
+    return _objectives(oracle, 0, oracle.n_nodes, x)
+
+
+def mean_objective(oracle: Oracle, x: ArrayLike) -> float:
+    """Objective f(x) = (1/n) sum_i f_i(x).
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any; a custom one without an objective gives NaN.
+    x : (d,) array_like
+        Where.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape that does not fit.
+    """
+    with np.errstate(over="ignore"):  # at extreme x the sum is inf, which is its right value
+        return float(objectives(oracle, x).mean())
+
+
+def _objectives(oracle: Oracle, first: int, count: int, x: ArrayLike) -> np.ndarray:
+    x = point(oracle, x)
+    out = np.empty(count)
+    cpu.node_objectives(oracle.objective.compiled(), oracle.data, first, x, out)
+    return out

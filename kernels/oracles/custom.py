@@ -1,0 +1,180 @@
+"""Oracles from a user's own Python functions: compiled where numba can, called back where it cannot."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit, objmode
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
+
+from .._jit import LazyKernel
+from .checks import frozen, positive_int
+from .types import GRADIENT, OBJECTIVE, Oracle, OracleData
+
+
+class PerformanceWarning(UserWarning):
+    """A call works, but much slower than it could."""
+
+
+def custom(
+    gradient: Callable[[int, np.ndarray, np.ndarray], None],
+    objective: Callable[[int, np.ndarray], float] | None = None,
+    *,
+    n_nodes: int,
+    dim: int,
+    compiled: bool = True,
+) -> Oracle:
+    """Oracle of user functions.
+
+    Compiles at once, and tries the gradient at node 0 and x = 0 to see that it writes all of `out`.
+
+    Parameters
+    ----------
+    gradient : callable
+        `gradient(node, x, out)` writes grad f_node(x) to every entry of `out`; x is read-only, both are (d,)
+        float64 arrays. A plain Python function that `numba.njit` can compile, or an njit function. Numba
+        copies arrays that the function closes over when it compiles: later changes to them are not seen.
+    objective : callable, optional
+        `objective(node, x)` returns f_node(x) as a float. Without it, every objective is NaN; gradients and
+        whatever uses only gradients work.
+    n_nodes, dim : int
+        Number of nodes n and of coordinates d.
+    compiled : bool
+        False calls the Python functions as they are: the slow path, for functions that numba cannot compile.
+
+    Returns
+    -------
+    Oracle
+        Without samples: mini-batches are not possible.
+
+    Warns
+    -----
+    PerformanceWarning
+        When the functions run in Python, because numba cannot compile them or because `compiled=False`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A function is not callable, a size is not positive, or `gradient` leaves a part of `out` unwritten.
+        What the functions themselves raise reaches the caller, from compiled loops too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def gradient(node, x, out):
+    ...     for k in range(x.size):
+    ...         out[k] = x[k] - node
+    >>> oracle = custom(gradient, n_nodes=3, dim=2)
+    """
+    n_nodes, dim = positive_int("n_nodes", n_nodes), positive_int("dim", dim)
+    for name, function in (("gradient", gradient), ("objective", objective)):
+        if not callable(function) and not (name == "objective" and function is None):
+            raise TypeError(f"{name} must be a function, got {type(function).__name__}")
+    kernels = None
+    reason = "compiled=False was asked for"
+    if compiled:
+        try:
+            kernels = _compile_wrappers(gradient, objective)
+        except NumbaError as error:
+            reason = f"numba cannot compile them ({_one_line(error)})"
+    if kernels is None:
+        warnings.warn(
+            f"the custom oracle runs in Python, much slower than compiled: {reason}. To compile it, write "
+            "loops, scalars and NumPy calls that numba.njit accepts (try numba.njit on the functions alone).",
+            PerformanceWarning,
+            stacklevel=2,
+        )
+        kernels = _python_wrappers(gradient, objective)
+    _check_writes_everything(kernels[0], dim)
+    return Oracle(*kernels, _no_data(n_nodes, dim), n_nodes, dim, frozen(np.zeros(n_nodes, dtype=np.int64)))
+
+
+def _compile_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKernel]:
+    user_gradient = gradient if isinstance(gradient, Dispatcher) else njit(nogil=True)(gradient)
+
+    def gradient_wrapper(node, x, rows, data, out):
+        user_gradient(node, x, out)
+
+    if objective is None:
+        objective = _unknown_objective
+    user_objective = objective if isinstance(objective, Dispatcher) else njit(nogil=True)(objective)
+
+    def objective_wrapper(node, x, data):
+        return user_objective(node, x)
+
+    kernels = (
+        LazyKernel(gradient_wrapper, GRADIENT, {"nogil": True}),
+        LazyKernel(objective_wrapper, OBJECTIVE, {"nogil": True}),
+    )
+    for kernel in kernels:
+        kernel.compiled()
+    return kernels
+
+
+def _unknown_objective(node, x):
+    return np.nan
+
+
+def _python_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKernel]:
+    gradient = getattr(gradient, "py_func", gradient)
+    objective = getattr(objective or _unknown_objective, "py_func", objective or _unknown_objective)
+
+    def call_gradient(node: int, x: np.ndarray, out: np.ndarray) -> None:
+        gradient(node, _read_only_view(x), out)
+
+    def call_objective(node: int, x: np.ndarray) -> float:
+        return float(objective(node, _read_only_view(x)))
+
+    def gradient_wrapper(node, x, rows, data, out):
+        with objmode():
+            call_gradient(node, x, out)
+
+    def objective_wrapper(node, x, data):
+        with objmode(value="float64"):
+            value = call_objective(node, x)
+        return value
+
+    return LazyKernel(gradient_wrapper, GRADIENT, {}), LazyKernel(objective_wrapper, OBJECTIVE, {})
+
+
+def _read_only_view(x: np.ndarray) -> np.ndarray:
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
+def _no_data(n_nodes: int, dim: int) -> OracleData:
+    return OracleData(
+        frozen(np.empty((0, dim))),
+        frozen(np.empty(0)),
+        frozen(np.zeros(n_nodes + 1, dtype=np.int64)),
+        frozen(np.empty(0)),
+    )
+
+
+def _check_writes_everything(gradient: LazyKernel, dim: int) -> None:
+    """Raise if entries of `out` keep what stood there before; `out += ...` is caught too."""
+    x, rows = frozen(np.zeros(dim)), frozen(np.empty(0, dtype=np.int64))
+    data = _no_data(1, dim)
+    over_nan, over_zero = np.full(dim, np.nan), np.zeros(dim)
+    gradient(0, x, rows, data, over_nan)
+    if not np.isnan(over_nan).any():
+        return
+    gradient(0, x, rows, data, over_zero)
+    unwritten = np.flatnonzero(np.isnan(over_nan) & ~np.isnan(over_zero))
+    if unwritten.size:
+        raise ValueError(
+            f"gradient(node, x, out) must overwrite every entry of out, but it left or added to "
+            f"out[{unwritten[0]}] ({unwritten.size} of {dim} entries): assign with out[...] = "
+        )
+
+
+def _one_line(error: Exception) -> str:
+    """The part of a numba error that says what is wrong, without colours and banners."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("Failed in", "During:", "File "))]
+    return (lines[0] if lines else type(error).__name__)[:200]

@@ -1,0 +1,48 @@
+"""NumPy: what each oracle computes. Short, slow, and what the tests compare the compiled kernels with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def _select(A: np.ndarray, b: np.ndarray, rows: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.asarray(rows, dtype=np.int64)
+    return (A[rows], b[rows]) if rows.size else (A, b)
+
+
+def quadratic_gradient(x: np.ndarray, H: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """H x - b."""
+    return H @ x - b
+
+
+def quadratic_objective(x: np.ndarray, H: np.ndarray, b: np.ndarray, constant: float = 0.0) -> float:
+    """x'Hx/2 - b'x + constant."""
+    return float(x @ H @ x / 2 - b @ x + constant)
+
+
+def least_squares_gradient(
+    x: np.ndarray, A: np.ndarray, b: np.ndarray, l2: float, rows: ArrayLike = ()
+) -> np.ndarray:
+    """A'(Ax - b)/m + l2 x, over `rows` of one node's (A, b); all of them when empty."""
+    A, b = _select(A, b, rows)
+    return A.T @ (A @ x - b) / len(b) + l2 * x
+
+
+def least_squares_objective(x: np.ndarray, A: np.ndarray, b: np.ndarray, l2: float) -> float:
+    """|Ax - b|^2 / (2m) + l2/2 |x|^2."""
+    return float(np.sum((A @ x - b) ** 2) / (2 * len(b)) + l2 / 2 * (x @ x))
+
+
+def logistic_gradient(
+    x: np.ndarray, A: np.ndarray, y: np.ndarray, l2: float, rows: ArrayLike = ()
+) -> np.ndarray:
+    """Mean of -y a / (1 + exp(y a'x)) over `rows` of one node's (A, y), all when empty, + l2 x."""
+    A, y = _select(A, y, rows)
+    weights = -y * np.exp(-np.logaddexp(0.0, y * (A @ x)))
+    return A.T @ weights / len(y) + l2 * x
+
+
+def logistic_objective(x: np.ndarray, A: np.ndarray, y: np.ndarray, l2: float) -> float:
+    """Mean of log(1 + exp(-y a'x)) + l2/2 |x|^2."""
+    return float(np.mean(np.logaddexp(0.0, -y * (A @ x))) + l2 / 2 * (x @ x))
