@@ -4,7 +4,7 @@ import pytest
 
 
 class RootIsAFolder:
-    """Collect the root as a plain folder, not as a package of tests that pytest would import a second time."""
+    """Collect the root as a plain folder, not as a package of tests to be imported a second time."""
 
     def pytest_collect_directory(self, path, parent):
         return pytest.Dir.from_parent(parent, path=path) if path == parent.config.rootpath else None

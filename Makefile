@@ -1,0 +1,71 @@
+# Every target works from a fresh clone; nothing is installed outside .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SMALL := $(VENV)/.installed-demo
+FULL := $(VENV)/.installed-dev
+# one process a core, at most four: more only repeat the compilation of the kernels
+WORKERS ?= logical
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# two pips in one environment spoil each other
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all lint format bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1|/p' Makefile | \
+	  while IFS='|' read -r target text; do printf '  make %-10s %s\n' "$$target" "$$text"; done
+
+install: $(FULL) .links/gossamer ## make .venv with gossamer (editable) and all development tools
+
+demo: $(if $(wildcard $(FULL)),$(FULL),$(SMALL)) ## install what a first look needs, and show gossamer at work
+	@$(BIN)/gossamer demo
+
+test: install lint ## lint, then all tests but the slow ones
+	$(PYTEST) -m "not slow"
+
+test-all: install lint ## lint, then all tests
+	$(PYTEST)
+
+lint: install ## style, spelling, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/typos
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+
+format: install ## repair what ruff can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## time the kernels and solvers on this machine (needs it quiet)
+	$(BIN)/python -m pytest bench
+
+clean: ## remove builds and caches (.venv stays)
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	find . \( -name .git -o -name $(VENV) \) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "gossamer needs Python 3.11 or newer, and '$(PYTHON)' is not:"; $(PYTHON) --version; \
+	  echo "name another one, for example: make PYTHON=python3.12 $(or $(MAKECMDGOALS),install)"; exit 1; } >&2
+	$(PYTHON) -m venv $(VENV)
+
+# pyproject.toml says what to install, _version.py what is installed: their dates decide.
+$(SMALL): pyproject.toml _version.py | $(BIN)/python
+	@echo "installing gossamer and what its demo needs into $(VENV)"
+	@$(PIP) install --editable ".[plot,data]"
+	@touch $@
+
+$(FULL): pyproject.toml _version.py | $(BIN)/python
+	@echo "installing gossamer and its development tools into $(VENV)"
+	@$(PIP) install --editable ".[dev]"
+	@touch $@
+
+# type checkers cannot follow the mapping of the root to `gossamer`; they can follow this link
+.links/gossamer:
+	@mkdir -p .links
+	@ln -sfn .. $@

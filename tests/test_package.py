@@ -1,0 +1,248 @@
+"""The package as a whole: its files, its imports, its documentation, and what the repository may hold."""
+
+import ast
+import dataclasses
+import enum
+import importlib
+import importlib.metadata
+import inspect
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import gossamer
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("graphs", "problems", "kernels", "solvers")
+NOT_PACKAGED = {"tests", "bench", "notebooks", "build", "dist", "out"}
+
+
+def python(*arguments, cwd=ROOT, **environment):
+    """Run this interpreter; fail with its output when it fails."""
+    run = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, env=os.environ | environment
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def tracked_files():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def source_folders():
+    """Every folder that holds Python files of the package, as the parts of its path from the root."""
+    yield ()
+    for top in ROOT.iterdir():
+        if top.is_dir() and not top.name.startswith(".") and top.name not in NOT_PACKAGED:
+            for path in top.rglob("*.py"):
+                yield path.relative_to(ROOT).parts[:-1]
+
+
+# files and versions
+
+
+def test_every_folder_of_the_package_is_listed_in_pyproject():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = set(source_folders())
+    without_init = sorted("/".join(f) for f in folders if not ROOT.joinpath(*f, "__init__.py").is_file())
+    assert not without_init, "these folders have no __init__.py"
+    assert settings["packages"] == sorted(".".join(("gossamer", *parts)) for parts in folders)
+
+
+def test_the_versions_agree():
+    assert gossamer.__version__ == importlib.metadata.version("gossamer")
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == gossamer.__version__
+
+
+def test_no_machine_paths_or_package_sources_in_tracked_files():
+    forbidden = re.compile(
+        r"(?<![\w.~<>$}])/(?:home|root|Users|work|mnt)/[\w.]|[A-Z]:\\{1,2}Users|file:///[\w]"
+        r"|--(?:extra-)?index-url|pypi[.]org/simple|files[.]pythonhosted"
+    )
+    found = []
+    for path in tracked_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if match := forbidden.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
+    assert found == []
+
+
+# imports
+
+
+def test_import_leaves_the_heavy_libraries_alone():
+    heavy = ["cvxpy", "networkx", "matplotlib", "pandas", "sklearn", "topohub", "typer", "rich"]
+    rooms = ", ".join(f"gossamer.{room}" for room in ROOMS)
+    loaded = python("-c", f"import sys, gossamer, {rooms}; print([n for n in {heavy} if n in sys.modules])")
+    assert loaded.strip() == "[]"
+
+
+def test_each_module_is_imported_once():
+    """pytest may not import the package again under the name of the checkout's folder, or of a room."""
+    twice = [
+        f"{name}: {file}"
+        for name, module in list(sys.modules.items())
+        if (file := getattr(module, "__file__", None))
+        and Path(file).is_relative_to(ROOT)
+        and Path(file).relative_to(ROOT).parts[0] not in NOT_PACKAGED | {".venv"}
+        and name.partition(".")[0] != "gossamer"
+        and name != "__main__"
+    ]
+    assert twice == []
+
+
+@pytest.mark.parametrize("cwd", [ROOT, ROOT / "tests", ROOT.parent], ids=["root", "tests", "outside"])
+def test_pytest_from_any_folder_imports_each_module_once(cwd):
+    this = f"{__file__}::test_each_module_is_imported_once"
+    assert "1 passed" in python("-m", "pytest", "-q", "-p", "no:cacheprovider", this, cwd=cwd)
+
+
+def test_no_compiled_code_outside_kernels():
+    found = []
+    for room in ("graphs", "problems", "solvers"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom):
+                    names = [node.module or "", *(alias.name for alias in node.names)]
+                compiling = {"numba", "njit", "lazy_njit"} & {name.partition(".")[0] for name in names}
+                found += [f"{path.relative_to(ROOT)}:{node.lineno}: {name}" for name in compiling]
+    assert found == []
+
+
+# documentation
+
+
+def public_packages():
+    for room in ROOMS:
+        package = importlib.import_module(f"gossamer.{room}")
+        yield package
+        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            if info.ispkg and not info.name.rpartition(".")[2].startswith("_"):
+                yield importlib.import_module(info.name)
+
+
+def public_objects():
+    for package in public_packages():
+        for name in getattr(package, "__all__", []):
+            value = getattr(package, name)
+            if inspect.isclass(value) or inspect.isroutine(value) or hasattr(value, "__wrapped__"):
+                yield f"{package.__name__}.{name}", value
+
+
+def documented_parameters(docstring):
+    """Names that the sections Parameters, Other Parameters and Attributes of a docstring define."""
+    lines = inspect.cleandoc(docstring).splitlines()
+    titles = [i - 1 for i, line in enumerate(lines) if i and re.fullmatch(r"-{3,} *", line)]
+    names = set()
+    for start, end in pairwise([*titles, len(lines)]):
+        if lines[start].strip() in ("Parameters", "Other Parameters", "Attributes"):
+            for line in lines[start + 2 : end]:
+                if line and not line[0].isspace():
+                    names.update(name.strip(" *`") for name in line.partition(" :")[0].split(","))
+    return names
+
+
+def parameters(value):
+    """Names of the parameters that a docstring has to define."""
+    if inspect.isclass(value):
+        if issubclass(value, (enum.Enum, BaseException)):
+            return []
+        if not dataclasses.is_dataclass(value) and not inspect.isfunction(value.__init__):
+            return []
+    names = inspect.signature(value).parameters
+    return [name for name in names if name != "self" and not name.startswith("_")]
+
+
+def documentation_faults(name, value):
+    docstring = value.__doc__ or ""
+    summary = docstring.strip().partition("\n")[0]
+    if not summary or (inspect.isclass(value) and docstring.startswith(f"{value.__name__}(")):
+        return [f"{name}: no docstring"]  # the second: what `dataclass` writes by itself
+    missing = [p for p in parameters(value) if p not in documented_parameters(docstring)]
+    return [f"{name}: Parameters do not name {missing}"] if missing else []
+
+
+def test_public_packages_say_what_is_public():
+    silent = [
+        package.__name__
+        for package in public_packages()
+        if not hasattr(package, "__all__")
+        and any(
+            getattr(value, "__module__", "").startswith(package.__name__) and not name.startswith("_")
+            for name, value in vars(package).items()
+            if callable(value)
+        )
+    ]
+    assert silent == []
+
+
+def test_public_objects_are_documented():
+    assert [fault for name, value in public_objects() for fault in documentation_faults(name, value)] == []
+
+
+def test_the_documentation_check_finds_faults():
+    def good(x, *rest, axis=0):
+        """Sum.
+
+        Parameters
+        ----------
+        x, *rest : array
+            Summands.
+        axis : int
+            Axis.
+
+        Returns
+        -------
+        total : array
+            Their sum.
+        """
+
+    def partial(x, total):
+        """Sum.
+
+        Parameters
+        ----------
+        x : array
+            Summand.
+
+        Returns
+        -------
+        total : array
+            Not a parameter.
+        """
+
+    @dataclasses.dataclass
+    class Undocumented:
+        x: int
+
+    assert documentation_faults("good", good) == []
+    assert documentation_faults("partial", partial) == ["partial: Parameters do not name ['total']"]
+    assert documentation_faults("Undocumented", Undocumented) == ["Undocumented: no docstring"]
+    assert documentation_faults("none", lambda: None) == ["none: no docstring"]
+
+
+def test_the_examples_of_the_readme_run(tmp_path):
+    """In order, in one process, as a reader would paste them."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    if not blocks:
+        pytest.skip("README.md has no examples")
+    script = tmp_path / "readme.py"
+    script.write_text("\n".join(blocks))
+    python(str(script), cwd=tmp_path, MPLBACKEND="Agg")
