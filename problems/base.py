@@ -1,0 +1,124 @@
+"""What every problem offers to a solver."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..kernels import oracles
+from ..kernels.oracles.checks import frozen
+
+
+class Problem(ABC):
+    """Minimise f(x) = (1/n) sum_i f_i(x) over R^d, where node i alone knows f_i.
+
+    A subclass builds its oracles and says how curved the f_i are and where f is least.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Full gradients and objectives of the nodes.
+    sample_oracle : Oracle, optional
+        The same objectives as means over samples, for mini-batches. Its objectives are used where both exist,
+        because sums of squares lose fewer digits than expanded quadratics.
+
+    Attributes
+    ----------
+    oracle : Oracle
+        As given.
+    """
+
+    def __init__(self, oracle: oracles.Oracle, sample_oracle: oracles.Oracle | None = None):
+        self.oracle = oracle
+        self._sample_oracle = sample_oracle
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes n."""
+        return self.oracle.n_nodes
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates d."""
+        return self.oracle.dim
+
+    @property
+    def sample_oracle(self) -> oracles.Oracle:
+        """Oracle whose `rows` choose a mini-batch of a node's samples; `n_samples` says how many there are.
+
+        Raises
+        ------
+        ValueError
+            The problem has no samples.
+        """
+        if self._sample_oracle is None:
+            raise ValueError(f"{type(self).__name__} has no samples: mini-batches need full gradients here")
+        return self._sample_oracle
+
+    @property
+    def smoothness(self) -> float:
+        """Smallest L such that every f_i is L-smooth (or a bound, where a subclass says so)."""
+        return self._curvatures[1]
+
+    @property
+    def strong_convexity(self) -> float:
+        """Largest mu >= 0 such that every f_i is mu-strongly convex (or a bound)."""
+        return self._curvatures[0]
+
+    def gradient(self, i: int, x: ArrayLike) -> np.ndarray:
+        """Gradient of f_i at x, (d,)."""
+        return oracles.gradient(self.oracle, i, x)
+
+    def gradients(self, X: ArrayLike) -> np.ndarray:
+        """Gradients of f_i at row i of X, (n, d)."""
+        return oracles.gradients(self.oracle, X)
+
+    def full_gradient(self, x: ArrayLike) -> np.ndarray:
+        """Gradient of f at x, (d,)."""
+        return oracles.mean_gradient(self.oracle, x)
+
+    def node_objective(self, i: int, x: ArrayLike) -> float:
+        """f_i(x)."""
+        return oracles.objective(self._sample_oracle or self.oracle, i, x)
+
+    def objective(self, x: ArrayLike) -> float:
+        """f(x)."""
+        return oracles.mean_objective(self._sample_oracle or self.oracle, x)
+
+    def solution(self) -> np.ndarray:
+        """Minimiser of f, (d,), near machine precision; computed once, read-only.
+
+        Where there are many, the one of least norm.
+
+        Raises
+        ------
+        ValueError
+            f has no minimiser, or none could be found.
+        """
+        return self._solution
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(n_nodes={self.n_nodes}, dim={self.dim}{self._details()})"
+
+    def _details(self) -> str:
+        """More of the repr, beginning with a comma."""
+        return ""
+
+    @cached_property
+    def _curvatures(self) -> tuple[float, float]:
+        return self._curvature_bounds()
+
+    @cached_property
+    def _solution(self) -> np.ndarray:
+        return frozen(self._minimizer())
+
+    @abstractmethod
+    def _curvature_bounds(self) -> tuple[float, float]:
+        """Return (strong convexity, smoothness), worst over the nodes."""
+
+    @abstractmethod
+    def _minimizer(self) -> np.ndarray:
+        """Compute `solution`, by NumPy and SciPy alone so that it also checks the compiled oracles."""
