@@ -38,8 +38,8 @@ class Quadratic(Problem):
     Notes
     -----
     `smoothness` and `strong_convexity` are the extreme eigenvalues over all H_i. `solution` solves
-    mean(H) x = mean(b) by Cholesky and refines with residuals in extended precision; where mean(H) is singular
-    it is the solution of least norm, and a ValueError where f is unbounded below.
+    mean(H) x = mean(b) by Cholesky and refines with residuals in extended precision. Where mean(H) is
+    singular, it is the solution of least norm, and a ValueError where f is unbounded below.
 
     Examples
     --------
@@ -55,13 +55,12 @@ class Quadratic(Problem):
         self.H = H
         self.b = b
         eigenvalues = np.linalg.eigvalsh(H)
-        low, high = eigenvalues[:, 0], eigenvalues[:, -1]
-        node = int(np.argmin(low))
-        if low[node] < -_ROUNDING * max(high[node], 0.0):
-            raise ValueError(
-                f"H[{node}] must be positive semidefinite, but has the eigenvalue {low[node]:.6g}"
-            )
-        self._bounds = max(float(low[node]), 0.0), max(float(high.max()), 0.0)
+        low, high = eigenvalues[:, 0], np.maximum(eigenvalues[:, -1], 0.0)
+        wrong = np.flatnonzero(low < -_ROUNDING * high)
+        if wrong.size:
+            i = wrong[0]
+            raise ValueError(f"H[{i}] must be positive semidefinite, but has the eigenvalue {low[i]:.6g}")
+        self._bounds = max(float(low.min()), 0.0), float(high.max())
 
     def _curvature_bounds(self) -> tuple[float, float]:
         return self._bounds

@@ -42,8 +42,8 @@ def split_rows(
         See the module. `sorted` keeps the order of equal targets.
     alpha : float, optional
         Concentration of `dirichlet`, > 0: for each class, the nodes' shares are drawn from the symmetric
-        Dirichlet distribution of this parameter (Hsu, Qi and Brown 2019 draw each node's class mix so). Towards
-        0 each class sits on one node; large values give near equal shares.
+        Dirichlet distribution of this parameter. Towards 0 each class sits on one node; large values give
+        near equal shares.
     bins : int, optional
         With `dirichlet`, the classes are this many quantile bins of the targets, for regression; by default
         each distinct target is a class.
