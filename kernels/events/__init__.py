@@ -1,1 +1,349 @@
-"""TODO."""
+"""Poisson events and the compiled DADAO loop that consumes them.
+
+An event stream superposes the nodes' gradient clocks and the edges' communication clocks into one Poisson
+process: the gap is exponential, the slot is drawn from an alias table, both from one Philox block that
+belongs to the event's number. Streams of any length are made in chunks of any size, with the same bits.
+
+`dadao_advance` applies a chunk of events to DADAO's state; `reference` holds the same dynamics in NumPy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import random
+from ..oracles.types import Oracle
+from . import cpu
+from .cpu import COMMUNICATION_EVENT, GRADIENT_EVENT, Batches, DadaoConstants
+
+__all__ = [
+    "COMMUNICATION_EVENT",
+    "GRADIENT_EVENT",
+    "Batches",
+    "DadaoConstants",
+    "EventStream",
+    "Events",
+    "check_events",
+    "dadao_advance",
+    "dadao_integrals",
+    "dadao_iterates",
+    "dadao_rows",
+    "poisson_events",
+]
+
+CHUNK = 1 << 16  # events made at a time: about 1 MB, which stays in the cache
+
+
+class Events(NamedTuple):
+    """Events in the order of their times.
+
+    Attributes
+    ----------
+    time : (count,) float64
+        In units of the mean gap between two gradients of a node, where the node rates are 1.
+    kind : (count,) uint8
+        `GRADIENT_EVENT` (0) or `COMMUNICATION_EVENT` (1).
+    index : (count,) int32
+        The node of a gradient, the edge of a communication.
+    """
+
+    time: np.ndarray
+    kind: np.ndarray
+    index: np.ndarray
+
+
+def _rates(name: str, rates: ArrayLike) -> np.ndarray:
+    checked = np.asarray(rates, float)
+    if checked.ndim != 1:
+        raise ValueError(f"{name} must be a vector of rates, got shape {checked.shape}")
+    if not np.isfinite(checked).all() or (checked < 0).any():
+        raise ValueError(f"{name} must be finite and non-negative; clip or drop the others")
+    return checked
+
+
+class EventStream:
+    """The superposed Poisson clocks of a network.
+
+    Parameters
+    ----------
+    node_rates : (n,) array_like
+        Gradient rate of each node.
+    edge_rates : (m,) array_like
+        Communication rate of each edge.
+    key : int
+        64-bit key, from `kernels.random.make_key`.
+
+    Attributes
+    ----------
+    total_rate : float
+        Sum of all rates: events per unit of time.
+    """
+
+    def __init__(self, node_rates: ArrayLike, edge_rates: ArrayLike, key: int):
+        nodes, edges = _rates("node_rates", node_rates), _rates("edge_rates", edge_rates)
+        self.n_nodes = nodes.size
+        self.key = key
+        rates = np.concatenate([nodes, edges])
+        self.total_rate = float(rates.sum())
+        if self.total_rate == 0:
+            raise ValueError("all rates are zero: no event would ever happen; give one node or edge a rate")
+        self._table = random.alias_table(rates)
+
+    def take(self, start: int, time: float, count: int) -> Events:
+        """Return events number start, ..., start + count - 1, given the time of the event before them.
+
+        Parameters
+        ----------
+        start : int
+            Number of the first event.
+        time : float
+            Time of event start - 1 (0 for start = 0): it is the one thing that events pass on.
+        count : int
+            How many.
+
+        Returns
+        -------
+        Events
+            The same for any way of cutting the stream.
+        """
+        events = Events(np.empty(count), np.empty(count, np.uint8), np.empty(count, np.int32))
+        table = self._table
+        cpu.fill_events(
+            self.key,
+            start,
+            time,
+            self.total_rate,
+            self.n_nodes,
+            table.threshold,
+            table.alias,
+            table.bits,
+            *events,
+        )
+        return events
+
+
+def poisson_events(
+    node_rates: ArrayLike,
+    edge_rates: ArrayLike,
+    *,
+    n_events: int | None = None,
+    horizon: float | None = None,
+    key: int,
+) -> Events:
+    """Draw the gradient and communication events of a network.
+
+    Parameters
+    ----------
+    node_rates : (n,) array_like
+        Gradient rate of each node.
+    edge_rates : (m,) array_like
+        Communication rate of each edge.
+    n_events : int, optional
+        Number of events.
+    horizon : float, optional
+        Draw all events up to this time. Give one of `n_events` and `horizon`.
+    key : int
+        64-bit key, from `kernels.random.make_key`.
+
+    Returns
+    -------
+    Events
+        Times, kinds, indices. For streams that do not fit in memory see `EventStream.take`.
+    """
+    stream = EventStream(node_rates, edge_rates, key)
+    if (n_events is None) == (horizon is None):
+        raise ValueError("give either n_events or horizon")
+    if n_events is not None:
+        if n_events < 0:
+            raise ValueError(f"n_events must be non-negative, got {n_events}")
+        return stream.take(0, 0.0, n_events)
+    assert horizon is not None
+    if not 0 <= horizon < np.inf:
+        raise ValueError(f"horizon must be finite and non-negative, got {horizon}")
+    chunks: list[Events] = []
+    start, time = 0, 0.0
+    while time <= horizon:
+        chunks.append(stream.take(start, time, CHUNK))
+        start += CHUNK
+        time = float(chunks[-1].time[-1])
+    joined = Events(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
+    keep = int(np.searchsorted(joined.time, horizon, side="right"))
+    return Events(*(part[:keep] for part in joined))
+
+
+def check_events(events: tuple[ArrayLike, ArrayLike, ArrayLike], n_nodes: int, n_edges: int) -> Events:
+    """Return a user's event stream as contiguous arrays of the right types.
+
+    Parameters
+    ----------
+    events : tuple of three (count,) array_like
+        Times (finite, non-negative, non-decreasing), kinds (0 or 1), indices (of a node or an edge).
+    n_nodes, n_edges : int
+        Bounds of the indices.
+
+    Returns
+    -------
+    Events
+        Checked copies where a conversion was needed.
+    """
+    if len(events) != 3:
+        raise ValueError("events must be (time, kind, index), three vectors of one length")
+    time, kind, index = (np.asarray(part) for part in events)
+    if time.ndim != 1 or time.shape != kind.shape or time.shape != index.shape:
+        shapes = time.shape, kind.shape, index.shape
+        raise ValueError(f"events must be three vectors of one length, got shapes {shapes}")
+    if not (np.issubdtype(kind.dtype, np.integer) or kind.dtype == bool) or not np.issubdtype(
+        index.dtype, np.integer
+    ):
+        raise ValueError(f"event kinds and indices must be integers, got {kind.dtype} and {index.dtype}")
+    time = np.ascontiguousarray(time, np.float64)
+    if time.size:
+        if not np.isfinite(time).all() or time[0] < 0 or (np.diff(time) < 0).any():
+            raise ValueError("event times must be finite, non-negative and sorted; sort the events by time")
+        if not np.isin(kind, (GRADIENT_EVENT, COMMUNICATION_EVENT)).all():
+            raise ValueError("event kinds must be 0 (gradient) or 1 (communication)")
+        limit = np.where(kind == GRADIENT_EVENT, n_nodes, n_edges)
+        if (index < 0).any() or (index >= limit).any():
+            bad = int(np.flatnonzero((index < 0) | (index >= limit))[0])
+            what = "node" if kind[bad] == GRADIENT_EVENT else "edge"
+            raise ValueError(f"event {bad} names {what} {index[bad]}, but there are {limit[bad]} {what}s")
+    return Events(time, np.ascontiguousarray(kind, np.uint8), np.ascontiguousarray(index, np.int32))
+
+
+def dadao_rows(X: np.ndarray, constants: DadaoConstants) -> np.ndarray:
+    """Return DADAO's start in storage form: X given, X~ = Y = Y~ = Z = Z~ = 0.
+
+    Parameters
+    ----------
+    X : (n, d) array
+        Start of each node.
+    constants : DadaoConstants
+        Only nu is read.
+
+    Returns
+    -------
+    (n, 6, d) float64 array
+        Rows s, D, hY, hT, zb, G of each node (module `cpu`).
+    """
+    rows = np.zeros((X.shape[0], 6, X.shape[1]))
+    rows[:, cpu.S] = X / 2
+    rows[:, cpu.D] = X
+    rows[:, cpu.HT] = constants.nu * X / 2
+    return rows
+
+
+_NO_AREA = np.empty((0, 0))
+
+
+def dadao_advance(
+    events: Events,
+    start: int,
+    edges: np.ndarray,
+    rows: np.ndarray,
+    last: np.ndarray,
+    constants: DadaoConstants,
+    oracle: Oracle,
+    *,
+    batches: Batches | None = None,
+    area: np.ndarray | None = None,
+    average_from: float = 0.0,
+) -> int:
+    """Apply events to DADAO's state, in place.
+
+    Parameters
+    ----------
+    events : Events
+        As `check_events` or `EventStream.take` return them.
+    start : int
+        Number of the first of them in the whole stream: mini-batches are drawn by it.
+    edges : (m, 2) int32 array
+        The graph's edges.
+    rows : (n, 6, d) float64 array
+        State in storage form.
+    last : (n,) float64 array
+        Time to which each node has been flowed.
+    constants : DadaoConstants
+        Flow and jumps.
+    oracle : Oracle
+        Gradients of the nodes.
+    batches : Batches, optional
+        Mini-batches; full gradients without.
+    area : (n, d) float64 array, optional
+        Adds up the integrals of the nodes' X over time.
+    average_from : float
+        Time from which `area` counts.
+
+    Returns
+    -------
+    int
+        Number of gradients among the events.
+    """
+    if batches is None:
+        batches = Batches(0, oracle.n_samples, np.uint64(0))
+    return cpu.advance(
+        *events,
+        start,
+        edges,
+        rows,
+        last,
+        constants,
+        oracle.gradient.compiled(),
+        oracle.data,
+        batches,
+        _NO_AREA if area is None else area,
+        average_from,
+    )
+
+
+def dadao_iterates(rows: np.ndarray, last: np.ndarray, time: float, constants: DadaoConstants) -> np.ndarray:
+    """Return the nodes' X, (n, d), all flowed to one time; the state is left as it is.
+
+    Parameters
+    ----------
+    rows, last
+        State, as in `dadao_advance`.
+    time : float
+        No earlier than any of `last`.
+    constants : DadaoConstants
+        Only r is read.
+
+    Returns
+    -------
+    (n, d) float64 array
+        The iterates.
+    """
+    out = np.empty((rows.shape[0], rows.shape[2]))
+    cpu.flowed_iterates(rows, last, constants.r, time, out)
+    return out
+
+
+def dadao_integrals(
+    area: np.ndarray,
+    rows: np.ndarray,
+    last: np.ndarray,
+    time: float,
+    constants: DadaoConstants,
+    average_from: float,
+) -> np.ndarray:
+    """Return the integrals of the nodes' X from `average_from` to `time`, (n, d); the state is left as it is.
+
+    Parameters
+    ----------
+    area : (n, d) array
+        Integrals up to `last`, from `dadao_advance`.
+    rows, last, time, constants
+        As in `dadao_iterates`.
+    average_from : float
+        Lower end of the integrals.
+
+    Returns
+    -------
+    (n, d) float64 array
+        Divide by time - average_from for the time average.
+    """
+    out = area.copy()
+    cpu.integrated_iterates(rows, last, constants.r, time, average_from, out)
+    return out

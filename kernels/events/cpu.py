@@ -1,0 +1,317 @@
+"""Poisson events and the DADAO loop in Numba.
+
+DADAO's state is kept in the form in which the flow between events is nearly diagonal: per node six rows
+
+    s = (X + X~)/2    D = X - X~    hY = Y - Yp    hT = Y~ - Y~p    zb = (Z + 2 Z~)/3    G = Z - Z~
+
+with Yp = -(nu s + zb) + nu D/2 - (2k/3) G and Y~p = -(nu s + zb) + (k/3) G, the quasi-static parts of Y, Y~.
+The flow leaves s and zb alone, scales D and G, and rotates (hY, hT): 6 multiplications a coordinate instead
+of 20. A node's six rows lie next to each other, and a node is flowed only when an event touches it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, types
+
+from .._jit import array_type, lazy_njit
+from ..oracles.types import DATA, GRADIENT_POINTER
+from ..random.cpu import alias_draw, distinct, to_exponential, words
+from ..random.streams import BATCH, EVENT
+
+GRADIENT_EVENT = 0
+COMMUNICATION_EVENT = 1
+S, D, HY, HT, ZB, G = range(6)
+
+_EVENT = np.uint64(EVENT)
+_BATCH = np.uint64(BATCH)
+_ZERO = np.uint64(0)
+
+
+class DadaoConstants(NamedTuple):
+    """DADAO's constants as the compiled loop reads them.
+
+    Attributes
+    ----------
+    r : float
+        sqrt(nu / L); it sets the flow: eta = eta~ = alpha~ = r/8, alpha = r/4, theta = 1/(2r).
+    nu : float
+        mu / 2.
+    gamma, gamma_tilde, delta, delta_tilde : float
+        Gradient jumps of X, X~, and of Y~ (their sum).
+    beta, beta_tilde : float
+        Communication jumps of Z, Z~.
+    """
+
+    r: float
+    nu: float
+    gamma: float
+    gamma_tilde: float
+    delta: float
+    delta_tilde: float
+    beta: float
+    beta_tilde: float
+
+
+CONSTANTS = types.NamedUniTuple(types.float64, 8, DadaoConstants)
+
+
+class Batches(NamedTuple):
+    """Mini-batches as the compiled loop reads them; size 0 stands for full gradients.
+
+    Attributes
+    ----------
+    size : int
+        Rows a gradient; nodes with no more rows than that use all of them.
+    n_samples : (n,) int64
+        Rows of each node.
+    key : uint64
+        Of the random draws.
+    """
+
+    size: int
+    n_samples: np.ndarray
+    key: np.uint64
+
+
+BATCHES = types.NamedTuple([types.int64, array_type(types.int64, 1, readonly=True), types.uint64], Batches)
+
+
+@lazy_njit(
+    types.float64(
+        types.uint64,  # key
+        types.uint64,  # index of the first event
+        types.float64,  # time of the event before it
+        types.float64,  # total rate
+        types.int64,  # n_nodes
+        array_type(types.uint64, 1, readonly=True),  # threshold
+        array_type(types.int32, 1, readonly=True),  # alias
+        types.int64,  # bits
+        array_type(types.float64, 1),
+        array_type(types.uint8, 1),
+        array_type(types.int32, 1),
+    )
+)
+def fill_events(key, start, time, rate, n_nodes, threshold, alias, bits, times, kinds, indices):
+    """Fill the arrays with consecutive events; return the time of the last one.
+
+    Each event is one Philox block: words 0, 1 give the gap, words 2, 3 the slot (node, then edge). Times are
+    added up one by one, so a stream cut anywhere goes on with the same bits.
+    """
+    mean_gap = 1.0 / rate
+    for e in range(times.shape[0]):
+        w0, w1, w2, w3 = words(key, _EVENT, start + np.uint64(e), _ZERO, _ZERO)
+        time += to_exponential(w0, w1) * mean_gap
+        slot = alias_draw(threshold, alias, bits, w2, w3)
+        times[e] = time
+        if slot < n_nodes:
+            kinds[e] = GRADIENT_EVENT
+            indices[e] = slot
+        else:
+            kinds[e] = COMMUNICATION_EVENT
+            indices[e] = slot - n_nodes
+    return time
+
+
+@njit(cache=True, nogil=True)
+def flow_coefficients(r, t):
+    """Coefficients of the flow over a time t: scale of D, scale of G, and the 2 x 2 matrix on (hY, hT)."""
+    q = math.exp(-r * t / 8.0)
+    w = math.sqrt(0.125 - r * r / 64.0)
+    cs = math.cos(w * t)
+    sn = math.sin(w * t) / w
+    half = 0.125 * r * sn  # alpha sn / 2
+    return (
+        q * q,
+        q * q * q,
+        q * (cs - half),
+        q * 0.25 * r * sn,
+        -q * sn / (2.0 * r),
+        q * (cs + half),
+    )
+
+
+@njit(cache=True, nogil=True)
+def accumulate(row, area, r, last, now, begin):
+    """Add the integral of X = s + D/2 over [last, now], from `begin` on, to area; D decays at rate r/4."""
+    if now <= begin:
+        return
+    start = max(last, begin)
+    s = row[S]
+    d = row[D]
+    decay = 2.0 / r * math.exp(-0.25 * r * (start - last)) * -math.expm1(-0.25 * r * (now - start))
+    for k in range(s.shape[0]):
+        area[k] += s[k] * (now - start) + d[k] * decay
+
+
+@njit(cache=True, nogil=True)
+def communicate(a, b, coef_a, coef_b, constants):
+    """Flow two nodes and exchange Y + Z along their edge; a and b are their (6, d) rows."""
+    nu = constants.nu
+    k = 1.0 / (1.0 + 0.375 * constants.r * constants.r)
+    p = (constants.beta + 2.0 * constants.beta_tilde) / 3.0
+    q = constants.beta_tilde - constants.beta
+    cy = -p + 2.0 * k * q / 3.0
+    ct = -p - k * q / 3.0
+    cg = (2.0 / 3.0) * (1.0 - k)
+    half_nu = 0.5 * nu
+    a_d, a_g, a00, a01, a10, a11 = coef_a
+    b_d, b_g, b00, b01, b10, b11 = coef_b
+    s1, d1, y1, t1, z1, g1 = a[S], a[D], a[HY], a[HT], a[ZB], a[G]
+    s2, d2, y2, t2, z2, g2 = b[S], b[D], b[HY], b[HT], b[ZB], b[G]
+    for c in range(s1.shape[0]):
+        da = a_d * d1[c]
+        ga = a_g * g1[c]
+        ya = a00 * y1[c] + a01 * t1[c]
+        ta = a10 * y1[c] + a11 * t1[c]
+        db = b_d * d2[c]
+        gb = b_g * g2[c]
+        yb = b00 * y2[c] + b01 * t2[c]
+        tb = b10 * y2[c] + b11 * t2[c]
+        # Y + Z = hY - nu s + nu D/2 + (2/3)(1 - k) G: zb cancels
+        m = (ya - nu * s1[c] + half_nu * da + cg * ga) - (yb - nu * s2[c] + half_nu * db + cg * gb)
+        d1[c] = da
+        d2[c] = db
+        y1[c] = ya + cy * m
+        y2[c] = yb - cy * m
+        t1[c] = ta + ct * m
+        t2[c] = tb - ct * m
+        z1[c] -= p * m
+        z2[c] += p * m
+        g1[c] = ga + q * m
+        g2[c] = gb - q * m
+
+
+@njit(cache=True, nogil=True)
+def flow_to_gradient(a, coef, x):
+    """Flow one node and write its X."""
+    a_d, a_g, a00, a01, a10, a11 = coef
+    s, d, y, t, g = a[S], a[D], a[HY], a[HT], a[G]
+    for c in range(x.shape[0]):
+        dc = a_d * d[c]
+        yc = y[c]
+        tc = t[c]
+        d[c] = dc
+        g[c] *= a_g
+        y[c] = a00 * yc + a01 * tc
+        t[c] = a10 * yc + a11 * tc
+        x[c] = s[c] + 0.5 * dc
+
+
+@njit(cache=True, nogil=True)
+def gradient_jump(a, x, gradient, constants):
+    """Apply the gradient's jump to a flowed node."""
+    nu = constants.nu
+    k3 = 1.0 / (3.0 + 1.125 * constants.r * constants.r)  # k / 3
+    cs = 0.5 * (constants.gamma + constants.gamma_tilde)
+    cd = constants.gamma_tilde - constants.gamma
+    cy = nu * constants.gamma_tilde
+    ct = constants.delta + constants.delta_tilde - nu * cs
+    s, d, y, t, z, g = a[S], a[D], a[HY], a[HT], a[ZB], a[G]
+    for c in range(x.shape[0]):
+        step = gradient[c] - nu * x[c] - (t[c] - nu * s[c] - z[c] + k3 * g[c])
+        s[c] -= cs * step
+        d[c] += cd * step
+        y[c] -= cy * step
+        t[c] += ct * step
+
+
+@lazy_njit(
+    types.int64(
+        array_type(types.float64, 1, readonly=True),  # times
+        array_type(types.uint8, 1, readonly=True),  # kinds
+        array_type(types.int32, 1, readonly=True),  # indices
+        types.int64,  # index of the first event
+        array_type(types.int32, 2, readonly=True),  # edges
+        array_type(types.float64, 3),  # rows
+        array_type(types.float64, 1),  # last
+        CONSTANTS,
+        GRADIENT_POINTER,
+        DATA,
+        BATCHES,
+        array_type(types.float64, 2),  # area
+        types.float64,  # average_from
+    )
+)
+def advance(
+    times, kinds, indices, start, edges, rows, last, constants, gradient, data, batches, area, average_from
+):
+    """Apply events to the rows (n, 6, d) and to the nodes' clocks; return the number of gradients."""
+    dim = rows.shape[2]
+    r = constants.r
+    x = np.empty(dim)
+    grad = np.empty(dim)
+    picked = np.empty(batches.size, np.int64)
+    stamps = np.full(batches.n_samples.max() if batches.size > 0 else 0, -1, np.int64)
+    averaging = area.shape[0] > 0
+    n_gradients = 0
+    for e in range(times.shape[0]):
+        now = times[e]
+        if kinds[e] == GRADIENT_EVENT:
+            i = indices[e]
+            a = rows[i]
+            if averaging:
+                accumulate(a, area[i], r, last[i], now, average_from)
+            flow_to_gradient(a, flow_coefficients(r, now - last[i]), x)
+            last[i] = now
+            use = 0
+            if batches.size > 0 and batches.size < batches.n_samples[i]:
+                use = batches.size
+                index = np.uint64(start + e)
+                distinct(use, batches.n_samples[i], batches.key, _BATCH, index, stamps, e, picked)
+            gradient(i, x, picked[:use], data, grad)
+            gradient_jump(a, x, grad, constants)
+            n_gradients += 1
+        else:
+            i = edges[indices[e], 0]
+            j = edges[indices[e], 1]
+            a = rows[i]
+            b = rows[j]
+            if averaging:
+                accumulate(a, area[i], r, last[i], now, average_from)
+                accumulate(b, area[j], r, last[j], now, average_from)
+            coef_a = flow_coefficients(r, now - last[i])
+            coef_b = flow_coefficients(r, now - last[j])
+            last[i] = now
+            last[j] = now
+            communicate(a, b, coef_a, coef_b, constants)
+    return n_gradients
+
+
+@lazy_njit(
+    types.void(
+        array_type(types.float64, 3, readonly=True),
+        array_type(types.float64, 1, readonly=True),
+        types.float64,
+        types.float64,
+        array_type(types.float64, 2),
+    )
+)
+def flowed_iterates(rows, last, r, now, out):
+    """Write X at time `now` without touching the state."""
+    for i in range(rows.shape[0]):
+        scale = 0.5 * math.exp(-0.25 * r * (now - last[i]))
+        s = rows[i, S]
+        d = rows[i, D]
+        x = out[i]
+        for c in range(x.shape[0]):
+            x[c] = s[c] + scale * d[c]
+
+
+@lazy_njit(
+    types.void(
+        array_type(types.float64, 3, readonly=True),
+        array_type(types.float64, 1, readonly=True),
+        types.float64,
+        types.float64,
+        types.float64,
+        array_type(types.float64, 2),
+    )
+)
+def integrated_iterates(rows, last, r, now, begin, area):
+    """Bring the integrals of X up to time `now` without touching the state."""
+    for i in range(rows.shape[0]):
+        accumulate(rows[i], area[i], r, last[i], now, begin)
