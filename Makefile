@@ -7,7 +7,7 @@ FULL := $(VENV)/.installed-dev
 # one process a core, at most four: more only repeat the compilation of the kernels
 WORKERS ?= logical
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 # two pips in one environment spoil each other
 .NOTPARALLEL:
