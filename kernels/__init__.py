@@ -1,1 +1,10 @@
-"""TODO."""
+"""Compiled kernels, functions on arrays: one family a folder.
+
+`random` (counter-based random numbers), `oracles` (gradients and objectives of the nodes), `events` (Poisson
+events and the DADAO loop). In each family `reference.py` is the definition in NumPy and `cpu.py` the Numba
+kernels; the public functions check their arguments.
+"""
+
+from . import events, oracles, random
+
+__all__ = ["events", "oracles", "random"]

@@ -1,1 +1,13 @@
-"""TODO."""
+"""Decentralised optimisation methods: one class each, all with `solve(problem, graph)`.
+
+`Solver` is the base, `Result` what `solve` returns, `Trace` its record, `State` what a run goes on from. A
+new method is one module with a frozen dataclass, and one line here.
+"""
+
+from .base import Solver
+from .dadao import DADAO, DADAOParameters
+from .result import Result
+from .state import State
+from .trace import Trace
+
+__all__ = ["DADAO", "DADAOParameters", "Result", "Solver", "State", "Trace"]

@@ -20,6 +20,7 @@ from . import cpu
 from .cpu import COMMUNICATION_EVENT, GRADIENT_EVENT, Batches, DadaoConstants
 
 __all__ = [
+    "CHUNK",
     "COMMUNICATION_EVENT",
     "GRADIENT_EVENT",
     "Batches",
@@ -213,15 +214,15 @@ def check_events(events: tuple[ArrayLike, ArrayLike, ArrayLike], n_nodes: int, n
     return Events(time, np.ascontiguousarray(kind, np.uint8), np.ascontiguousarray(index, np.int32))
 
 
-def dadao_rows(X: np.ndarray, constants: DadaoConstants) -> np.ndarray:
+def dadao_rows(X: np.ndarray, nu: float) -> np.ndarray:
     """Return DADAO's start in storage form: X given, X~ = Y = Y~ = Z = Z~ = 0.
 
     Parameters
     ----------
     X : (n, d) array
         Start of each node.
-    constants : DadaoConstants
-        Only nu is read.
+    nu : float
+        mu / 2.
 
     Returns
     -------
@@ -231,7 +232,7 @@ def dadao_rows(X: np.ndarray, constants: DadaoConstants) -> np.ndarray:
     rows = np.zeros((X.shape[0], 6, X.shape[1]))
     rows[:, cpu.S] = X / 2
     rows[:, cpu.D] = X
-    rows[:, cpu.HT] = constants.nu * X / 2
+    rows[:, cpu.HT] = nu * X / 2
     return rows
 
 

@@ -1,0 +1,316 @@
+"""The base of all solvers: validate, run, record, stop.
+
+A solver is a frozen dataclass of hyper-parameters with two methods: `_start` (its variables at time zero) and
+`_prepare` (everything that depends on the problem and the graph, as an object that applies events). All else,
+from the trace to resuming, happens here once.
+"""
+
+from __future__ import annotations
+
+import abc
+import time as clock
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..graphs import Graph
+from ..kernels import random
+from ..problems import Problem
+from .progress import progress_bar
+from .result import Result
+from .state import State
+from .trace import Trace
+
+Record = dict[str, Any]
+Callback = Callable[[State, Record], None]
+
+
+class Prepared(Protocol):
+    """A solver bound to a problem and a graph: what `Solver._prepare` returns."""
+
+    n_events: float
+    """Events that there are: infinity, or the length of a given stream."""
+
+    record_every: int
+    """Events between two records, unless the user says otherwise: metrics then cost little."""
+
+    def advance(self, state: State, n_events: int, max_time: float) -> None:
+        """Apply up to n_events events that happen by max_time; change the state in place."""
+        ...
+
+    def iterates(self, state: State) -> np.ndarray:
+        """The nodes' X (n, d) at state.time; the state stays as it is."""
+        ...
+
+    def average(self, state: State) -> np.ndarray | None:
+        """Time average of the mean iterate (d,), where it was asked for."""
+        ...
+
+    def time_limit(self, tol: float) -> float:
+        """A simulated time by which theory promises the tolerance, with a wide margin."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Solver(abc.ABC):
+    """A method with its hyper-parameters; `solve` runs it.
+
+    Subclasses are frozen dataclasses whose fields are hyper-parameters (None stands for theory's value).
+    """
+
+    @abc.abstractmethod
+    def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the solver's variables at time zero; X (n, d) is the start of each node."""
+
+    @abc.abstractmethod
+    def _prepare(self, problem: Problem, graph: Graph, key: int) -> Prepared:
+        """Check hyper-parameters against the problem and the graph and bind them together."""
+
+    def init(
+        self, problem: Problem, graph: Graph, x0: ArrayLike | None = None, *, rng: random.Rng = 0
+    ) -> State:
+        """Return the state before the first event.
+
+        Parameters
+        ----------
+        problem : Problem
+            The nodes' objectives.
+        graph : Graph
+            Connected, with as many nodes as the problem.
+        x0 : (d,) or (n, d) array_like, optional
+            Start, zero by default.
+        rng : None, int, SeedSequence or Generator
+            Source of randomness; equal seeds give equal bits.
+
+        Returns
+        -------
+        State
+            To be moved on by `advance`.
+        """
+        if problem.n_nodes != graph.n_nodes:
+            raise ValueError(
+                f"the problem has {problem.n_nodes} nodes and the graph {graph.n_nodes}; they must agree"
+            )
+        X = _start_iterates(x0, problem.n_nodes, problem.dim)
+        key = random.make_key(rng)
+        prepared = self._prepare(problem, graph, key)
+        state = State(type(self).__name__, key, self._start(problem, graph, X))
+        state.prepared = (self, problem, graph, prepared)
+        return state
+
+    def advance(
+        self, state: State, problem: Problem, graph: Graph, n_events: int = 1, *, max_time: float = np.inf
+    ) -> State:
+        """Apply the next events to a state, in place.
+
+        Parameters
+        ----------
+        state : State
+            From `init`, `State.load` or a result.
+        problem, graph
+            Those of `init`.
+        n_events : int
+            How many events.
+        max_time : float
+            Stop before the first event later than this.
+
+        Returns
+        -------
+        State
+            The same object. `state.copy()` before, to keep the old one.
+        """
+        self._bound(state, problem, graph).advance(state, _count("n_events", n_events), max_time)
+        return state
+
+    def iterates(self, state: State, problem: Problem, graph: Graph) -> np.ndarray:
+        """Return the nodes' iterates at `state.time`.
+
+        Parameters
+        ----------
+        state, problem, graph
+            As in `advance`.
+
+        Returns
+        -------
+        (n, d) array
+            One row a node.
+        """
+        return self._bound(state, problem, graph).iterates(state)
+
+    def solve(
+        self,
+        problem: Problem,
+        graph: Graph,
+        x0: ArrayLike | None = None,
+        *,
+        tol: float = 1e-8,
+        max_time: float | None = None,
+        max_events: int | None = None,
+        x_star: ArrayLike | None = None,
+        rng: random.Rng = 0,
+        record_every: int | None = None,
+        callback: Callback | Sequence[Callback] = (),
+        progress: bool = False,
+        state: State | None = None,
+    ) -> Result:
+        """Run until converged or stopped.
+
+        Converged: |grad f(x_mean)| <= tol |grad f(x_mean at start)| and
+        sqrt(mean |x_i - x_mean|^2) <= tol (1 + |x_mean|), checked at each record. Nothing raises for not
+        converging: see `Result.status`.
+
+        Parameters
+        ----------
+        problem : Problem
+            The nodes' objectives.
+        graph : Graph
+            Connected, with as many nodes as the problem.
+        x0 : (d,) or (n, d) array_like, optional
+            Start, zero by default.
+        tol : float
+            Relative tolerance; 0 runs to a limit.
+        max_time : float, optional
+            Limit on simulated time. With neither limit: a multiple of the time that theory promises.
+        max_events : int, optional
+            Limit on events.
+        x_star : (d,) array_like, optional
+            Minimiser, for the trace's `distance`; `problem.solution()` gives it.
+        rng : None, int, SeedSequence or Generator
+            Source of randomness; equal seeds give equal bits, whatever the number of threads.
+        record_every : int, optional
+            Events between two records of the trace.
+        callback : callable or sequence of callables
+            Each is called after each record with the state and the record; StopIteration stops the run.
+        progress : bool
+            Show a progress bar.
+        state : State, optional
+            Go on from here, instead of from x0 and rng; counts and limits include what came before.
+
+        Returns
+        -------
+        Result
+            Iterates, status, trace, state.
+        """
+        if not 0 <= tol < np.inf:
+            raise ValueError(f"tol must be non-negative and finite, got {tol}")
+        if max_time is not None and not max_time > 0:
+            raise ValueError(f"max_time must be positive, got {max_time}")
+        if max_events is not None:
+            _count("max_events", max_events)
+        if record_every is not None and _count("record_every", record_every) == 0:
+            raise ValueError("record_every must be at least 1")
+        target = None if x_star is None else _vector("x_star", x_star, problem.dim)
+        callbacks = (callback,) if callable(callback) else tuple(callback)
+        if state is None:
+            state = self.init(problem, graph, x0, rng=rng)
+        elif x0 is not None:
+            raise ValueError("give x0 or state, not both: a state holds its iterates")
+        else:
+            state = state.copy()
+        prepared = self._bound(state, problem, graph)
+        if max_time is None and max_events is None:
+            max_time = prepared.time_limit(tol)
+        time_limit = np.inf if max_time is None else max_time
+        event_limit = min(np.inf if max_events is None else max_events, prepared.n_events)
+        every = record_every or prepared.record_every
+        trace = Trace()
+        finite = state
+        X = prepared.iterates(state)
+        with progress_bar(progress, type(self).__name__, tol, time_limit, event_limit) as report:
+            while True:
+                if not state.is_finite:
+                    status, message = "diverged", f"non-finite values by time {state.time:.6g}"
+                    state = finite
+                    break
+                X = prepared.iterates(state)
+                record = _record(problem, state, X, target)
+                if np.isnan(state.first_optimality):
+                    state.first_optimality = record["optimality"]
+                trace.append(record)
+                report(state, record)
+                if _is_converged(record, X, state.first_optimality, tol):
+                    status, message = "converged", f"tolerance {tol:g} reached"
+                    break
+                try:
+                    for call in callbacks:
+                        call(state, record)
+                except StopIteration as stop:
+                    status, message = "stopped", str(stop) or "a callback stopped the run"
+                    break
+                if state.time >= time_limit:
+                    status, message = "max_time", f"time limit {time_limit:g} reached, tolerance {tol:g} not"
+                    break
+                if state.n_events >= event_limit:
+                    what = "event limit" if event_limit == max_events else "end of the given events"
+                    status, message = "max_events", f"{what} {event_limit:.0f} reached, tolerance {tol:g} not"
+                    break
+                finite = state.copy()
+                count = int(min(every - state.n_events % every, event_limit - state.n_events))
+                begin = clock.perf_counter()
+                prepared.advance(state, count, time_limit)
+                state.wall_time += clock.perf_counter() - begin
+        return Result(X, status, message, trace, state, prepared.average(state))
+
+    def _bound(self, state: State, problem: Problem, graph: Graph) -> Prepared:
+        """Return what `_prepare` made of this solver, problem and graph, made at most once a state."""
+        if state.solver != type(self).__name__:
+            raise ValueError(f"the state belongs to {state.solver}, not to {type(self).__name__}")
+        if state.prepared is None or any(
+            a is not b for a, b in zip(state.prepared, (self, problem, graph), strict=False)
+        ):
+            expected = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
+            shapes = {name: array.shape for name, array in expected.items()}
+            found = {name: array.shape for name, array in state.arrays.items()}
+            if problem.n_nodes != graph.n_nodes or shapes != found:
+                raise ValueError(f"the state has arrays {found}; this problem and graph need {shapes}")
+            state.prepared = (self, problem, graph, self._prepare(problem, graph, state.key))
+        return state.prepared[-1]
+
+
+def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | None) -> Record:
+    """Metrics of the iterates X at the state's time."""
+    mean = X.mean(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # diverging runs overflow on their way
+        return {
+            "time": state.time,
+            "n_gradients": state.n_gradients,
+            "n_communications": state.n_communications,
+            "bits": state.bits,
+            "wall_time": state.wall_time,
+            "objective": problem.objective(mean),
+            "optimality": float(np.linalg.norm(problem.full_gradient(mean))),
+            "consensus": float(np.sqrt(((X - mean) ** 2).sum() / X.shape[0])),
+            "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),
+        }
+
+
+def _is_converged(record: Record, X: np.ndarray, first_optimality: float, tol: float) -> bool:
+    scale = 1.0 + float(np.linalg.norm(X.mean(axis=0)))
+    return record["optimality"] <= tol * first_optimality and record["consensus"] <= tol * scale
+
+
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or int(value) != value or value < 0:
+        raise ValueError(f"{name} must be a non-negative integer, got {value!r}")
+    return int(value)
+
+
+def _vector(name: str, value: ArrayLike, dim: int) -> np.ndarray:
+    checked = np.asarray(value, float)
+    if checked.shape != (dim,) or not np.isfinite(checked).all():
+        raise ValueError(f"{name} must be {dim} finite numbers, got shape {checked.shape}")
+    return checked
+
+
+def _start_iterates(x0: ArrayLike | None, n_nodes: int, dim: int) -> np.ndarray:
+    if x0 is None:
+        return np.zeros((n_nodes, dim))
+    given = np.asarray(x0, float)
+    if given.shape not in ((dim,), (n_nodes, dim)):
+        raise ValueError(f"x0 must have shape ({dim},) or ({n_nodes}, {dim}), got {given.shape}")
+    if not np.isfinite(given).all():
+        raise ValueError("x0 must be finite")
+    return np.array(np.broadcast_to(given, (n_nodes, dim)))

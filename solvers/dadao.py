@@ -1,0 +1,284 @@
+"""DADAO: decentralised asynchronous optimisation with decoupled gradients and communications."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..graphs import GossipRates, Graph, chi
+from ..kernels import events as kernel
+from ..kernels.events import Batches, DadaoConstants, EventStream
+from ..problems import Problem
+from .base import Solver
+from .state import State
+
+_SLACK = 1e-9  # relative; rounding must not turn rates at the edge of the condition away
+
+
+@dataclass(frozen=True)
+class DADAOParameters:
+    """What DADAO runs with on one problem and graph.
+
+    Attributes
+    ----------
+    rates : (m,) array
+        Communication rate of each edge, per mean gap between two gradients of a node.
+    chi1, chi2 : float
+        1/lambda_2 of the Laplacian with these rates, and half the largest effective resistance of an edge.
+    constants : DadaoConstants
+        Flow and jumps.
+    decay_rate : float
+        sqrt(mu/L) / (8 sqrt 2): theory's bound on the decay of E |X - X*|^2 per unit of time.
+    """
+
+    rates: np.ndarray
+    chi1: float
+    chi2: float
+    constants: DadaoConstants
+    decay_rate: float
+
+    @property
+    def total_rate(self) -> float:
+        """Communications per unit of time."""
+        return float(self.rates.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class DADAO(Solver):
+    """Primal, asynchronous, accelerated gossip method for smooth and strongly convex objectives.
+
+    Each node takes gradients at the times of a Poisson clock of rate 1, each edge averages at the times of
+    its own clock, and between events the nodes' variables follow a linear flow, integrated exactly. With edge
+    rates such that chi1 chi2 <= 1/2, E |X - X*|^2 decays at the rate sqrt(mu/L)/(8 sqrt 2) at least: of the
+    order n sqrt(kappa) log(1/eps) gradients and n sqrt(chi1 chi2) sqrt(kappa) log(1/eps) communications.
+
+    Parameters
+    ----------
+    rates : (m,) array_like or GossipRates, optional
+        Rate of each edge, in the order of `graph.edges`. None: uniform, at the smallest total that the
+        condition allows. An array is taken as it is. `GossipRates` are scaled to the smallest such total.
+    batch_size : int, optional
+        Samples a gradient, drawn without replacement; nodes with fewer use all. None: full gradients. With
+        mini-batches the iterates reach a noise floor, and their time average goes below it.
+    average_from : float, optional
+        Simulated time from which `Result.x_average` averages the nodes' iterates. None: 0 with mini-batches,
+        no average with full gradients.
+    events : (time, kind, index), optional
+        Events to apply instead of drawing them: kind 0 is a gradient at node `index`, kind 1 a communication
+        along edge `index`. `Events` of `kernels.events`, or three vectors.
+    constants : DadaoConstants, optional
+        Flow and jumps, instead of theory's: see `parameters`. The flow is a function of r alone.
+    check_rates : bool
+        Refuse rates with chi1 chi2 > 1/2. Without, the mean still converges and the second moment need not.
+
+    Notes
+    -----
+    With nu = mu/2 and r = sqrt(nu/L): eta = eta~ = alpha~ = r/8, alpha = r/4, theta = 1/(2r), gamma = 1/(4L),
+    gamma~ = 1/(4 sqrt(L nu)), delta = r/4, delta~ = 1, beta = 1/2, beta~ = 2 chi1/r. Between events
+
+        X' = eta (X~ - X)     Y' = alpha (Y~ - Y)                  Z' = alpha (Z~ - Z)
+        X~' = eta~ (X - X~)   Y~' = -theta (Y + Z + nu X~)         Z~' = alpha~ (Z - Z~)
+
+    A gradient at node i, g = grad f_i(X_i) - nu X_i - Y~_i, moves X_i by -gamma g, X~_i by -gamma~ g, Y~_i by
+    (delta + delta~) g. A communication along ij, m = (Y_i + Z_i) - (Y_j + Z_j), moves Z_i by -beta m, Z~_i by
+    -beta~ m, and those of j by the opposite. Each direction sends d floats of 64 bits.
+
+    Source: Nabli and Oyallon, "DADAO: decoupled accelerated decentralized asynchronous optimization" (ICML
+    2023); constants as in the authors' implementation.
+
+    Examples
+    --------
+    >>> from gossamer import graphs, problems, solvers
+    >>> import numpy as np
+    >>> H = np.stack([np.diag([1.0, 2.0])] * 4)
+    >>> problem = problems.Quadratic(H, np.arange(8.0).reshape(4, 2))
+    >>> result = solvers.DADAO().solve(problem, graphs.cycle(4), tol=1e-6)
+    >>> result.success, result.x.round(4).tolist()
+    (True, [3.0, 2.0])
+    """
+
+    rates: ArrayLike | GossipRates | None = None
+    batch_size: int | None = None
+    average_from: float | None = None
+    events: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None
+    constants: DadaoConstants | None = None
+    check_rates: bool = True
+
+    def parameters(self, problem: Problem, graph: Graph) -> DADAOParameters:
+        """Return rates and constants for one problem and graph.
+
+        Parameters
+        ----------
+        problem : Problem
+            Its smoothness and strong convexity are read.
+        graph : Graph
+            Connected.
+
+        Returns
+        -------
+        DADAOParameters
+            What `solve` runs with.
+
+        Raises
+        ------
+        ValueError
+            No strong convexity, a disconnected graph, or rates that break chi1 chi2 <= 1/2.
+        """
+        mu, L = problem.strong_convexity, problem.smoothness
+        if not 0 < mu <= L < math.inf:
+            raise ValueError(
+                f"DADAO needs 0 < strong_convexity <= smoothness < inf on every node, got {mu:g} and {L:g}; "
+                "an l2 term makes a convex problem strongly convex"
+            )
+        rates, chi1, chi2 = self._rates(graph)
+        nu = mu / 2
+        r = math.sqrt(nu / L)
+        constants = self.constants or DadaoConstants(
+            r=r,
+            nu=nu,
+            gamma=1 / (4 * L),
+            gamma_tilde=1 / (4 * math.sqrt(L * nu)),
+            delta=r / 4,
+            delta_tilde=1.0,
+            beta=0.5,
+            beta_tilde=2 * chi1 / r,
+        )
+        return DADAOParameters(rates, chi1, chi2, constants, math.sqrt(mu / L) / (8 * math.sqrt(2)))
+
+    def _rates(self, graph: Graph) -> tuple[np.ndarray, float, float]:
+        """Return rates, chi1, chi2."""
+        if graph.n_nodes == 1:
+            return np.empty(0), 0.0, 0.0
+        given = self.rates
+        if isinstance(given, GossipRates):
+            shape = given.rates
+            if not np.array_equal(given.graph.edges, graph.edges):
+                raise ValueError("the GossipRates were computed for a graph with other edges")
+        elif given is None:
+            shape = np.full(graph.n_edges, 1.0 / max(graph.n_edges, 1))
+        else:
+            rates = np.array(given, float)
+            chi1, chi2 = chi(graph, rates)
+            scale = math.sqrt(2 * chi1 * chi2)
+            if self.check_rates and scale > 1 + _SLACK:
+                raise ValueError(
+                    f"these rates have chi1 * chi2 = {chi1 * chi2:.6g} > 1/2: the second moment may diverge; "
+                    f"multiply them by at least {scale:.9g}, or pass check_rates=False"
+                )
+            return rates, chi1, chi2
+        chi1, chi2 = chi(graph, shape)
+        scale = math.sqrt(2 * chi1 * chi2)
+        return shape * scale, chi1 / scale, chi2 / scale
+
+    def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
+        nu = self.constants.nu if self.constants else problem.strong_convexity / 2
+        arrays = {"rows": kernel.dadao_rows(X, nu), "last": np.zeros(problem.n_nodes)}
+        if self._averages_from is not None:
+            arrays["area"] = np.zeros(X.shape)
+        return arrays
+
+    @property
+    def _averages_from(self) -> float | None:
+        if self.average_from is None and self.batch_size is not None:
+            return 0.0
+        return self.average_from
+
+    def _prepare(self, problem: Problem, graph: Graph, key: int) -> _PreparedDADAO:
+        if self.batch_size is not None and not self.batch_size >= 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.average_from is not None and not 0 <= self.average_from < math.inf:
+            raise ValueError(f"average_from must be a time, got {self.average_from}")
+        return _PreparedDADAO(self, problem, graph, key)
+
+
+class _PreparedDADAO:
+    """DADAO bound to a problem and a graph."""
+
+    def __init__(self, solver: DADAO, problem: Problem, graph: Graph, key: int):
+        self._parameters = solver.parameters(problem, graph)
+        self._edges = graph.edges
+        self._dim = problem.dim
+        self._average_from = solver._averages_from
+        if solver.batch_size is None:
+            self._oracle, self._batches = problem.oracle, None
+        else:
+            self._oracle = problem.sample_oracle
+            self._batches = Batches(int(solver.batch_size), self._oracle.n_samples, np.uint64(key))
+        self._stream: EventStream | None = None
+        self._events: kernel.Events | None = None
+        self.n_events = math.inf
+        if solver.events is None:
+            self._stream = EventStream(np.ones(problem.n_nodes), self._parameters.rates, key)
+        else:
+            self._events = kernel.check_events(solver.events, problem.n_nodes, graph.n_edges)
+            self.n_events = len(self._events.time)
+        self.record_every = math.ceil(10 * (problem.n_nodes + self._parameters.total_rate))
+
+    def _take(self, state: State, count: int) -> kernel.Events:
+        if self._events is not None:
+            return kernel.Events(*(part[state.n_events : state.n_events + count] for part in self._events))
+        assert self._stream is not None
+        return self._stream.take(state.n_events, state.clock, count)
+
+    def advance(self, state: State, n_events: int, max_time: float) -> None:
+        left = n_events
+        while left:
+            events = self._take(state, min(left, kernel.CHUNK))
+            drawn = len(events.time)
+            if drawn == 0:
+                break  # the given events are used up
+            if events.time[-1] > max_time:
+                happened = int(np.searchsorted(events.time, max_time, side="right"))
+                events = kernel.Events(*(part[:happened] for part in events))
+            self._apply(events, state)
+            if len(events.time) < drawn:
+                state.time = max_time
+                break
+            left -= drawn
+
+    def _apply(self, events: kernel.Events, state: State) -> None:
+        applied = len(events.time)
+        if applied == 0:
+            return
+        n_gradients = kernel.dadao_advance(
+            events,
+            state.n_events,
+            self._edges,
+            state.arrays["rows"],
+            state.arrays["last"],
+            self._parameters.constants,
+            self._oracle,
+            batches=self._batches,
+            area=state.arrays.get("area"),
+            average_from=self._average_from or 0.0,
+        )
+        state.n_events += applied
+        state.n_gradients += n_gradients
+        state.n_communications += applied - n_gradients
+        state.bits += (applied - n_gradients) * 2 * 64 * self._dim
+        state.clock = state.time = float(events.time[-1])
+
+    def iterates(self, state: State) -> np.ndarray:
+        constants = self._parameters.constants
+        return kernel.dadao_iterates(state.arrays["rows"], state.arrays["last"], state.time, constants)
+
+    def average(self, state: State) -> np.ndarray | None:
+        start = self._average_from
+        if start is None or state.time <= start:
+            return None
+        integrals = kernel.dadao_integrals(
+            state.arrays["area"],
+            state.arrays["rows"],
+            state.arrays["last"],
+            state.time,
+            self._parameters.constants,
+            start,
+        )
+        return integrals.mean(axis=0) / (state.time - start)
+
+    def time_limit(self, tol: float) -> float:
+        # the squared distance has to fall by tol^2 at the guaranteed rate; e^20 stands for its constant
+        return 4 * (20 - 2 * math.log(max(min(tol, 1.0), 1e-16))) / self._parameters.decay_rate

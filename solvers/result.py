@@ -1,0 +1,122 @@
+"""What `Solver.solve` returns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .state import State
+from .trace import COLUMNS, Trace
+
+STATUSES = ("converged", "max_time", "max_events", "stopped", "diverged")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Outcome of a run.
+
+    Attributes
+    ----------
+    X : (n, d) array
+        The nodes' iterates at the final time.
+    status : str
+        "converged", "max_time", "max_events", "stopped" (a callback raised StopIteration) or "diverged"
+        (non-finite values; X and state are the last finite ones).
+    message : str
+        The status in words.
+    trace : Trace
+        Records along the way.
+    state : State
+        To save, or to go on from with `solve(..., state=result.state)`.
+    x_average : (d,) array or None
+        Time average of the mean iterate, where the solver was asked for it.
+    """
+
+    X: np.ndarray
+    status: str
+    message: str
+    trace: Trace
+    state: State
+    x_average: np.ndarray | None = None
+
+    @property
+    def x(self) -> np.ndarray:
+        """Mean of the nodes' iterates, (d,)."""
+        return self.X.mean(axis=0)
+
+    @property
+    def success(self) -> bool:
+        """Whether the run converged."""
+        return self.status == "converged"
+
+    @property
+    def n_gradients(self) -> int:
+        """Node gradients (full or mini-batch) evaluated."""
+        return self.state.n_gradients
+
+    @property
+    def n_communications(self) -> int:
+        """Edge activations."""
+        return self.state.n_communications
+
+    @property
+    def bits(self) -> int:
+        """Bits sent, all payloads in both directions."""
+        return self.state.bits
+
+    @property
+    def time(self) -> float:
+        """Simulated time."""
+        return self.state.time
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds spent in the solver's loop."""
+        return self.state.wall_time
+
+    def __repr__(self) -> str:
+        return (
+            f"Result({self.status}: {self.message}; n_gradients={self.n_gradients:,}, "
+            f"n_communications={self.n_communications:,}, bits={self.bits:,}, time={self.time:.6g}, "
+            f"wall_time={self.wall_time:.3g} s)"
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write everything as one npz file (no pickle); `State.load` reads the state out of it, too.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, exactly under this name.
+        """
+        packed = {f"trace/{name}": self.trace[name] for name in COLUMNS} | self.state.pack()
+        packed["result"] = np.array(json.dumps({"status": self.status, "message": self.message}))
+        packed["X"] = self.X
+        if self.x_average is not None:
+            packed["x_average"] = self.x_average
+        with open(path, "wb") as file:
+            np.savez(file, allow_pickle=False, **packed)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Result:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to read.
+        """
+        with np.load(path, allow_pickle=False) as packed:
+            if "result" not in packed:
+                raise ValueError(f"{path} holds no result; Result.save writes one, State.load reads a state")
+            words = json.loads(str(packed["result"]))
+            return cls(
+                X=packed["X"],
+                trace=Trace({name: packed[f"trace/{name}"] for name in COLUMNS}),
+                state=State.unpack(packed),
+                x_average=packed.get("x_average"),
+                **words,
+            )

@@ -1,0 +1,112 @@
+"""What a run has reached, complete enough to go on from: `State`; and the files that hold it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SCHEMA = 1
+
+
+@dataclass
+class State:
+    """State of a run; `Solver.advance` changes it in place.
+
+    Attributes
+    ----------
+    solver : str
+        Name of the solver's class.
+    key : int
+        64-bit key of all random draws.
+    arrays : dict of str to array
+        The solver's variables.
+    clock : float
+        Time of the last event applied.
+    time : float
+        Simulated time reached: `clock`, or the `max_time` that stopped the run between two events.
+    n_events, n_gradients, n_communications, bits : int
+        Counts so far.
+    wall_time : float
+        Seconds spent in the solver's loop.
+    first_optimality : float
+        |grad f(x_mean)| at the start; NaN until it is known.
+    """
+
+    solver: str
+    key: int
+    arrays: dict[str, np.ndarray]
+    clock: float = 0.0
+    time: float = 0.0
+    n_events: int = 0
+    n_gradients: int = 0
+    n_communications: int = 0
+    bits: int = 0
+    wall_time: float = 0.0
+    first_optimality: float = float("nan")
+    # what Solver.advance prepared for (solver, problem, graph): not part of the state, never saved
+    prepared: Any = field(default=None, repr=False, compare=False)
+
+    def copy(self) -> State:
+        """Return an independent copy."""
+        return replace(self, arrays={name: array.copy() for name, array in self.arrays.items()})
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all of the solver's variables are finite."""
+        return all(bool(np.isfinite(array).all()) for array in self.arrays.values())
+
+    def pack(self) -> dict[str, np.ndarray]:
+        """Return the state as named arrays, ready for `numpy.savez`."""
+        scalars = {
+            name: getattr(self, name)
+            for name in self.__dataclass_fields__
+            if name not in ("arrays", "prepared")
+        }
+        packed = {f"state/{name}": array for name, array in self.arrays.items()}
+        return packed | {"state": np.array(json.dumps({"schema": SCHEMA} | scalars))}
+
+    @classmethod
+    def unpack(cls, packed: Any) -> State:
+        """Build a state from what `pack` returned.
+
+        Parameters
+        ----------
+        packed : mapping of str to array
+            Such as an open npz file.
+        """
+        if "state" not in packed:
+            raise ValueError("the file holds no solver state; State.save and Result.save write one")
+        scalars = json.loads(str(packed["state"]))
+        schema = scalars.pop("schema", None)
+        if schema != SCHEMA:
+            raise ValueError(f"state of schema {schema}; this version of gossamer reads schema {SCHEMA}")
+        prefix = "state/"
+        arrays = {name[len(prefix) :]: packed[name] for name in packed if name.startswith(prefix)}
+        return cls(arrays=arrays, **scalars)
+
+    def save(self, path: str | Path) -> None:
+        """Write the state as an npz file (no pickle).
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, exactly under this name.
+        """
+        with open(path, "wb") as file:
+            np.savez(file, allow_pickle=False, **self.pack())
+
+    @classmethod
+    def load(cls, path: str | Path) -> State:
+        """Read a state that `save` or `Result.save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to read.
+        """
+        with np.load(path, allow_pickle=False) as packed:
+            return cls.unpack(packed)

@@ -1,0 +1,167 @@
+"""The record of a run: one row each `record_every` events."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
+INTEGER_COLUMNS = ("n_gradients", "n_communications", "bits")
+COLUMNS = (
+    "time",
+    *INTEGER_COLUMNS,
+    "wall_time",
+    "objective",
+    "optimality",
+    "consensus",
+    "distance",
+)
+LABELS = {
+    "time": "simulated time",
+    "n_gradients": "gradients",
+    "n_communications": "communications",
+    "bits": "bits",
+    "wall_time": "wall time (s)",
+    "objective": r"$f(\bar x)$",
+    "optimality": r"$\|\nabla f(\bar x)\|$",
+    "consensus": r"$(\frac{1}{n}\sum_i \|x_i - \bar x\|^2)^{1/2}$",
+    "distance": r"$\frac{1}{n}\sum_i \|x_i - x^\star\|^2$",
+}
+
+
+class Trace:
+    """Columns of numbers, one row a record; `trace["distance"]` is a column.
+
+    Columns: `time` (simulated), `n_gradients`, `n_communications` (edge activations), `bits` (all payloads,
+    both directions), `wall_time` (s), `objective` f(x_mean), `optimality` |grad f(x_mean)|, `consensus`
+    sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN where x* was not given).
+
+    Parameters
+    ----------
+    columns : mapping of str to array_like, optional
+        Columns to start from; all of one length.
+    """
+
+    columns = COLUMNS
+
+    def __init__(self, columns: Mapping[str, Any] | None = None):
+        self._rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        if columns is not None:
+            if set(columns) != set(COLUMNS) or len({len(columns[name]) for name in COLUMNS}) != 1:
+                raise ValueError(f"a trace has the columns {COLUMNS}, all of one length; got {list(columns)}")
+            self._rows = {name: list(columns[name]) for name in COLUMNS}
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add one row.
+
+        Parameters
+        ----------
+        record : mapping
+            A value for each column.
+        """
+        for name in COLUMNS:
+            self._rows[name].append(record[name])
+
+    def __len__(self) -> int:
+        return len(self._rows["time"])
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        if column not in self._rows:
+            raise KeyError(f"no column {column!r}; there are {', '.join(COLUMNS)}")
+        return np.array(self._rows[column], np.int64 if column in INTEGER_COLUMNS else np.float64)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "Trace(empty)"
+        last = ", ".join(f"{name}={self._rows[name][-1]:.6g}" for name in COLUMNS)
+        return f"Trace({len(self)} records; last: {last})"
+
+    def first_below(self, column: str, target: float) -> dict[str, float] | None:
+        """Return the first record whose column is at or below a target.
+
+        Parameters
+        ----------
+        column : str
+            Such as "distance".
+        target : float
+            Threshold.
+
+        Returns
+        -------
+        dict or None
+            The record, a value for each column; None if the run never got there.
+        """
+        reached = np.flatnonzero(self[column] <= target)
+        if reached.size == 0:
+            return None
+        return {name: self._rows[name][reached[0]] for name in COLUMNS}
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return a pandas DataFrame with the trace's columns (extra `plot`)."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError('Trace.to_dataframe needs pandas: pip install "gossamer[plot]"') from error
+        return pandas.DataFrame({name: self[name] for name in COLUMNS})
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the trace as a CSV file with a header, floats in full precision.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        """
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            columns = (self[name].tolist() for name in COLUMNS)
+            writer.writerows(zip(*columns, strict=True))
+
+    def plot(
+        self,
+        x: str = "n_communications",
+        y: str = "distance",
+        *,
+        ax: Axes | None = None,
+        **line: Any,
+    ) -> Axes:
+        """Plot one column against another, with a logarithmic vertical axis where the values allow it.
+
+        Parameters
+        ----------
+        x, y : str
+            Columns.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **line
+            Passed on to `Axes.plot`, for instance `label=`.
+
+        Returns
+        -------
+        matplotlib Axes
+            With labels; legend and title are yours.
+        """
+        horizontal, vertical = self[x], self[y]
+        if not np.isfinite(vertical).any():
+            remedy = "pass x_star= to solve" if y == "distance" else "this run did not record it"
+            raise ValueError(f"column {y!r} holds no finite number: {remedy}")
+        if ax is None:
+            try:
+                import matplotlib.pyplot as plt
+            except ImportError as error:
+                raise ImportError('Trace.plot needs matplotlib: pip install "gossamer[plot]"') from error
+            ax = plt.figure(layout="constrained").add_subplot()
+        ax.plot(horizontal, vertical, **line)
+        if (vertical[np.isfinite(vertical)] >= 0).all() and vertical.max() > 0:
+            ax.set_yscale("log")
+        ax.set_xlabel(LABELS[x])
+        ax.set_ylabel(LABELS[y])
+        return ax
