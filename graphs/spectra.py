@@ -83,7 +83,7 @@ def algebraic_connectivity(graph: Graph, rates: ArrayLike | None = None) -> floa
     ValueError
         If the graph has one node, or the edges of positive rate do not connect it.
     """
-    w, scale = _scaled_rates(graph, rates)
+    w, scale = connecting_rates(graph, rates)
     if graph.n_nodes <= DENSE_LIMIT:
         return scale * _dense_connectivity(graph, w)
     return scale * _sparse_connectivity(graph, grounded_solve(graph, w))
@@ -112,7 +112,7 @@ def effective_resistances(graph: Graph, rates: ArrayLike | None = None) -> NDArr
     ValueError
         As :func:`algebraic_connectivity`.
     """
-    w, scale = _scaled_rates(graph, rates)
+    w, scale = connecting_rates(graph, rates)
     if graph.n_nodes <= DENSE_LIMIT:
         return _dense_resistances(graph, w) / scale
     return _sparse_resistances(graph, grounded_solve(graph, w)) / scale
@@ -152,7 +152,7 @@ def chi(graph: Graph, rates: ArrayLike | None = None) -> tuple[float, float]:
     >>> round(chi1, 12), round(chi2, 12)
     (1.0, 0.5)
     """
-    w, scale = _scaled_rates(graph, rates)
+    w, scale = connecting_rates(graph, rates)
     if graph.n_nodes <= DENSE_LIMIT:
         l2, resistances = _dense_connectivity(graph, w), _dense_resistances(graph, w)
     else:
@@ -225,6 +225,23 @@ def check_rates(graph: Graph, rates: ArrayLike | None) -> NDArray[np.float64]:
     return w
 
 
+def connecting_rates(graph: Graph, rates: ArrayLike | None) -> tuple[NDArray[np.float64], float]:
+    """Check the rates and divide them by their mean, so that no formula meets tiny or huge numbers."""
+    w = check_rates(graph, rates)
+    if graph.n_nodes == 1:
+        raise ValueError("chi, connectivity and resistances are undefined on a graph with one node")
+    active = w > 0
+    if active.all():
+        graph.require_connected("this quantity")
+    else:
+        support = Graph(graph.n_nodes, graph.edges[active], name="edges of positive rate")
+        support.require_connected("this quantity")
+    largest = float(w.max())
+    w = w / largest
+    mean = float(w.mean())
+    return w / mean, largest * mean
+
+
 def incidence(graph: Graph) -> NDArray[np.float64]:
     """Dense (n, m) incidence matrix with columns ``e_i - e_j``."""
     B = np.zeros((graph.n_nodes, graph.n_edges))
@@ -232,6 +249,15 @@ def incidence(graph: Graph) -> NDArray[np.float64]:
     B[graph.edges[:, 0], e] = 1.0
     B[graph.edges[:, 1], e] = -1.0
     return B
+
+
+def fiedler_space(graph: Graph) -> NDArray[np.float64]:
+    """Orthonormal (n, k) eigenvectors of lambda_2 at rates one; only one of them on large graphs."""
+    w, _ = connecting_rates(graph, None)
+    if graph.n_nodes > DENSE_LIMIT:
+        return _sparse_fiedler(graph, grounded_solve(graph, w))[1]
+    values, vectors = np.linalg.eigh(laplacian(graph, w).toarray())
+    return vectors[:, 1:][:, values[1:] <= values[1] * (1.0 + 1e-8)]
 
 
 def dense_pseudo_inverse(graph: Graph, w: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -266,30 +292,13 @@ def grounded_solve(graph: Graph, w: NDArray[np.float64]) -> Solve:
     return solve
 
 
-def fixed_start(n: int) -> NDArray[np.float64]:
+def _fixed_start(n: int) -> NDArray[np.float64]:
     """Build a zero-sum starting vector for Lanczos, the same in every run."""
     v = np.random.default_rng(n).standard_normal(n)
     return v - v.mean()
 
 
 # ---------------------------------------------------------------------- the two ways
-
-
-def _scaled_rates(graph: Graph, rates: ArrayLike | None) -> tuple[NDArray[np.float64], float]:
-    """Check the rates and divide them by their mean, so that no formula meets tiny or huge numbers."""
-    w = check_rates(graph, rates)
-    if graph.n_nodes == 1:
-        raise ValueError("chi, connectivity and resistances are undefined on a graph with one node")
-    active = w > 0
-    if active.all():
-        graph.require_connected("this quantity")
-    else:
-        support = Graph(graph.n_nodes, graph.edges[active], name="edges of positive rate")
-        support.require_connected("this quantity")
-    largest = float(w.max())
-    w = w / largest
-    mean = float(w.mean())
-    return w / mean, largest * mean
 
 
 def _dense_connectivity(graph: Graph, w: NDArray[np.float64]) -> float:
@@ -306,6 +315,10 @@ def _dense_resistances(graph: Graph, w: NDArray[np.float64]) -> NDArray[np.float
 
 
 def _sparse_connectivity(graph: Graph, solve: Solve) -> float:
+    return _positive(_sparse_fiedler(graph, solve)[0])
+
+
+def _sparse_fiedler(graph: Graph, solve: Solve) -> tuple[float, NDArray[np.float64]]:
     from scipy.sparse.linalg import LinearOperator, eigsh
 
     n = graph.n_nodes
@@ -316,8 +329,8 @@ def _sparse_connectivity(graph: Graph, solve: Solve) -> float:
         return x - x.mean()
 
     operator = LinearOperator((n, n), matvec=pseudo_inverse, dtype=np.float64)  # type: ignore[call-arg]
-    largest: Any = eigsh(operator, k=1, which="LA", v0=fixed_start(n), return_eigenvectors=False)
-    return _positive(1.0 / float(largest[0]))
+    value, vector = eigsh(operator, k=1, which="LA", v0=_fixed_start(n))
+    return 1.0 / float(value[0]), vector
 
 
 def _sparse_resistances(graph: Graph, solve: Solve) -> NDArray[np.float64]:
@@ -345,7 +358,7 @@ def _sparse_gap(W: Any) -> float:
     from scipy.sparse.linalg import LinearOperator, eigsh
 
     n = W.shape[0]
-    v0 = fixed_start(n)
+    v0 = _fixed_start(n)
     upper = sparse.triu(W, 1).tocoo()
     if np.any(upper.data < 0) or np.any(W.diagonal() < 0):
         # negative weights: the spectrum may leave [-1, 1], so look for the largest modulus directly

@@ -1,0 +1,262 @@
+"""Bounds on the best possible rates, recomputed from the rates and a dual object with NumPy alone.
+
+Notation: edge vectors ``b_e = e_i - e_j``, Laplacian ``L(w) = sum_e w_e b_e b_e'``, total rate
+``W = sum_e w_e``, effective resistances ``R_e = b_e' L(w)^+ b_e``. A dual object is a matrix ``X``,
+positive semidefinite, centred (``X 1 = 0``) and of trace one, given by a factor ``X = Y Y'``, so that it
+has these properties by construction; for the communication criterion also a probability ``p`` over the
+edges and a number ``t > 0``. Every bound below holds for *any* such object, however it was found.
+
+* Algebraic connectivity (dual of the fastest mixing process: Sun, Boyd, Xiao & Diaconis, SIAM Review
+  2006): ``lambda_2(w) <= <X, L(w)> = sum_e w_e x_e <= W max_e x_e`` with ``x_e = b_e' X b_e``.
+* Communication (derived): the least total rate is ``1 / max f`` over rates of sum one, with
+  ``f = sqrt(lambda_2 min_e 1/R_e)``. At any rates w0, ``1/R_e(w) <= v_e' L(w) v_e`` with
+  ``v_e = L(w0)^+ b_e / R_e(w0)``, so ``1/max_e R_e <= sum_a w_a y_a`` with
+  ``y_a = sum_e p_e T_ae^2 / R_e^2``, ``T_ae = b_a' L(w0)^+ b_e``. The inequality of the two means gives
+  ``f <= max_a (t x_a + y_a / t) / 2`` for every t > 0.
+* Communication, simple: Foster's theorem ``sum_e w_e R_e = n - 1`` gives ``max_e R_e >= (n - 1) / W``, so
+  the least total rate is at least ``sqrt((n - 1) / max_e x_e)``.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..graph import Graph
+from ..spectra import (
+    algebraic_connectivity,
+    check_rates,
+    connecting_rates,
+    dense_pseudo_inverse,
+    effective_resistances,
+    incidence,
+)
+
+__all__ = ["Bounds", "Certificate", "communication_cost", "communication_lower_bound", "verify_rates"]
+
+Array = NDArray[np.float64]
+
+
+class Bounds(NamedTuple):
+    """Bounds on an optimal value: ``lower <= optimum <= upper``, ``gap = upper / lower - 1``."""
+
+    lower: float
+    upper: float
+    gap: float
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """A dual object from which :func:`verify_rates` recomputes the bounds.
+
+    Attributes
+    ----------
+    criterion : str
+        What the bounds are about: ``"communication"`` or ``"algebraic_connectivity"``.
+    Y : (n, k) array
+        Factor of the dual matrix; it is centred and scaled to trace one where it is used.
+    p : (m,) array or None
+        Non-negative weights of the edges, scaled to sum one where they are used. Without them the
+        communication bound is the simple one.
+    t : float or None
+        Balance of the two terms of the communication bound.
+    """
+
+    criterion: str
+    Y: Array
+    p: Array | None = None
+    t: float | None = None
+
+    @property
+    def X(self) -> Array:
+        """The dual matrix: (n, n), positive semidefinite, centred, of trace one."""
+        Y = _normalised(self.Y)
+        return Y @ Y.T
+
+
+def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bounds:
+    """Recompute the bounds that rates and a certificate prove, without any solver.
+
+    Parameters
+    ----------
+    graph : Graph
+        Connected, at least two nodes.
+    rates : (m,) array_like
+        Finite, non-negative, connecting the graph. Their scale does not matter.
+    certificate : Certificate
+        Any dual object; a bad one proves a weaker bound, never a false one.
+
+    Returns
+    -------
+    Bounds
+        For ``"communication"``, bounds on the least total rate with ``chi1 * chi2 <= 1/2``; for
+        ``"algebraic_connectivity"``, on the largest lambda_2 of rates of sum one. True up to rounding.
+
+    Raises
+    ------
+    ValueError
+        If the rates or the dual object are malformed, or the rates do not connect the graph.
+    """
+    w = check_rates(graph, rates)
+    l2, resistances = algebraic_connectivity(graph, w), effective_resistances(graph, w)
+    return bounds_of(graph, w, l2, resistances, certificate)
+
+
+def bounds_of(graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate) -> Bounds:
+    """As :func:`verify_rates`, for rates whose lambda_2 and resistances are already at hand."""
+    if certificate.criterion == "algebraic_connectivity":
+        lower, upper = l2 / w.sum(), _spread(graph, certificate.Y).max()
+    elif certificate.criterion == "communication":
+        upper = np.sqrt(resistances.max() / l2) * w.sum()
+        lower = communication_lower_bound(graph, w, certificate.Y, certificate.p, certificate.t)
+    else:
+        raise ValueError(f"certificate.criterion {certificate.criterion!r} has no bounds")
+    return Bounds(float(lower), float(upper), max(0.0, float(upper / lower) - 1.0))
+
+
+def communication_cost(graph: Graph, rates: ArrayLike) -> float:
+    """Total rate after scaling the rates to ``chi1 * chi2 = 1/2``.
+
+    Parameters
+    ----------
+    graph : Graph
+        Connected, at least two nodes.
+    rates : (m,) array_like
+        Finite, non-negative, connecting the graph.
+
+    Returns
+    -------
+    float
+        ``sqrt(2 chi1 chi2) * sum(rates)``, the same for all multiples of the rates.
+    """
+    w = check_rates(graph, rates)
+    largest = effective_resistances(graph, w).max()
+    return float(np.sqrt(largest / algebraic_connectivity(graph, w)) * w.sum())
+
+
+def communication_lower_bound(
+    graph: Graph, rates: ArrayLike, Y: ArrayLike, p: ArrayLike | None = None, t: float | None = None
+) -> float:
+    """Lower bound on the total rate of any rates with ``chi1 * chi2 <= 1/2`` on the graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        Connected, at least two nodes.
+    rates : (m,) array_like
+        The rates w0 at which the second term is built; any connecting rates are valid.
+    Y : (n, k) array_like
+        Factor of the dual matrix.
+    p : (m,) array_like, optional
+        Non-negative edge weights; without them only the simple bound is used.
+    t : float, optional
+        Positive balance; by default the best one.
+
+    Returns
+    -------
+    float
+        The larger of the two bounds of the module docstring.
+    """
+    x = _spread(graph, Y)
+    simple = float(np.sqrt((graph.n_nodes - 1) / x.max()))
+    if p is None:
+        return simple
+    y = _curvature(graph, rates) @ _probability(graph, p)
+    balance = best_balance(x, y) if t is None else float(t)
+    if not (np.isfinite(balance) and balance > 0):
+        raise ValueError(f"t must be positive and finite, got {t}")
+    return max(simple, 1.0 / _mean_bound(x, y, balance))
+
+
+def best_balance(x: Array, y: Array) -> float:
+    """Minimise ``max_a (t x_a + y_a / t)`` over t > 0, by golden section in log t.
+
+    At ``t0 = sqrt(max y / max x)`` the value is at most ``2 sqrt(max x max y)``, which
+    ``t max x`` alone exceeds beyond ``2 t0`` and ``max y / t`` below ``t0 / 2``.
+    """
+    centre = 0.5 * np.log(y.max() / x.max())
+    low, high = centre - np.log(2.0), centre + np.log(2.0)
+    ratio = 0.5 * (np.sqrt(5.0) - 1.0)
+    for _ in range(80):
+        a, b = high - ratio * (high - low), low + ratio * (high - low)
+        if _mean_bound(x, y, float(np.exp(a))) <= _mean_bound(x, y, float(np.exp(b))):
+            high = b
+        else:
+            low = a
+    return float(np.exp(0.5 * (low + high)))
+
+
+def tighten(graph: Graph, rates: Array, Y: Array, p: Array) -> Certificate:
+    """Improve p by a linear programme at fixed X, rates and t, and choose the best t.
+
+    Interior-point solvers leave p accurate to some 1e-6 only; for given X and t the best p is the
+    solution of ``min u : t x_a + (C p)_a / t <= 2 u, p >= 0, sum p = 1``.
+    """
+    from scipy.optimize import linprog
+
+    x, C = _spread(graph, Y), _curvature(graph, rates)
+    p = _probability(graph, p)
+    best = p
+    m = graph.n_edges
+    t = best_balance(x, C @ p)
+    # the balance of the optimum itself; the two agree when p is already good
+    l2, largest = algebraic_connectivity(graph, rates), effective_resistances(graph, rates).max()
+    for balance in (t, 1.0 / np.sqrt(l2 * largest)):
+        found = linprog(
+            np.append(np.zeros(m), 1.0),
+            A_ub=np.column_stack([C / balance, -2.0 * np.ones(m)]),
+            b_ub=-balance * x,
+            A_eq=np.append(np.ones(m), 0.0)[None, :],
+            b_eq=[1.0],
+            bounds=[(0.0, None)] * m + [(None, None)],
+        )
+        if found.x is not None and np.all(np.isfinite(found.x)) and found.x[:m].max() > 0:
+            q = _probability(graph, np.maximum(found.x[:m], 0.0))
+            best = min((best, q), key=lambda v: _mean_bound(x, C @ v, best_balance(x, C @ v)))
+    return Certificate("communication", Y, best, best_balance(x, C @ best))
+
+
+# ---------------------------------------------------------------------- pieces
+
+
+def _normalised(Y: ArrayLike) -> Array:
+    """Centre the columns and scale to ``tr Y Y' = 1``."""
+    factor = np.array(Y, dtype=np.float64)
+    if factor.ndim != 2 or not np.all(np.isfinite(factor)):
+        raise ValueError(f"Y must be a finite (n, k) matrix, got shape {factor.shape}")
+    size = np.abs(factor).max(initial=0.0)
+    factor = factor / size if size > 0 else factor
+    factor -= factor.mean(axis=0)
+    norm = np.linalg.norm(factor)
+    if not norm > 1e-12:
+        raise ValueError("Y must not be zero or constant over the nodes")
+    return factor / norm
+
+
+def _spread(graph: Graph, Y: ArrayLike) -> Array:
+    """Return ``x_e = |Y_i - Y_j|^2`` for the normalised factor."""
+    factor = _normalised(Y)
+    if len(factor) != graph.n_nodes:
+        raise ValueError(f"Y must have one row per node ({graph.n_nodes}), got {len(factor)}")
+    return np.sum((factor[graph.edges[:, 0]] - factor[graph.edges[:, 1]]) ** 2, axis=1)
+
+
+def _curvature(graph: Graph, rates: ArrayLike) -> Array:
+    """Return the (m, m) matrix ``T_ae^2 / R_e^2`` at the rates scaled to sum one."""
+    w, _ = connecting_rates(graph, rates)
+    B = incidence(graph)
+    T = B.T @ dense_pseudo_inverse(graph, w / w.sum()) @ B
+    return (T / np.diag(T)) ** 2
+
+
+def _probability(graph: Graph, p: ArrayLike) -> Array:
+    weights = np.asarray(p, dtype=np.float64)
+    good = weights.shape == (graph.n_edges,) and bool(np.all(np.isfinite(weights) & (weights >= 0)))
+    if not good or not weights.sum() > 0:
+        raise ValueError(f"p must be ({graph.n_edges},), finite, non-negative and not zero")
+    return weights / weights.sum()
+
+
+def _mean_bound(x: Array, y: Array, t: float) -> float:
+    return 0.5 * float(np.max(t * x + y / t))
