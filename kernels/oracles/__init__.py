@@ -125,8 +125,7 @@ def least_squares(features: ArrayLike, targets: ArrayLike, offsets: ArrayLike, l
 
     Notes
     -----
-    A full gradient costs 4 m_i d flops; where d < 2 m_i, `quadratic` with H_i = A_i'A_i/m_i + l2 I
-    needs fewer.
+    A full gradient costs 4 m_i d flops; `quadratic` with H_i = A_i'A_i/m_i + l2 I costs 2 d^2.
     """
     return _of_samples(
         cpu.least_squares_gradient, cpu.least_squares_objective, features, targets, offsets, l2

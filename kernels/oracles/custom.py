@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numba import njit, objmode
 from numba.core.dispatcher import Dispatcher
-from numba.core.errors import NumbaError
 
 from .._jit import LazyKernel
 from .checks import frozen, positive_int
@@ -79,7 +78,7 @@ def custom(
     if compiled:
         try:
             kernels = _compile_wrappers(gradient, objective)
-        except NumbaError as error:
+        except Exception as error:  # numba has many, not all of one family; none comes from running user code
             reason = f"numba cannot compile them ({_one_line(error)})"
     if kernels is None:
         warnings.warn(
