@@ -371,7 +371,7 @@ def _sparse_gap(W: Any) -> float:
     order = np.lexsort((edges[:, 1], edges[:, 0]))
     keep = order[upper.data[order] > 0]
     graph = Graph(n, edges[keep])  # I - W is the Laplacian of the off-diagonal weights
-    top = _sparse_connectivity(graph, grounded_solve(graph, upper.data[keep]))
+    top = _sparse_connectivity(graph, grounded_solve(graph, np.asarray(upper.data[keep], dtype=np.float64)))
     # smallest eigenvalue of I + W, resolved on the scale of the other end of the spectrum
     shift = 1e-3 * top
     bottom: Any = eigsh(

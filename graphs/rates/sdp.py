@@ -155,12 +155,13 @@ def _solve(
     import clarabel
     from scipy.sparse import csc_matrix
 
+    api: Any = clarabel  # a compiled module without type information
     kinds = {
-        "psd": clarabel.PSDTriangleConeT,
-        "nonnegative": clarabel.NonnegativeConeT,
-        "second_order": clarabel.SecondOrderConeT,
+        "psd": api.PSDTriangleConeT,
+        "nonnegative": api.NonnegativeConeT,
+        "second_order": api.SecondOrderConeT,
     }
-    settings = clarabel.DefaultSettings()
+    settings = api.DefaultSettings()
     settings.verbose = False
     # beyond the accuracy it can reach: it then stops at the best point it finds, and the bounds,
     # not the solver's status, decide what that is worth
@@ -170,7 +171,7 @@ def _solve(
     size = len(cost)
     A = csc_matrix((values, (rows, columns)), shape=(len(right_side), size))
     cone_list = [kinds[kind](order) for kind, order in cones]
-    solver = clarabel.DefaultSolver(csc_matrix((size, size)), cost, A, right_side, cone_list, settings)
+    solver = api.DefaultSolver(csc_matrix((size, size)), cost, A, right_side, cone_list, settings)
     solution = solver.solve()
     return np.array(solution.x), np.array(solution.z)
 

@@ -1,0 +1,156 @@
+"""Read and write graphs: GraphML with everything, edge lists with edges and lengths."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .graph import Graph
+
+__all__ = ["read_graph", "write_graph"]
+
+_EDGE_LISTS = {".edges": " ", ".txt": " ", ".csv": ","}
+_HEADER = re.compile(r"#\s*n_nodes\s*[:=]\s*(\d+)\s*$")
+
+
+def write_graph(graph: Graph, path: "str | Path") -> None:
+    """Write a graph to a file; the suffix chooses the format.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    path : str or Path
+        ``.graphml`` keeps everything. ``.edges`` and ``.txt`` (separated by blanks) and ``.csv`` keep the
+        number of nodes, the edges and their lengths, one edge per line. Numbers are written with all
+        digits, so that reading gives the same values back.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is unknown.
+    """
+    target = Path(path)
+    if _suffix(target) == ".graphml":
+        _write_graphml(graph, target)
+        return
+    separator = _EDGE_LISTS[_suffix(target)]
+    lines = [f"# n_nodes: {graph.n_nodes}"]
+    if separator == ",":
+        lines.append("source,target" + ("" if graph.lengths is None else ",length"))
+    rows: list[list[Any]] = graph.edges.tolist()
+    if graph.lengths is not None:
+        rows = [[*pair, length] for pair, length in zip(rows, graph.lengths.tolist(), strict=True)]
+    lines += [separator.join(map(repr, row)) for row in rows]
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_graph(path: "str | Path") -> Graph:
+    """Read a graph from a file written by :func:`write_graph` or by another program.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.graphml``: undirected; node data ``x`` and ``y`` or ``Longitude`` and ``Latitude`` become
+        positions, ``label`` the labels, edge data ``length`` the lengths. ``.edges``, ``.txt``,
+        ``.csv``: two node indices and optionally a length on each line, nodes from 0; lines that begin
+        with ``#`` are comments, and a first line of column names is allowed. Without a comment
+        ``# n_nodes: 7`` the largest index gives the number of nodes.
+
+    Returns
+    -------
+    Graph
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    TypeError
+        If the graph in a GraphML file is directed.
+    ValueError
+        If the suffix is unknown or the content is malformed; the message names the line.
+    """
+    source = Path(path)
+    suffix = _suffix(source)
+    if not source.is_file():
+        raise FileNotFoundError(f"no file {str(source)!r}")
+    return _read_graphml(source) if suffix == ".graphml" else _read_edge_list(source, suffix)
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix != ".graphml" and suffix not in _EDGE_LISTS:
+        raise ValueError(f"path {str(path)!r} must end in .graphml, {', '.join(_EDGE_LISTS)}")
+    return suffix
+
+
+def _read_edge_list(path: Path, suffix: str) -> Graph:
+    n_nodes: int | None = None
+    rows: list[tuple[int, int]] = []
+    lengths: list[float] = []
+    width = 0
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        text = line.strip()
+        header = _HEADER.match(text)
+        if header:
+            n_nodes = int(header[1])
+        if not text or text.startswith("#"):
+            continue
+        words = [word.strip() for word in text.split(",")] if suffix == ".csv" else text.split()
+        if not width:
+            width = len(words)
+            if width in (2, 3) and not any(_is_number(word) for word in words):
+                continue  # column names
+        try:
+            if len(words) != width or width not in (2, 3):
+                raise ValueError
+            rows.append((int(words[0]), int(words[1])))
+            lengths += [float(word) for word in words[2:]]
+        except ValueError:
+            raise ValueError(
+                f"{path}, line {number}: expected two node indices and optionally a length, the same "
+                f"number of columns on all lines, got {text!r}"
+            ) from None
+    if n_nodes is None:
+        if not rows:
+            raise ValueError(f"{path} has no edge and no line '# n_nodes: ...'")
+        n_nodes = 1 + max(max(pair) for pair in rows)
+    return Graph.from_edges(n_nodes, rows, lengths=lengths if width == 3 else None, name=path.stem)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _write_graphml(graph: Graph, path: Path) -> None:
+    import networkx
+
+    flat = graph.to_networkx()
+    for _, data in flat.nodes(data=True):
+        if "pos" in data:
+            data["x"], data["y"] = data.pop("pos")
+    networkx.write_graphml(flat, path)
+
+
+def _read_graphml(path: Path) -> Graph:
+    from xml.etree.ElementTree import ParseError
+
+    import networkx
+
+    try:
+        found = networkx.read_graphml(path)
+    except (ParseError, networkx.NetworkXError) as error:
+        raise ValueError(f"{path} is not a GraphML file: {error}") from error
+    numbers = {v: int(v) for v in found.nodes if str(v).isdecimal()}
+    if len(numbers) == len(found) and set(numbers.values()) == set(range(len(found))):
+        found = networkx.relabel_nodes(found, numbers)
+    for _, data in found.nodes(data=True):
+        for x, y in (("x", "y"), ("Longitude", "Latitude")):
+            if x in data and y in data:
+                data["pos"] = np.array([data[x], data[y]], dtype=np.float64)
+    return Graph.from_networkx(found, name=str(found.graph.get("name") or path.stem))
