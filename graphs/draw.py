@@ -28,7 +28,7 @@ def draw(
     vmax: float | None = None,
     title: str | None = None,
 ) -> "Axes":
-    """Draw a graph at its positions, or in a spring layout when it has none.
+    """Draw a graph at its positions, or in a layout from networkx when it has none.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def draw(
         ax.add_collection(LineCollection(list(segments), colors=_QUIET, linewidths=1.2, zorder=1))
     else:
         # the pale end of the map would vanish on white paper
-        shades = ListedColormap(plt.get_cmap("YlGnBu")(np.linspace(0.28, 1.0, 256)))
+        shades = ListedColormap(plt.get_cmap("YlGnBu")(np.linspace(0.36, 1.0, 256)))
         scale = Normalize(0.0, top if top > 0 else 1.0)
         relative = np.minimum(w / scale.vmax, 1.0)  # type: ignore[operator]
         order = np.argsort(w, kind="stable")  # the busiest on top
@@ -114,7 +114,7 @@ def draw(
     ax.autoscale_view()
     ax.set_axis_off()
     if title is not None:
-        ax.set_title(title)
+        ax.set_title(title, pad=12)
     return ax
 
 
@@ -123,7 +123,11 @@ def _layout(graph: Graph) -> NDArray[np.float64]:
         return graph.positions
     import networkx
 
-    return np.array(list(networkx.spring_layout(graph.to_networkx(), seed=0, iterations=200).values()))
+    flat = graph.to_networkx()
+    # distances in the drawing like distances in the graph: clear, but cubic in n
+    if graph.n_nodes <= 100 and graph.is_connected:
+        return np.array(list(networkx.kamada_kawai_layout(flat, weight=None).values()))
+    return np.array(list(networkx.spring_layout(flat, weight=None, seed=0, iterations=200).values()))
 
 
 def _aspect(graph: Graph) -> float:
@@ -141,7 +145,7 @@ def _figure_size(graph: Graph, points: NDArray[np.float64]) -> tuple[float, floa
     """Choose a figure as wide as a page, with the height of the drawing."""
     width, height = np.ptp(points, axis=0) * [1.0, _aspect(graph)]
     ratio = height / width if width > 0 else 1.0
-    return 6.4, float(np.clip(5.6 * ratio + 0.4, 2.2, 6.4))
+    return 6.4, float(np.clip(5.4 * ratio + 0.5, 2.2, 6.4))
 
 
 def _write_labels(ax: Any, points: NDArray[np.float64], names: tuple[str, ...], offset: float) -> None:

@@ -188,9 +188,7 @@ def barbell(k: int) -> Graph:
     """
     k = _integer("k", k, 2)
     edges = np.vstack([_pairs(k), [[k - 1, k]], k + _pairs(k)])
-    # node k - 1 is the rightmost of its circle, node k the leftmost of the other
-    left = _circle(k) @ np.array([[0.0, 1.0], [-1.0, 0.0]])
-    left = np.roll(left, -1, axis=0)
+    left = _clique(k)
     right = left[::-1] * [-1.0, 1.0] + [2.0 + max(1.0, np.pi / k), 0.0]
     return Graph(2 * k, edges, positions=np.vstack([left, right]), name=f"barbell({k})")
 
@@ -213,11 +211,10 @@ def lollipop(k: int, length: int) -> Graph:
     k, length = _integer("k", k, 2), _integer("length", length, 0)
     i = np.arange(k - 1, k + length - 1)
     edges = np.vstack([_pairs(k), np.column_stack([i, i + 1])])
-    clique = np.roll(_circle(k) @ np.array([[0.0, 1.0], [-1.0, 0.0]]), -1, axis=0)
     spacing = max(0.7, 2.0 * np.sin(np.pi / k))
     tail = np.column_stack([1.0 + spacing * np.arange(1, length + 1), np.zeros(length)])
     return Graph.from_edges(
-        k + length, edges, positions=np.vstack([clique, tail]), name=f"lollipop({k}, {length})"
+        k + length, edges, positions=np.vstack([_clique(k), tail]), name=f"lollipop({k}, {length})"
     )
 
 
@@ -478,6 +475,12 @@ def _links(a: ArrayLike, b: ArrayLike) -> NDArray[Any]:
 def _circle(n: int) -> NDArray[np.float64]:
     """Place n points on the unit circle, clockwise from the top."""
     angle = 0.5 * np.pi - 2.0 * np.pi * np.arange(n) / max(n, 1)
+    return np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def _clique(k: int) -> NDArray[np.float64]:
+    """Place k points on the unit circle, the last one rightmost."""
+    angle = -2.0 * np.pi * np.arange(1, k + 1) / k
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
 

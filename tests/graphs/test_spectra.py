@@ -3,10 +3,11 @@
 import networkx as nx
 import numpy as np
 import pytest
-from gossamer import graphs
-from gossamer.graphs import spectra
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gossamer import graphs
+from gossamer.graphs import spectra
 
 
 @st.composite
