@@ -172,14 +172,13 @@ def _read_csv(path: Path, target: str | int) -> tuple[np.ndarray, np.ndarray]:
     X = np.empty((len(lines), len(first) - 1))
     y = []
     for i, (number, cells) in enumerate(lines):
-        if len(cells) != len(first):
+        if len(cells) != len(names):
             raise ValueError(
-                f"{path}, line {number}: {len(cells)} cells, but the first line has {len(first)}"
+                f"{path}, line {number}: {len(cells)} cells, but the first line has {len(names)}"
             )
-        y.append(cells.pop(column))
-        for k, cell in enumerate(cells):
-            name = names[k if k < column else k + 1]
-            X[i, k] = _number(cell, f"{path}, line {number}, {name}")
+        y.append(cells[column])
+        features = [k for k in range(len(cells)) if k != column]
+        X[i] = [_number(cells[k], f"{path}, line {number}, {names[k]}") for k in features]
     if any(_is_number(cell) for cell in y):
         name = names[column]
         places = (f"{path}, line {number}, {name}" for number, _ in lines)

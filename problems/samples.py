@@ -159,13 +159,13 @@ def gram_extremes(A: np.ndarray, *, largest_only: bool = False) -> tuple[float, 
 
 
 def _largest_by_lanczos(A: np.ndarray) -> float | None:
-    """Largest eigenvalue of A'A, or None where Lanczos does not converge."""
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+    """Largest eigenvalue of A'A, or None where Lanczos fails (as it does for A = 0)."""
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
     d = A.shape[1]
     operator = LinearOperator((d, d), matvec=lambda v: A.T @ (A @ v), dtype=np.float64)  # pyright: ignore
     start = np.random.default_rng(0).normal(size=d)  # fixed, for the same bits each time
     try:
         return float(eigsh(operator, k=1, v0=start, return_eigenvectors=False)[0])
-    except ArpackNoConvergence:
+    except ArpackError:
         return None

@@ -1,0 +1,521 @@
+"""What all problems share, and the closed forms of each: constants, minimisers, refusals."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.optimize
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gossamer import problems
+from gossamer.kernels import oracles
+
+EPS = np.finfo(float).eps
+
+
+def regression(M=60, d=5, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(M, d)) * np.geomspace(0.3, 3, d)
+    return X, X @ rng.normal(size=d) / np.sqrt(d) + 2 * rng.normal(size=M)
+
+
+def quadratic(n=4, d=5, seed=0):
+    rng = np.random.default_rng(seed)
+    G = rng.normal(size=(n, d + 3, d))
+    return problems.Quadratic(G.transpose(0, 2, 1) @ G, rng.normal(size=(n, d)))
+
+
+def examples():
+    X, y = regression()
+    for n, options in ((1, {}), (7, {"l2": 0.1}), (30, {"l2": 0.5, "split": "dirichlet", "alpha": 0.3})):
+        yield problems.LeastSquares.from_data(X, y, n, **options)
+        yield problems.LogisticRegression.from_data(X, y > 0, n, **({"l2": 0.01} | options))
+        yield quadratic(n)
+    yield problems.LogisticRegression.from_data(X, y > 0, 4)  # l2 = 0, not separable
+    yield problems.Custom(
+        lambda node, x, out: np.add(np.sinh(x - node), x, out),
+        n_nodes=3,
+        dim=2,
+        smoothness=100.0,
+        strong_convexity=2.0,
+    )
+
+
+@pytest.fixture(scope="module", params=range(11))
+def problem(request):
+    return list(examples())[request.param]
+
+
+def test_the_face_of_a_problem(problem):
+    n, d = problem.n_nodes, problem.dim
+    X = np.random.default_rng(1).normal(size=(n, d))
+    x = X[0]
+    each = np.array([problem.gradient(i, x) for i in range(n)])
+    np.testing.assert_allclose(problem.full_gradient(x), each.mean(axis=0), rtol=1e-12, atol=1e-13)
+    np.testing.assert_array_equal(problem.gradients(X), [problem.gradient(i, X[i]) for i in range(n)])
+    values = [problem.node_objective(i, x) for i in range(n)]
+    np.testing.assert_allclose(problem.objective(x), np.mean(values), rtol=1e-13)
+    assert isinstance(problem.objective(x), float)
+    assert isinstance(problem.smoothness, float)
+    assert 0 <= problem.strong_convexity <= problem.smoothness
+    assert repr(problem).startswith(f"{type(problem).__name__}(n_nodes={n}, dim={d}")
+
+
+def test_gradient_at_the_solution_is_rounding(problem):
+    x = problem.solution()
+    assert x is problem.solution()
+    assert not x.flags.writeable
+    # what the nodes' gradients cancel to, against the sizes that cancel
+    size = np.mean([np.linalg.norm(problem.gradient(i, x)) for i in range(problem.n_nodes)])
+    size += problem.smoothness * np.linalg.norm(x)
+    assert np.linalg.norm(problem.full_gradient(x)) <= 20 * EPS * size
+
+
+def test_solution_is_the_least_point(problem):
+    x = problem.solution()
+    if np.isnan(problem.objective(x)):
+        pytest.skip("no objective")
+    for step in np.random.default_rng(2).normal(size=(20, problem.dim)) * 1e-3:
+        assert problem.objective(x + step) > problem.objective(x)
+
+
+@pytest.mark.parametrize("kind", ["LeastSquares", "LogisticRegression"])
+@pytest.mark.parametrize(("n", "d"), [(1, 5), (5, 5), (20, 5), (3, 40), (60, 3)])
+def test_constants_are_the_extreme_eigenvalues(kind, n, d):
+    X, y = regression(60, d)
+    problem = getattr(problems, kind).from_data(X, y > 0, n, l2=0.2)
+    lows, highs = [], []
+    for i in range(n):
+        A = problem.features[problem.offsets[i] : problem.offsets[i + 1]]
+        eigenvalues = scipy.linalg.eigvalsh(A.T @ A / len(A))
+        lows.append(eigenvalues[0])
+        highs.append(eigenvalues[-1])
+    if kind == "LeastSquares":
+        assert problem.smoothness == pytest.approx(max(highs) + 0.2, rel=1e-13)
+        assert problem.strong_convexity == pytest.approx(min(lows) + 0.2, rel=1e-12)
+    else:
+        assert problem.smoothness == pytest.approx(max(highs) / 4 + 0.2, rel=1e-13)
+        assert problem.strong_convexity == 0.2
+
+
+def test_logistic_constants_bound_sampled_hessians_and_are_attained():
+    X, y = regression()
+    problem = problems.LogisticRegression.from_data(X, y > 0, 4, l2=0.05)
+    d, h = problem.dim, 1e-5
+
+    def hessian(i, x):
+        columns = [problem.gradient(i, x + h * e) - problem.gradient(i, x - h * e) for e in np.eye(d)]
+        return np.linalg.eigvalsh(np.array(columns) / (2 * h))
+
+    at_zero = max(hessian(i, np.zeros(d))[-1] for i in range(4))
+    assert at_zero == pytest.approx(problem.smoothness, rel=1e-8)
+    for x in np.random.default_rng(0).normal(size=(20, d)) * np.geomspace(0.01, 30, 20)[:, None]:
+        for i in range(4):
+            eigenvalues = hessian(i, x)
+            assert eigenvalues[0] >= problem.strong_convexity - 1e-8
+            assert eigenvalues[-1] <= problem.smoothness + 1e-8
+
+
+def test_largest_eigenvalue_by_lanczos():
+    from gossamer.problems.samples import gram_extremes
+
+    rng = np.random.default_rng(0)
+    for shape in ((501, 520), (700, 502)):
+        A = rng.normal(size=shape)
+        expected = np.linalg.eigvalsh(A.T @ A)[-1] / shape[0]
+        assert gram_extremes(A, largest_only=True) == (0.0, pytest.approx(expected, rel=1e-12))
+    low, high = gram_extremes(A)
+    assert low > 0
+    assert high == pytest.approx(expected, rel=1e-12)
+    assert gram_extremes(np.zeros((501, 501)), largest_only=True) == (0.0, 0.0)
+
+
+# -- least squares ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize("n", [1, 6, 12, 13, 60])
+def test_both_forms_of_least_squares_agree(n, l2):
+    X, y = regression()
+    problem = problems.LeastSquares.from_data(X, y, n, l2=l2)
+    stores_hessians = problem.oracle is not problem.sample_oracle
+    assert stores_hessians == (n <= 12)  # d = 5 <= 60 / n
+    assert problem.sample_oracle.n_samples.sum() == 60
+    points = np.random.default_rng(0).normal(size=(n, 5))
+    np.testing.assert_allclose(
+        oracles.gradients(problem.oracle, points),
+        oracles.gradients(problem.sample_oracle, points),
+        rtol=1e-11,
+        atol=1e-13,
+    )
+    np.testing.assert_allclose(
+        oracles.objectives(problem.oracle, points[0]),
+        oracles.objectives(problem.sample_oracle, points[0]),
+        rtol=1e-12,
+    )
+    for name in ("features", "targets", "offsets"):
+        assert not getattr(problem, name).flags.writeable
+
+
+def test_least_squares_solutions_in_closed_form():
+    X, y = regression()
+    offsets = [0, 10, 60]
+    weights = np.repeat([1 / 20, 1 / 100], [10, 50])  # 1 / (n m_i)
+    for l2 in (0.0, 0.7):
+        problem = problems.LeastSquares(X, y, offsets, l2)
+        expected = np.linalg.solve((X.T * weights) @ X + l2 * np.eye(5), X.T @ (weights * y))
+        np.testing.assert_allclose(problem.solution(), expected, rtol=1e-12)
+
+
+def test_underdetermined_least_squares_takes_the_least_norm():
+    X, y = regression(6, 9)
+    problem = problems.LeastSquares.from_data(X, y, 3)
+    np.testing.assert_allclose(problem.solution(), np.linalg.pinv(X) @ y, rtol=1e-10)
+    assert problem.strong_convexity == 0.0
+    assert problem.objective(problem.solution()) < 1e-28
+    zero = problems.LeastSquares(np.zeros((2, 3)), [1.0, 2.0], [0, 2])
+    np.testing.assert_array_equal(zero.solution(), 0.0)
+    assert (zero.strong_convexity, zero.smoothness) == (0.0, 0.0)
+
+
+def test_ill_conditioned_least_squares_keeps_its_digits():
+    """Condition number 1e7: normal equations alone would leave two digits."""
+    rng = np.random.default_rng(0)
+    U = np.linalg.qr(rng.normal(size=(40, 6)))[0]
+    V = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    X = U * np.geomspace(1, 1e-7, 6) @ V
+    truth = rng.normal(size=6)
+    problem = problems.LeastSquares(X, X @ truth, [0, 20, 40])
+    np.testing.assert_allclose(problem.solution(), truth, rtol=1e-7)
+
+
+# -- logistic regression ---------------------------------------------------------------------------------
+
+
+def test_logistic_solution_equals_scikit_learns():
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    X, y = regression(200, 6)
+    l2 = 0.03
+    problem = problems.LogisticRegression.from_data(X, y > 0, 4, l2=l2)  # equal parts: f is the plain mean
+    model = linear_model.LogisticRegression(C=1 / (200 * l2), fit_intercept=False, tol=1e-12, max_iter=10_000)
+    model.fit(X, y > 0)
+    np.testing.assert_allclose(problem.solution(), model.coef_[0], atol=1e-6)
+
+
+def test_logistic_solution_of_one_repeated_sample():
+    """3 of 4 labels positive: sigma(x) = 3/4 whatever the nodes' shares, which must count as weights."""
+    problem = problems.LogisticRegression(np.ones((4, 1)), [1, 1, 0, 1], [0, 4])
+    assert problem.solution()[0] == pytest.approx(np.log(3), rel=1e-15)
+    # node 0 all positive, node 1 one third: mean 2/3
+    problem = problems.LogisticRegression(np.ones((4, 1)), [1, 1, 0, 0], [0, 1, 4])
+    assert problem.solution()[0] == pytest.approx(np.log(2), rel=1e-14)
+
+
+@pytest.mark.parametrize("margins", [[1.0, 2.0, 5.0], [1.0, 0.5, 0.0]])
+def test_separable_data_have_no_minimiser(margins):
+    features = np.column_stack([margins, np.zeros(3)])
+    features = features * [[1], [-1], [1]]
+    problem = problems.LogisticRegression(features, [1, -1, 1], [0, 3])
+    with pytest.raises(ValueError, match="separable"):
+        problem.solution()
+    ridged = problems.LogisticRegression(features, [1, -1, 1], [0, 3], l2=1e-8)
+    assert np.linalg.norm(ridged.full_gradient(ridged.solution())) < 1e-15
+
+
+def test_rank_deficient_logistic_takes_the_least_norm():
+    X, y = regression(60, 3)
+    narrow = problems.LogisticRegression.from_data(X, y > 0, 3)
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 3)))[0]
+    wide = problems.LogisticRegression.from_data(X @ rotation.T, y > 0, 3)
+    np.testing.assert_allclose(wide.solution(), rotation @ narrow.solution(), atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("l2", [1e-10, 1e-3, 1e3])
+def test_newton_converges_from_afar(scale, l2):
+    X, y = regression(80, 4, seed=3)
+    problem = problems.LogisticRegression.from_data(X * scale, np.sign(y), 4, l2=l2)
+    x = problem.solution()
+    norms = np.linalg.norm(problem.features, axis=1).mean() + l2 * np.linalg.norm(x)
+    assert np.linalg.norm(problem.full_gradient(x)) < 100 * EPS * norms
+
+
+@pytest.mark.parametrize(
+    ("labels", "signs"),
+    [
+        ([-1, 1, 1], [-1, 1, 1]),
+        ([0, 1, 0], [-1, 1, -1]),
+        ([False, True, True], [-1, 1, 1]),
+        ([1, 1, 1], [1, 1, 1]),
+        ([0, 0, 0], [-1, -1, -1]),
+        ([2, 1, 2], [1, -1, 1]),
+        ([0.5, -0.5, 0.5], [1, -1, 1]),
+        (["no", "yes", "no"], [-1, 1, -1]),
+        (np.array([0, 1, 1], dtype=np.uint8), [-1, 1, 1]),
+    ],
+)
+def test_labels(labels, signs):
+    problem = problems.LogisticRegression(np.ones((3, 1)), labels, [0, 3], 0.1)
+    assert problem.labels.tolist() == signs
+    assert not problem.labels.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ([0, 1, 2], ValueError, "labels must take two values, got 3: 0, 1, 2"),
+        ([7, 7, 7], ValueError, "two values, got 1: 7"),
+        ([-1, 0, 1], ValueError, "two values, got 3"),
+        ([0.0, np.nan, 1.0], ValueError, "labels must be finite, but position 1 is nan"),
+        ([0, 1], ValueError, "3 rows but labels has 2"),
+        ([[0], [1], [1]], ValueError, "labels must have 1 dimension"),
+        ([0j, 1j, 0], TypeError, "numbers or strings"),
+        ([None, 1, 0], TypeError, "numbers or strings"),
+    ],
+)
+def test_bad_labels_are_refused(labels, error, message):
+    with pytest.raises(error, match=message):
+        problems.LogisticRegression(np.ones((3, 1)), labels, [0, 3])
+
+
+# -- data ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", [problems.LeastSquares, problems.LogisticRegression])
+def test_bad_data_are_refused(cls):
+    X, y = np.ones((6, 3)), np.array([0.0, 1.0, 1.0, 0.0, 1.0, 1.0])
+    broken = X.copy()
+    broken[4, 1] = np.inf
+    broken[5, 0] = np.nan
+    with pytest.raises(ValueError, match=r"features must be finite, but row 4, column 1 is inf \(2 such"):
+        cls(broken, y, [0, 6])
+    with pytest.raises(ValueError, match="X must be finite, but row 4, column 1"):
+        cls.from_data(broken, y, 2)
+    with pytest.raises(ValueError, match="l2 must be a finite number >= 0, got -1"):
+        cls(X, y, [0, 6], l2=-1)
+    with pytest.raises(ValueError, match=r"offsets\[1:3\]"):
+        cls(X, y, [0, 3, 3, 6])
+    with pytest.raises(ValueError, match="X has 6 rows but y has 5"):
+        cls.from_data(X, y[:5], 2)
+    with pytest.raises(ValueError, match="at least one row and one column"):
+        cls.from_data(np.ones((0, 3)), np.ones(0), 1)
+    with pytest.raises(ValueError, match="n_nodes = 7 exceeds the 6 samples"):
+        cls.from_data(X, y, 7)
+    with pytest.raises(TypeError, match="real numbers"):
+        cls.from_data(X.astype(str), y, 2)
+
+
+@pytest.mark.parametrize("cls", [problems.LeastSquares, problems.LogisticRegression])
+def test_inputs_of_any_kind_are_kept_unmodified(cls):
+    X, y = regression(20, 3)
+    X, y = X.astype(np.float32).astype(float), np.where(y > 0, 1.0, -1.0)
+    expected = cls(X, y, [0, 8, 20], 0.1)
+    before = X.copy()
+    for variant in (np.asfortranarray(X), X.astype(np.float32), X.tolist(), np.repeat(X, 2, axis=0)[::2]):
+        other = cls(variant, y.tolist(), np.array([0, 8, 20], dtype=np.int32), 0.1)
+        np.testing.assert_array_equal(other.features, X)
+        np.testing.assert_array_equal(other.solution(), expected.solution())
+        assert other.features.flags.c_contiguous
+        assert other.features.dtype == np.float64
+    X[:] = 0  # not shared with the caller
+    np.testing.assert_array_equal(expected.features, before)
+
+
+@given(st.integers(1, 12), st.sampled_from(["iid", "contiguous", "sorted"]), st.integers(0, 5))
+@settings(max_examples=30, deadline=None)
+def test_from_data_deals_out_the_rows(n, split, seed):
+    X, y = regression(12, 2)
+    problem = problems.LeastSquares.from_data(X, y, n, split=split, rng=seed)
+    order = np.argsort(problem.targets)
+    np.testing.assert_array_equal(problem.targets[order], np.sort(y))
+    np.testing.assert_array_equal(problem.features[order], X[np.argsort(y)])
+    assert np.ptp(np.diff(problem.offsets)) <= 1
+
+
+def test_dirichlet_on_regression_targets_uses_quantile_bins():
+    X, y = regression(1000, 2)
+    problem = problems.LeastSquares.from_data(X, y, 10, split="dirichlet", alpha=0.05)
+    deviations = [np.std(part) for part in np.split(problem.targets, problem.offsets[1:-1])]
+    iid = problems.LeastSquares.from_data(X, y, 10)
+    iid_deviations = [np.std(part) for part in np.split(iid.targets, iid.offsets[1:-1])]
+    assert np.median(deviations) < 0.7 * np.median(iid_deviations)
+
+
+# -- quadratic -------------------------------------------------------------------------------------------
+
+
+def test_quadratic_closed_forms():
+    problem = quadratic(4, 5)
+    eigenvalues = np.linalg.eigvalsh(problem.H)
+    assert problem.smoothness == eigenvalues.max()
+    assert problem.strong_convexity == eigenvalues.min()
+    expected = np.linalg.solve(problem.H.mean(axis=0), problem.b.mean(axis=0))
+    np.testing.assert_allclose(problem.solution(), expected, rtol=1e-12)
+    x = np.arange(5.0)
+    value = np.mean([x @ H @ x / 2 - b @ x for H, b in zip(problem.H, problem.b, strict=True)])
+    assert problem.objective(x) == pytest.approx(value, rel=1e-13)
+    with pytest.raises(ValueError, match="Quadratic has no samples"):
+        problem.sample_oracle  # noqa: B018
+
+
+def test_quadratic_refines_to_machine_precision():
+    """A Hilbert matrix (condition number 1e10) and its exact integer inverse."""
+    H = scipy.linalg.hilbert(8)
+    problem = problems.Quadratic(H[None], np.ones((1, 8)))
+    residual = H.astype(np.longdouble) @ problem.solution() - 1
+    assert np.abs(residual).max() <= 4 * EPS * np.abs(problem.solution()).max()
+
+
+def test_singular_quadratics():
+    H = np.diag([2.0, 0.0])
+    bounded = problems.Quadratic([H], [[4.0, 0.0]])
+    np.testing.assert_allclose(bounded.solution(), [2.0, 0.0], atol=1e-15)
+    assert bounded.strong_convexity == 0.0
+    with pytest.raises(ValueError, match="unbounded below"):
+        problems.Quadratic([H], [[4.0, 1.0]]).solution()
+    shared = problems.Quadratic([H, H[::-1, ::-1]], [[4.0, 0.0], [0.0, 2.0]])  # singular nodes, regular mean
+    np.testing.assert_allclose(shared.solution(), [2.0, 1.0], rtol=1e-15)
+    np.testing.assert_array_equal(problems.Quadratic(np.zeros((1, 2, 2)), np.zeros((1, 2))).solution(), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("H", "b", "message"),
+    [
+        (
+            [[[1.0, 0.5], [0.0, 1.0]]],
+            [[0.0, 0.0]],
+            r"H\[0\] must be symmetric, but H - H' has an entry of 0.5",
+        ),
+        (
+            [np.eye(2), np.diag([1.0, -1e-6])],
+            np.zeros((2, 2)),
+            r"H\[1\] must be positive semidefinite.*-1e-06",
+        ),
+        ([-np.eye(2)], [[0.0, 0.0]], "positive semidefinite"),
+        ([[[np.nan]]], [[0.0]], "H must be finite, but position 0, 0, 0 is nan"),
+        ([[[1.0]]], [[np.inf]], "b must be finite, but row 0, column 0 is inf"),
+        ([[[1.0]]], [[1.0, 2.0]], r"b must be \(1, 1\)"),
+        (np.ones((2, 2, 3)), np.ones((2, 2)), r"H must be \(n, d, d\)"),
+        (np.ones((0, 2, 2)), np.ones((0, 2)), r"H must be \(n, d, d\)"),
+    ],
+)
+def test_bad_quadratics_are_refused(H, b, message):
+    with pytest.raises(ValueError, match=message):
+        problems.Quadratic(H, b)
+
+
+def test_rounding_asymmetry_is_repaired():
+    H = np.array([[[2.0, 0.1], [0.1 + 1e-16, 1.0]]])
+    H[0, 1, 0] = np.nextafter(0.1, 1)
+    problem = problems.Quadratic(H, [[1.0, 1.0]])
+    np.testing.assert_array_equal(problem.H[0], problem.H[0].T)
+
+
+# -- custom ----------------------------------------------------------------------------------------------
+
+
+def ridge_logcosh(node, x, out):
+    for k in range(x.size):
+        out[k] = np.tanh(x[k] - node) + 0.1 * x[k]
+
+
+def ridge_logcosh_value(node, x):
+    total = 0.0
+    for k in range(x.size):
+        total += np.log(np.cosh(x[k] - node)) + 0.05 * x[k] ** 2
+    return total
+
+
+OPTIONS = {"n_nodes": 3, "dim": 4, "smoothness": 1.1, "strong_convexity": 0.1}
+
+
+def test_custom_paths_agree_and_solve():
+    fast = problems.Custom(ridge_logcosh, ridge_logcosh_value, **OPTIONS)
+    with pytest.warns(problems.PerformanceWarning, match="compiled=False"):
+        slow = problems.Custom(ridge_logcosh, ridge_logcosh_value, compiled=False, **OPTIONS)
+    assert (fast.strong_convexity, fast.smoothness) == (0.1, 1.1)
+    x = np.linspace(-1, 1, 4)
+    np.testing.assert_allclose(slow.full_gradient(x), fast.full_gradient(x), rtol=1e-14)
+    assert slow.objective(x) == pytest.approx(fast.objective(x), rel=1e-14)
+    for problem in (fast, slow):
+        root = scipy.optimize.brentq(lambda t: np.tanh([t, t - 1, t - 2]).mean() + 0.1 * t, -1, 3, xtol=1e-15)
+        np.testing.assert_allclose(problem.solution(), root, rtol=1e-13)
+
+
+def test_custom_equals_logistic_regression():
+    X, y = regression(40, 3)
+    known = problems.LogisticRegression.from_data(X, y > 0, 4, l2=0.01)
+    A, labels, offsets = known.features, known.labels, known.offsets
+
+    def gradient(node, x, out):
+        out[:] = 0.01 * x
+        for j in range(offsets[node], offsets[node + 1]):
+            weight = labels[j] / (1 + np.exp(labels[j] * np.sum(A[j] * x)))
+            out -= weight * A[j] / (offsets[node + 1] - offsets[node])
+
+    problem = problems.Custom(gradient, n_nodes=4, dim=3, smoothness=5.0, strong_convexity=0.01)
+    np.testing.assert_allclose(problem.solution(), known.solution(), atol=1e-14)
+    assert np.isnan(problem.objective(np.zeros(3)))
+
+
+def test_custom_solution_is_checked():
+    given_solution = problems.Custom(ridge_logcosh, **OPTIONS).solution()
+    problem = problems.Custom(ridge_logcosh, solution=given_solution.tolist(), **OPTIONS)
+    np.testing.assert_array_equal(problem.solution(), given_solution)
+    with pytest.raises(ValueError, match="no minimiser"):
+        problems.Custom(ridge_logcosh, solution=given_solution + 0.1, **OPTIONS)
+    with pytest.raises(ValueError, match=r"solution must be \(dim,\) = \(4,\)"):
+        problems.Custom(ridge_logcosh, solution=[1.0], **OPTIONS)
+
+    def unbounded(node, x, out):
+        out[:] = 1.0 + np.exp(x)
+
+    with pytest.raises(ValueError, match="no minimiser"):
+        problems.Custom(unbounded, **OPTIONS).solution()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"smoothness": 0.0}, "smoothness must be a finite number > 0"),
+        ({"smoothness": np.inf}, "smoothness must be a finite number > 0"),
+        ({"strong_convexity": -0.1}, "strong_convexity must be in"),
+        ({"strong_convexity": 2.0}, "strong_convexity must be in"),
+        ({"strong_convexity": np.nan}, "strong_convexity must be in"),
+        ({"dim": 0}, "dim must be at least 1"),
+    ],
+)
+def test_bad_custom_problems_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        problems.Custom(ridge_logcosh, **(OPTIONS | changes))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.filterwarnings("ignore::gossamer.problems.PerformanceWarning")
+def test_custom_exceptions_reach_the_caller(compiled):
+    def gradient(node, x, out):
+        if x[0] > 10:
+            raise OverflowError("too far")
+        out[:] = x
+
+    problem = problems.Custom(gradient, n_nodes=2, dim=2, smoothness=1, strong_convexity=1, compiled=compiled)
+    with pytest.raises(OverflowError, match="too far"):
+        problem.full_gradient([11.0, 0.0])
+
+
+# -- examples --------------------------------------------------------------------------------------------
+
+
+MODULES = ["problems", "kernels.oracles.custom"]
+MODULES += [f"problems.{path.stem}" for path in Path(problems.__file__).parent.glob("[!_]*.py")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name):
+    pytest.importorskip("sklearn")
+    module = importlib.import_module(f"gossamer.{name}")
+    assert doctest.testmod(module).failed == 0
