@@ -1,5 +1,68 @@
-"""The command line."""
+"""The command line: `gossamer info`, `rates`, `run`, `template` and `demo`.
+
+| module | what it holds |
+|---|---|
+| `info`, `rates`, `run`, `demo` | one command each (`template` goes with `run`) |
+| `experiment` | the TOML file of `run`: parsing, checks, and the objects it describes |
+| `topology` | the text that names a graph, such as `topozoo/Abilene` or `grid_2d:5,5` |
+| `seeds` | many runs in threads |
+| `figures`, `tables` | what is drawn, what is printed |
+| `errors` | which errors are the user's, and how they are shown |
+
+Heavy imports are inside the commands, so that `gossamer --help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from .._version import __version__
+from .demo import demo
+from .errors import ErrorsInOneLine, one_line
+from .info import info
+from .rates import rates
+from .run import run, template
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=ErrorsInOneLine,
+    help="Decentralised optimisation: gossip rates with certificates, compiled asynchronous solvers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, rates, run, template, info):
+    app.command()(command)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gossamer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="GOSSAMER_DEBUG", help="Show the traceback of every error.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Take the options that come before the command; `errors` reads `debug`."""
 
 
 def main() -> None:
     """Run the command line."""
+    warnings.showwarning = _show_warning
+    app(prog_name="gossamer")
+
+
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    print(f"warning: {one_line(message)}", file=sys.stderr)  # noqa: T201

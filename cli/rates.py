@@ -1,0 +1,130 @@
+"""`gossamer rates`: how often each edge of a network should communicate, with a certificate."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import UserError, user_errors
+from .topology import HELP, parse_topology
+
+if TYPE_CHECKING:
+    from ..graphs import GossipRates
+
+TOP = 20  # edges shown unless --all
+
+
+def rates(
+    topology: Annotated[str, typer.Argument(metavar="TOPOLOGY", help=HELP)],
+    criterion: Annotated[
+        str, typer.Option(help="communication, algebraic_connectivity or uniform.")
+    ] = "communication",
+    method: Annotated[str, typer.Option(help="auto, or the name of a method.")] = "auto",
+    tol: Annotated[float, typer.Option(help="Relative gap below which the rates count as certified.")] = 1e-6,
+    output: Annotated[Path | None, typer.Option(help="CSV file for the edges and their rates.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture (.png, .pdf, .svg) of the network.")] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help=f"Print all edges, not only the {TOP} first.")
+    ] = False,
+) -> None:
+    """Compute how often each edge should communicate, and what that saves over equal rates."""
+    from .. import graphs
+    from .tables import console, table
+
+    for path in (output, plot):
+        check_parent(path)
+    with user_errors():
+        if plot is not None:
+            from .figures import network_figure
+        graph = parse_topology(topology)
+        found = graphs.gossip_rates(graph, criterion, method=method, tol=tol)
+
+    screen = console()
+    screen.print(table(("", ""), summary(found), texts=2, title=f"{graph!r}"))
+    order = sorted(range(graph.n_edges), key=lambda e: -found.rates[e])
+    rows = edge_rows(found)
+    shown = order if show_all else order[:TOP]
+    header = ("u", "v", "edge", "rate", "share", "resistance")
+    total = found.total_rate
+    screen.print()
+    screen.print(
+        table(
+            header,
+            (
+                (
+                    str(u),
+                    str(v),
+                    f"{name_u} – {name_v}",
+                    f"{rate:.6g}",
+                    f"{100 * rate / total:.2f} %",
+                    f"{resistance:.6g}",
+                )
+                for u, v, name_u, name_v, rate, resistance in (rows[e] for e in shown)
+            ),
+            texts=3,
+        )
+    )
+    if len(shown) < len(order):
+        screen.print(f"{len(order) - len(shown)} more edges with smaller rates: --all shows them")
+    with user_errors():
+        if output is not None:
+            write_rates(found, output)
+            screen.print(f"rates written to {output}")
+        if plot is not None:
+            network_figure(found).savefig(plot, dpi=200)
+            screen.print(f"picture written to {plot}")
+
+
+def summary(found: GossipRates) -> list[tuple[str, str]]:
+    """Return names and values of what is known about the rates."""
+    if found.criterion == "algebraic_connectivity":
+        bounds = (
+            f"the largest lambda_2 at total rate 1 is in [{found.lower_bound:.9g}, {found.upper_bound:.9g}]"
+        )
+    else:
+        bounds = f"the least cost is in [{found.lower_bound:.9g}, {found.upper_bound:.9g}]"
+    return [
+        ("criterion", f"{found.criterion} (method {found.method}: {found.message})"),
+        ("status", f"{found.status}, gap {found.gap:.1e}: {bounds}"),
+        ("cost", f"{found.cost:.9g} communications per unit of time, at chi1 chi2 = 1/2"),
+        ("cost of uniform rates", f"{found.cost_uniform:.9g}"),
+        ("saved", f"{100 * found.saved:.2f} %"),
+        ("total rate", f"{found.total_rate:.9g}"),
+        ("chi1, chi2", f"{found.chi1:.9g}, {found.chi2:.9g}"),
+    ]
+
+
+def edge_rows(found: GossipRates) -> list[tuple[int, int, str, str, float, float]]:
+    """Return (u, v, label of u, label of v, rate, resistance) of each edge; no label is an empty text."""
+    labels = found.graph.labels or ("",) * found.graph.n_nodes
+    return [
+        (u, v, labels[u], labels[v], rate, resistance)
+        for (u, v), rate, resistance in zip(
+            found.graph.edges.tolist(), found.rates.tolist(), found.edge_resistances.tolist(), strict=True
+        )
+    ]
+
+
+def write_rates(found: GossipRates, path: Path) -> None:
+    """Write the edges as a CSV file, numbers in full precision.
+
+    Parameters
+    ----------
+    found : GossipRates
+        What to write.
+    path : Path
+        File; an existing one is replaced.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("u", "v", "label_u", "label_v", "rate", "resistance"))
+        writer.writerows(edge_rows(found))
+
+
+def check_parent(path: Path | None) -> None:
+    """Refuse a file in a folder that does not exist, before any work is done."""
+    if path is not None and not path.parent.is_dir():
+        raise UserError(f"no folder {path.parent} to write {path.name} to; create it first")

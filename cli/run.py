@@ -1,0 +1,87 @@
+"""`gossamer run` and `gossamer template`: an experiment described by a TOML file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import user_errors
+
+if TYPE_CHECKING:
+    from ..solvers import Result
+
+
+def template() -> None:
+    """Print an experiment file to start from: gossamer template > experiment.toml."""
+    from .experiment import TEMPLATE
+
+    typer.echo(TEMPLATE, nl=False)
+
+
+def run(
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.TOML", help="See `gossamer template`.")],
+    output: Annotated[Path, typer.Option(help="Folder for results; made if need be.")] = Path("out"),
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+) -> None:
+    """Run an experiment over its seeds; save results, traces and a figure.
+
+    Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run in
+    threads; results do not depend on how many.
+    """
+    from .experiment import read_experiment
+    from .seeds import solve_all
+    from .tables import console, table
+
+    wanted = read_experiment(experiment)
+    problem, graph, solver = wanted.problem, wanted.graph, wanted.solver
+    with user_errors():
+        from .figures import seeds_figure
+
+        options = wanted.options | {"x_star": problem.solution()}
+        solver.solve(problem, graph, callback=_stop, **options)  # no event: all arguments are checked here
+        output.mkdir(parents=True, exist_ok=True)
+    results = solve_all(
+        [(solver, seed) for seed in wanted.seeds], problem, graph, progress=progress, **options
+    )
+    name = type(solver).__name__
+    figure = seeds_figure([result.trace for result in results], name)
+    with user_errors():
+        for seed, result in zip(wanted.seeds, results, strict=True):
+            result.save(output / f"result-{seed}.npz")
+            result.trace.to_csv(output / f"trace-{seed}.csv")
+        figure.savefig(output / "figure.png", dpi=200)
+
+    screen = console()
+    screen.print(f"{name} on {problem!r} and {graph!r}")
+    header = ("seed", "status", "gradients", "communications", "bits", "time", "distance", "seconds")
+    screen.print(table(header, result_rows(wanted.seeds, results), texts=2))
+    screen.print(f"results, traces and figure.png written to {output}")
+
+
+def _stop(*_: object) -> None:
+    raise StopIteration
+
+
+def result_rows(seeds: Sequence[int], results: Sequence[Result]) -> list[tuple[str, ...]]:
+    """Return a table's rows: one a seed, then the medians where there are many."""
+    import numpy as np
+
+    numbers = np.array(
+        [
+            (r.n_gradients, r.n_communications, r.bits, r.time, r.trace["distance"][-1], r.wall_time)
+            for r in results
+        ]
+    )
+    names = [(str(seed), result.status) for seed, result in zip(seeds, results, strict=True)]
+    if len(results) > 1:
+        numbers = np.vstack([numbers, np.median(numbers, axis=0)])
+        done = sum(result.success for result in results)
+        names.append(("median", f"{done} of {len(results)} converged"))
+    formats = ("{:,.0f}", "{:,.0f}", "{:,.0f}", "{:.6g}", "{:.3e}", "{:.2f}")
+    return [
+        (*name, *(form.format(value) for form, value in zip(formats, row, strict=True)))
+        for name, row in zip(names, numbers.tolist(), strict=True)
+    ]

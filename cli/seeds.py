@@ -1,0 +1,90 @@
+"""Many runs at once: one thread each, up to the number of processors (compiled loops release the GIL)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..graphs import Graph
+    from ..problems import Problem
+    from ..solvers import Result, Solver
+
+
+def solve_all(
+    jobs: Sequence[tuple[Solver, int]],
+    problem: Problem,
+    graph: Graph,
+    *,
+    progress: bool,
+    callback: Callable[..., None] | None = None,
+    **options: Any,
+) -> list[Result]:
+    """Solve with each (solver, seed), in threads.
+
+    Parameters
+    ----------
+    jobs : sequence of (Solver, int)
+        What to run; the seed is `rng`.
+    problem, graph
+        Of all runs.
+    progress : bool
+        Show a bar on stderr, if that is a terminal.
+    callback : callable, optional
+        As in `Solver.solve`; called from all threads, so it must not keep anything.
+    **options
+        Passed on to `Solver.solve`.
+
+    Returns
+    -------
+    list of Result
+        In the order of the jobs, whatever the number of threads.
+    """
+    interrupted = threading.Event()
+
+    def watch(state: Any, record: dict[str, Any]) -> None:
+        if interrupted.is_set():
+            raise StopIteration("interrupted")
+
+    callbacks = (watch,) if callback is None else (watch, callback)
+
+    def solve(job: tuple[Solver, int]) -> Result:
+        solver, seed = job
+        return solver.solve(problem, graph, rng=seed, callback=callbacks, **options)
+
+    with _bar(len(jobs), progress) as advance, ThreadPoolExecutor(min(len(jobs), n_processors())) as pool:
+        futures = [pool.submit(solve, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                advance()
+        except BaseException:
+            interrupted.set()  # running solvers stop at their next record, the others never start
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
+
+
+def n_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _bar(total: int, shown: bool) -> Iterator[Callable[[], None]]:
+    """Yield a function that moves the bar by one run."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = not (shown and console.is_terminal)
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("runs", total=total)
+        yield lambda: bar.advance(task)
