@@ -16,19 +16,22 @@ from .base import Problem
 class SampleProblem(Problem):
     """Base of the problems f_i(x) = (1/m_i) sum_j loss(a_j'x, target_j) + l2/2 |x|^2.
 
+    Parameters
+    ----------
+    oracle : Oracle
+        Full gradients and objectives of the nodes.
+    sample_oracle : Oracle
+        The same as means over the samples; its data become the attributes below.
+
     Attributes
     ----------
     features : (M, d) float64
         Samples of all nodes, stacked.
-    targets : (M,) float64
-        One number a sample.
     offsets : (n + 1,) int64
         Rows `offsets[i]:offsets[i + 1]` belong to node i.
     l2 : float
         Ridge weight.
     """
-
-    _target_name = "targets"
 
     def __init__(self, oracle: oracles.Oracle, sample_oracle: oracles.Oracle):
         super().__init__(oracle, sample_oracle)
