@@ -8,6 +8,7 @@ fixed, so that a compiled oracle travels as a function pointer, and compilation 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -40,13 +41,16 @@ class LazyKernel:
         self.signature = signature
         self._dispatcher = njit(**options)(function)
         self._is_compiled = False
+        self._lock = threading.Lock()
 
     def compiled(self) -> Any:
         """Return the compiled dispatcher: what another kernel takes as a function pointer."""
         if not self._is_compiled:
-            self._dispatcher.compile(self.signature)
-            self._dispatcher.disable_compile()
-            self._is_compiled = True
+            with self._lock:  # runs in several threads may meet here first
+                if not self._is_compiled:
+                    self._dispatcher.compile(self.signature)
+                    self._dispatcher.disable_compile()
+                    self._is_compiled = True
         return self._dispatcher
 
     def __call__(self, *args: Any) -> Any:

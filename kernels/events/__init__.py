@@ -53,7 +53,7 @@ class Events(NamedTuple):
 
     time: np.ndarray
     kind: np.ndarray
-    index: np.ndarray
+    index: np.ndarray  # pyright: ignore[reportIncompatibleMethodOverride]  (tuple.index is not missed)
 
 
 def _rates(name: str, rates: ArrayLike) -> np.ndarray:
