@@ -218,20 +218,20 @@ class Solver(abc.ABC):
         every = record_every or prepared.record_every
         trace = Trace()
         finite = state
-        X = prepared.iterates(state)
         with progress_bar(progress, type(self).__name__, tol, time_limit, event_limit) as report:
             while True:
-                if not state.is_finite:
+                record = (
+                    _record(problem, state, prepared.iterates(state), target) if state.is_finite else None
+                )
+                if record is None or not np.isfinite([record["optimality"], record["consensus"]]).all():
                     status, message = "diverged", f"non-finite values by time {state.time:.6g}"
                     state = finite
                     break
-                X = prepared.iterates(state)
-                record = _record(problem, state, X, target)
                 if np.isnan(state.first_optimality):
                     state.first_optimality = record["optimality"]
                 trace.append(record)
                 report(state, record)
-                if _is_converged(record, X, state.first_optimality, tol):
+                if _is_converged(record, state.first_optimality, tol):
                     status, message = "converged", f"tolerance {tol:g} reached"
                     break
                 try:
@@ -252,6 +252,7 @@ class Solver(abc.ABC):
                 begin = clock.perf_counter()
                 prepared.advance(state, count, time_limit)
                 state.wall_time += clock.perf_counter() - begin
+        X = prepared.iterates(state)
         return Result(X, status, message, trace, state, prepared.average(state))
 
     def _bound(self, state: State, problem: Problem, graph: Graph) -> Prepared:
@@ -271,7 +272,7 @@ class Solver(abc.ABC):
 
 
 def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | None) -> Record:
-    """Metrics of the iterates X at the state's time."""
+    """Metrics of the iterates X at the state's time, and |x_mean|."""
     mean = X.mean(axis=0)
     with np.errstate(over="ignore", invalid="ignore"):  # diverging runs overflow on their way
         return {
@@ -283,13 +284,14 @@ def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | 
             "objective": problem.objective(mean),
             "optimality": float(np.linalg.norm(problem.full_gradient(mean))),
             "consensus": float(np.sqrt(((X - mean) ** 2).sum() / X.shape[0])),
+            "norm": float(np.linalg.norm(mean)),
             "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),
         }
 
 
-def _is_converged(record: Record, X: np.ndarray, first_optimality: float, tol: float) -> bool:
-    scale = 1.0 + float(np.linalg.norm(X.mean(axis=0)))
-    return record["optimality"] <= tol * first_optimality and record["consensus"] <= tol * scale
+def _is_converged(record: Record, first_optimality: float, tol: float) -> bool:
+    small_gradient = record["optimality"] <= tol * first_optimality
+    return small_gradient and record["consensus"] <= tol * (1.0 + record["norm"])
 
 
 def _count(name: str, value: int) -> int:
