@@ -56,6 +56,9 @@ class LazyKernel:
     def __call__(self, *args: Any) -> Any:
         return self.compiled()(*args)
 
+    def __reduce__(self) -> str:
+        return self._dispatcher.py_func.__qualname__  # pickled and copied by name, as functions are
+
 
 def lazy_njit(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], LazyKernel]:
     """Decorate a function as a `LazyKernel` (`cache=True, nogil=True` unless said otherwise)."""

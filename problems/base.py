@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,7 +56,9 @@ class Problem(ABC):
             The problem has no samples.
         """
         if self._sample_oracle is None:
-            raise ValueError(f"{type(self).__name__} has no samples: mini-batches need full gradients here")
+            raise ValueError(
+                f"{type(self).__name__} has no samples to draw mini-batches from: use full gradients"
+            )
         return self._sample_oracle
 
     @property
@@ -99,6 +102,12 @@ class Problem(ABC):
             f has no minimiser, or none could be found.
         """
         return self._solution
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                frozen(value)  # pickles and copies do not keep arrays read-only
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(n_nodes={self.n_nodes}, dim={self.dim}{self._details()})"

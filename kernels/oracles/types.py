@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -64,6 +64,10 @@ class Oracle:
         Number of nodes n and of coordinates d.
     n_samples : (n,) int64
         Rows a mini-batch of node i may draw from; zeros where the objective has no samples.
+
+    Notes
+    -----
+    The arrays are made read-only, here because pickles and copies do not keep that by themselves.
     """
 
     gradient: LazyKernel
@@ -72,3 +76,10 @@ class Oracle:
     n_nodes: int
     dim: int
     n_samples: np.ndarray
+
+    def __post_init__(self) -> None:
+        for array in (*self.data, self.n_samples):
+            array.flags.writeable = False
+
+    def __reduce__(self) -> tuple[type[Oracle], tuple[Any, ...]]:
+        return Oracle, (self.gradient, self.objective, self.data, self.n_nodes, self.dim, self.n_samples)

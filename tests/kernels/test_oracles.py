@@ -1,5 +1,6 @@
 """Compiled oracles against NumPy definitions, finite differences, exact enumeration and themselves."""
 
+import copy
 import itertools
 import math
 import pickle
@@ -453,8 +454,11 @@ def test_bad_custom_arguments_are_refused(changes, error, message):
         oracles.custom(**{"gradient": double_well, "n_nodes": 2, "dim": 2} | changes)
 
 
-def test_oracles_are_plain_data():
-    """The data pack survives pickling, which a process pool needs."""
-    data = make_oracle("logistic", [2, 3], 2).data
-    for a, b in zip(pickle.loads(pickle.dumps(data)), data, strict=True):
-        np.testing.assert_array_equal(a, b)
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda oracle: pickle.loads(pickle.dumps(oracle))])
+def test_pickles_and_copies_work(duplicate):
+    oracle = make_oracle("logistic", [2, 3], 2)
+    other = duplicate(oracle)
+    assert other.gradient is oracle.gradient
+    x = np.array([0.3, -0.7])
+    np.testing.assert_array_equal(oracles.mean_gradient(other, x), oracles.mean_gradient(oracle, x))
+    assert not any(array.flags.writeable for array in (*other.data, other.n_samples))

@@ -1,7 +1,9 @@
 """What all problems share, and the closed forms of each: constants, minimisers, refusals."""
 
+import copy
 import doctest
 import importlib
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,21 @@ def test_the_face_of_a_problem(problem):
     assert isinstance(problem.smoothness, float)
     assert 0 <= problem.strong_convexity <= problem.smoothness
     assert repr(problem).startswith(f"{type(problem).__name__}(n_nodes={n}, dim={d}")
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda problem: pickle.loads(pickle.dumps(problem))])
+def test_pickles_and_copies_work(duplicate):
+    for original in list(examples())[:6]:
+        expected = original.solution()
+        other = duplicate(original)
+        np.testing.assert_array_equal(other.full_gradient(expected), original.full_gradient(expected))
+        assert other.solution() is not expected
+        arrays = [
+            other.solution(),
+            *other.oracle.data,
+            *(v for v in vars(other).values() if hasattr(v, "flags")),
+        ]
+        assert not any(array.flags.writeable for array in arrays)
 
 
 def test_gradient_at_the_solution_is_rounding(problem):
