@@ -28,7 +28,11 @@ def user_errors(where: str = "") -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise UserError(f"{where}: {error}" if where else str(error)) from error
+        # the text of a system error without its number: "data.csv: Permission denied"
+        system = isinstance(error, OSError) and error.strerror and error.filename is not None
+        text = f"{error.filename}: {error.strerror}" if system else str(error)
+        already = not where or text.startswith(where)
+        raise UserError(text if already else f"{where}: {text}") from error
 
 
 class ErrorsInOneLine(TyperGroup):

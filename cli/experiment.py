@@ -174,9 +174,10 @@ def _build_solver(table: dict[str, Any], graph: Graph) -> Solver:
         raise ValueError(f"name must be one of {', '.join(found)}, got {name!r}")
     given = {key: value for key, value in table.items() if key != "name"}
     _check_names(f"[solver] {name}", "parameter", given, [f.name for f in dataclasses.fields(found[name])])
-    values = {
-        key: _kernel_object(key, value) if isinstance(value, dict) else value for key, value in given.items()
-    }
+    values = dict(given)
+    for key, value in given.items():
+        if isinstance(value, dict):
+            values[key] = _kernel_object(key, value)
     if isinstance(values.get("rates"), str):
         values["rates"] = gossip_rates(graph, values["rates"])
     return found[name](**values)
@@ -197,7 +198,7 @@ def solver_classes() -> dict[str, type[Solver]]:
 
 
 def _kernel_object(key: str, table: dict[str, Any]) -> Any:
-    """Return the object of a table such as {name = "DadaoConstants", r = 0.1}: a class of gossamer.kernels."""
+    """Return the object of gossamer.kernels that a table {name = "DadaoConstants", r = 0.1, ...} describes."""
     import importlib
     import inspect
     import pkgutil

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 try:
     import matplotlib
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 except ImportError as error:
     raise ImportError('figures need matplotlib: pip install "gossamer[plot]"') from error
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers tell apart
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.labelsize": 8,
     "axes.titlesize": 8,
@@ -46,6 +47,8 @@ STYLE = {
     "lines.linewidth": 1.4,
     "pdf.fonttype": 42,  # fonts as outlines that journals accept
 }
+THEORY: dict[str, Any] = {"color": GREY, "linestyle": (0, (3, 2)), "linewidth": 0.9}
+Y_LABEL = r"$\|X_t-X^\ast\|^2\,/\,\|X_0-X^\ast\|^2$"
 X_LABELS = {"n_communications": "communications", "n_gradients": "gradients"}
 
 
@@ -89,13 +92,9 @@ def band(traces: Sequence[Trace], column: str) -> tuple[np.ndarray, np.ndarray, 
         Horizontal axis.
     """
     grid = np.linspace(0.0, min(float(trace[column][-1]) for trace in traces), 400)
-    tiny = np.finfo(float).tiny  # an exact zero has no logarithm
-    logs = np.array(
-        [
-            np.interp(grid, trace[column], np.log(np.maximum(relative_distance(trace), tiny)))
-            for trace in traces
-        ]
-    )
+    floor, ceiling = 1e-300, 1e300  # an exact zero has no logarithm, and runs that diverge overflow
+    runs = ((trace[column], np.log(np.clip(relative_distance(trace), floor, ceiling))) for trace in traces)
+    logs = np.array([np.interp(grid, *run) for run in runs])
     return grid, np.exp(logs.min(axis=0)), np.exp(np.median(logs, axis=0)), np.exp(logs.max(axis=0))
 
 
@@ -115,24 +114,24 @@ def draw_curves(ax: Axes, curves: Sequence[Curve], column: str, target: float | 
     """
     end = max(float(trace[column].max()) for curve in curves for trace in curve.traces)
     unit = 10 ** max(0, 3 * int(np.log10(max(end, 1.0)) // 3)) if end >= 1e4 else 1
-    lowest = 1.0
-    for curve in curves:
+    widths = np.linspace(2.4, 1.1, len(curves)) if len(curves) > 1 else [1.4]  # curves may coincide
+    lowest = highest = 1.0
+    for width, curve in zip(widths, curves, strict=True):
         grid, low, median, high = band(curve.traces, column)
         ax.fill_between(grid / unit, low, high, color=curve.color, alpha=0.25, linewidth=0)
-        ax.plot(grid / unit, median, color=curve.color, label=curve.label)
-        lowest = min(lowest, float(low.min()))
-    for decay, color in {
-        curve.decay[column]: curve.color for curve in curves if column in curve.decay
-    }.items():
-        same = sum(curve.decay.get(column) == decay for curve in curves) > 1
-        x = np.array([0.0, end])
-        ax.plot(
-            x / unit, np.exp(-decay * x), color=GREY if same else color, linestyle=(0, (3, 2)), linewidth=0.9
-        )
+        ax.plot(grid / unit, median, color=curve.color, label=curve.label, linewidth=width)
+        lowest, highest = min(lowest, float(low.min())), max(highest, float(high.max()))
+    decays = [curve.decay[column] for curve in curves if column in curve.decay]
+    x = np.array([0.0, end])
+    for decay in dict.fromkeys(decays):
+        owners = [curve for curve in curves if curve.decay.get(column) == decay]
+        color = owners[0].color if len(owners) == 1 else GREY
+        style: dict[str, Any] = THEORY | {"color": color}
+        ax.plot(x / unit, np.exp(-decay * x), **style)
     if target is not None:
         ax.axhline(target, color=GREY, linewidth=0.5, linestyle=":")
     ax.set_yscale("log")
-    ax.set_ylim(max(lowest, 1e-16) / 1.5, 3.0)
+    ax.set_ylim(max(lowest, 1e-30) / 1.5, 3.0 * highest)
     ax.set_xlim(0.0, end / unit if end else 1.0)
     exponent = round(np.log10(unit))
     ax.set_xlabel(X_LABELS[column] + (rf" ($\times 10^{exponent}$)" if exponent else ""))
@@ -155,15 +154,16 @@ def comparison_figure(found: GossipRates, curves: Sequence[Curve], *, target: fl
     with _style():
         figure = Figure(figsize=(7.2, 2.45), layout="constrained")
         left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+        figure.get_layout_engine().set(w_pad=0.08)  # pyright: ignore[reportOptionalMemberAccess]
         _draw_network(left, found)
         left.set_title(f"(a) {title}")
         for ax, letter, column in ((middle, "b", "n_communications"), (right, "c", "n_gradients")):
             draw_curves(ax, curves, column, target)
             ax.set_title(f"({letter})")
-        middle.set_ylabel(r"$\sum_i\|x_i-x^\star\|^2\,/\,\sum_i\|x_i^0-x^\star\|^2$")
+        middle.set_ylabel(Y_LABEL)
         right.tick_params(labelleft=False)
-        middle.plot([], [], color=GREY, linestyle=(0, (3, 2)), linewidth=0.9, label="theory's slope")
-        middle.legend(loc="lower left", borderaxespad=0.1)
+        middle.plot([], [], label="theory's slope", **THEORY)
+        figure.legend(*middle.get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return figure
 
 
@@ -184,7 +184,7 @@ def seeds_figure(traces: Sequence[Trace], label: str) -> Figure:
         left, right = figure.subplots(1, 2, sharey=True)
         draw_curves(left, [curve], "n_communications")
         draw_curves(right, [curve], "n_gradients")
-        left.set_ylabel(r"$\sum_i\|x_i-x^\star\|^2\,/\,\sum_i\|x_i^0-x^\star\|^2$")
+        left.set_ylabel(Y_LABEL)
         figure.suptitle(many, fontsize=8)
     return figure
 
@@ -206,7 +206,14 @@ def network_figure(found: GossipRates) -> Figure:
 
 
 def _draw_network(ax: Axes, found: GossipRates) -> None:
-    graphs.draw(found.graph, found.rates, ax, label="rate")
+    """Draw the network finer than `graphs.draw` does, for a panel of two inches."""
+    graphs.draw(found.graph, found.rates, ax, label="")
+    ax.figure.axes[-1].set_title("rate", loc="center", fontsize=7)  # the colour bar; a label would be turned
+    ax.set_anchor("N")
+    for drawn in ax.collections:
+        drawn.set_linewidth([0.6 * width for width in np.atleast_1d(drawn.get_linewidth())])
+        if isinstance(drawn, PathCollection):
+            drawn.set_sizes([12.0])
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import platform
 import re
 import sys
 from importlib.util import find_spec
+from typing import Any
 
 CORE = ("numpy", "numba", "scipy", "cvxpy", "clarabel", "networkx")
 
@@ -139,7 +140,7 @@ def numba_settings() -> list[tuple[str, str]]:
     ]
 
 
-def blas(settings: dict) -> str:
+def blas(settings: Any) -> str:
     """Return the name and version of the BLAS in NumPy's build settings."""
     found = settings.get("Build Dependencies", {}).get("blas", {})
     return f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
@@ -150,7 +151,7 @@ def gpus() -> str:
     if find_spec("cupy") is None:
         return "none (cupy is not installed)"
     try:
-        import cupy
+        import cupy  # pyright: ignore[reportMissingImports]
 
         runtime = cupy.cuda.runtime
         names = [runtime.getDeviceProperties(k)["name"].decode() for k in range(runtime.getDeviceCount())]

@@ -26,9 +26,7 @@ def rates(
     tol: Annotated[float, typer.Option(help="Relative gap below which the rates count as certified.")] = 1e-6,
     output: Annotated[Path | None, typer.Option(help="CSV file for the edges and their rates.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture (.png, .pdf, .svg) of the network.")] = None,
-    show_all: Annotated[
-        bool, typer.Option("--all", help=f"Print all edges, not only the {TOP} first.")
-    ] = False,
+    show_all: Annotated[bool, typer.Option("--all", help=f"Print all edges, not {TOP} only.")] = False,
 ) -> None:
     """Compute how often each edge should communicate, and what that saves over equal rates."""
     from .. import graphs
@@ -38,42 +36,28 @@ def rates(
         check_parent(path)
     with user_errors():
         if plot is not None:
-            from .figures import network_figure
+            check_picture(plot)
         graph = parse_topology(topology)
         found = graphs.gossip_rates(graph, criterion, method=method, tol=tol)
 
     screen = console()
-    screen.print(table(("", ""), summary(found), texts=2, title=f"{graph!r}"))
-    order = sorted(range(graph.n_edges), key=lambda e: -found.rates[e])
-    rows = edge_rows(found)
+    title = f"{graph.name or topology}: {graph.n_nodes} nodes, {graph.n_edges} edges"
+    screen.print(table(("", ""), summary(found), texts=2, title=title))
+    # equal rates differ in their last digits, which should not order them
+    order = sorted(range(graph.n_edges), key=lambda e: (-float(f"{found.rates[e]:.6g}"), e))
     shown = order if show_all else order[:TOP]
-    header = ("u", "v", "edge", "rate", "share", "resistance")
-    total = found.total_rate
+    header, cells = edge_table(found)
     screen.print()
-    screen.print(
-        table(
-            header,
-            (
-                (
-                    str(u),
-                    str(v),
-                    f"{name_u} – {name_v}",
-                    f"{rate:.6g}",
-                    f"{100 * rate / total:.2f} %",
-                    f"{resistance:.6g}",
-                )
-                for u, v, name_u, name_v, rate, resistance in (rows[e] for e in shown)
-            ),
-            texts=3,
-        )
-    )
+    screen.print(table(header, (cells[e] for e in shown), texts=len(header) - 3))
     if len(shown) < len(order):
-        screen.print(f"{len(order) - len(shown)} more edges with smaller rates: --all shows them")
+        screen.print(f"edges shown: {len(shown)} of {len(order)}, --all shows the others")
     with user_errors():
         if output is not None:
             write_rates(found, output)
             screen.print(f"rates written to {output}")
         if plot is not None:
+            from .figures import network_figure
+
             network_figure(found).savefig(plot, dpi=200)
             screen.print(f"picture written to {plot}")
 
@@ -81,13 +65,11 @@ def rates(
 def summary(found: GossipRates) -> list[tuple[str, str]]:
     """Return names and values of what is known about the rates."""
     if found.criterion == "algebraic_connectivity":
-        bounds = (
-            f"the largest lambda_2 at total rate 1 is in [{found.lower_bound:.9g}, {found.upper_bound:.9g}]"
-        )
+        bounds = f"the best lambda_2 at total rate 1 is in [{found.lower_bound:.9g}, {found.upper_bound:.9g}]"
     else:
         bounds = f"the least cost is in [{found.lower_bound:.9g}, {found.upper_bound:.9g}]"
     return [
-        ("criterion", f"{found.criterion} (method {found.method}: {found.message})"),
+        ("criterion", f"{found.criterion}: {found.message}"),
         ("status", f"{found.status}, gap {found.gap:.1e}: {bounds}"),
         ("cost", f"{found.cost:.9g} communications per unit of time, at chi1 chi2 = 1/2"),
         ("cost of uniform rates", f"{found.cost_uniform:.9g}"),
@@ -106,6 +88,24 @@ def edge_rows(found: GossipRates) -> list[tuple[int, int, str, str, float, float
             found.graph.edges.tolist(), found.rates.tolist(), found.edge_resistances.tolist(), strict=True
         )
     ]
+
+
+def edge_table(found: GossipRates) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the header and the cells of the edges; labels only where there are some."""
+    labelled = found.graph.labels is not None
+    header = ("u", "v", *(("edge",) if labelled else ()), "rate", "share", "resistance")
+    cells = [
+        (
+            str(u),
+            str(v),
+            *((f"{label_u} – {label_v}",) if labelled else ()),
+            f"{rate:.6g}",
+            f"{100 * rate / found.total_rate:.2f} %",
+            f"{resistance:.6g}",
+        )
+        for u, v, label_u, label_v, rate, resistance in edge_rows(found)
+    ]
+    return header, cells
 
 
 def write_rates(found: GossipRates, path: Path) -> None:
@@ -128,3 +128,12 @@ def check_parent(path: Path | None) -> None:
     """Refuse a file in a folder that does not exist, before any work is done."""
     if path is not None and not path.parent.is_dir():
         raise UserError(f"no folder {path.parent} to write {path.name} to; create it first")
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a picture that could not be saved (no matplotlib, unknown ending) before any work is done."""
+    from .figures import Figure
+
+    known = Figure().canvas.get_supported_filetypes()
+    if path.suffix.lower().lstrip(".") not in known:
+        raise ValueError(f"{path} must end in .{', .'.join(sorted(known))}")

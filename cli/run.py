@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,8 +28,8 @@ def run(
 ) -> None:
     """Run an experiment over its seeds; save results, traces and a figure.
 
-    Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run in
-    threads; results do not depend on how many.
+    Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run
+    in threads; results do not depend on how many.
     """
     from .experiment import read_experiment
     from .seeds import solve_all
@@ -40,7 +40,7 @@ def run(
     with user_errors():
         from .figures import seeds_figure
 
-        options = wanted.options | {"x_star": problem.solution()}
+        options: dict[str, Any] = wanted.options | {"x_star": problem.solution()}
         solver.solve(problem, graph, callback=_stop, **options)  # no event: all arguments are checked here
         output.mkdir(parents=True, exist_ok=True)
     results = solve_all(
