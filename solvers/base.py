@@ -122,7 +122,7 @@ class Solver(abc.ABC):
         State
             The same object. `state.copy()` before, to keep the old one.
         """
-        self._bound(state, problem, graph).advance(state, _count("n_events", n_events), max_time)
+        self._bound(state, problem, graph).advance(state, as_count("n_events", n_events), max_time)
         return state
 
     def iterates(self, state: State, problem: Problem, graph: Graph) -> np.ndarray:
@@ -199,8 +199,8 @@ class Solver(abc.ABC):
         if max_time is not None and not max_time > 0:
             raise ValueError(f"max_time must be positive, got {max_time}")
         if max_events is not None:
-            _count("max_events", max_events)
-        if record_every is not None and _count("record_every", record_every) == 0:
+            as_count("max_events", max_events)
+        if record_every is not None and as_count("record_every", record_every) == 0:
             raise ValueError("record_every must be at least 1")
         target = None if x_star is None else _vector("x_star", x_star, problem.dim)
         callbacks = (callback,) if callable(callback) else tuple(callback)
@@ -294,7 +294,8 @@ def _is_converged(record: Record, first_optimality: float, tol: float) -> bool:
     return small_gradient and record["consensus"] <= tol * (1.0 + record["norm"])
 
 
-def _count(name: str, value: int) -> int:
+def as_count(name: str, value: int) -> int:
+    """Return a non-negative integer, or raise a ValueError that names the argument."""
     if isinstance(value, bool) or int(value) != value or value < 0:
         raise ValueError(f"{name} must be a non-negative integer, got {value!r}")
     return int(value)

@@ -12,7 +12,7 @@ from ..graphs import GossipRates, Graph, chi
 from ..kernels import events as kernel
 from ..kernels.events import Batches, DadaoConstants, EventStream
 from ..problems import Problem
-from .base import Solver
+from .base import Solver, as_count
 from .state import State
 
 _SLACK = 1e-9  # relative; rounding must not turn rates at the edge of the condition away
@@ -187,8 +187,8 @@ class DADAO(Solver):
         return self.average_from
 
     def _prepare(self, problem: Problem, graph: Graph, key: int) -> _PreparedDADAO:
-        if self.batch_size is not None and not self.batch_size >= 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.batch_size is not None and as_count("batch_size", self.batch_size) == 0:
+            raise ValueError("batch_size must be at least 1, got 0")
         if self.average_from is not None and not 0 <= self.average_from < math.inf:
             raise ValueError(f"average_from must be a time, got {self.average_from}")
         return _PreparedDADAO(self, problem, graph, key)
