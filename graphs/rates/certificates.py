@@ -203,13 +203,15 @@ def tighten(graph: Graph, rates: Array, Y: Array, p: Array) -> Certificate:
     # the balance of the optimum itself; the two agree when p is already good
     l2, largest = algebraic_connectivity(graph, rates), effective_resistances(graph, rates).max()
     for balance in (t, 1.0 / np.sqrt(l2 * largest)):
+        unit = _mean_bound(x, C @ p, balance)  # so that the solver's absolute tolerances are relative
         found = linprog(
             np.append(np.zeros(m), 1.0),
-            A_ub=np.column_stack([C / balance, -2.0 * np.ones(m)]),
-            b_ub=-balance * x,
+            A_ub=np.column_stack([C / (2.0 * unit * balance), -np.ones(m)]),
+            b_ub=-balance * x / (2.0 * unit),
             A_eq=np.append(np.ones(m), 0.0)[None, :],
             b_eq=[1.0],
             bounds=[(0.0, None)] * m + [(None, None)],
+            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
         )
         if found.x is not None and np.all(np.isfinite(found.x)) and found.x[:m].max() > 0:
             q = _probability(graph, np.maximum(found.x[:m], 0.0))

@@ -30,6 +30,25 @@ PRACTICAL_NODES, PRACTICAL_PAIRS = 60, 40_000  # some 15 s on one core
 FEASIBLE_NODES, FEASIBLE_PAIRS = 120, 250_000  # an hour, some GB
 
 
+# Clarabel's settings, one for each attempt. The tolerances are beyond what it can reach: it then stops at
+# the best point it finds, and the bounds, not its status, decide what that is worth. The problem is
+# scaled well as it is, and equilibration breaks the second-order cones of some trees; shorter steps keep
+# nearer to the central path, where the duals are good.
+_COMMON = {
+    "verbose": False,
+    "tol_gap_abs": 1e-12,
+    "tol_gap_rel": 1e-12,
+    "tol_feas": 1e-12,
+    "chordal_decomposition_enable": False,
+    "max_threads": 1,  # the same result whatever the machine
+}
+SETTINGS = (
+    {**_COMMON, "equilibrate_enable": False, "static_regularization_constant": 1e-7, "max_step_fraction": 0.9},
+    {**_COMMON, "equilibrate_enable": False, "static_regularization_constant": 1e-7, "max_step_fraction": 0.7},
+    {**_COMMON, "iterative_refinement_max_iter": 30},
+)
+
+
 class Proposal(NamedTuple):
     """What a method returns; nothing in it is trusted before it has been recomputed."""
 
@@ -50,7 +69,7 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
     return ""
 
 
-def propose(graph: Graph, criterion: str) -> Proposal:
+def propose(graph: Graph, criterion: str, attempt: int = 0) -> Proposal:
     """Solve the conic programme of a criterion.
 
     Parameters
@@ -59,12 +78,16 @@ def propose(graph: Graph, criterion: str) -> Proposal:
         Connected, at least two nodes.
     criterion : str
         ``"communication"`` or ``"algebraic_connectivity"``.
+    attempt : int
+        Which of the solver's :data:`SETTINGS` to use.
 
     Returns
     -------
     Proposal
         Rates (unscaled), factor of the dual matrix and, for ``"communication"``, the edge weights p.
     """
+    from scipy.sparse import csc_matrix
+
     n, m = graph.n_nodes, graph.n_edges
     l2 = algebraic_connectivity(graph)
     largest = float(effective_resistances(graph).max())
@@ -96,14 +119,11 @@ def propose(graph: Graph, criterion: str) -> Proposal:
         cones += [("second_order", 3)] * (len(flows) // 3)
     cost = np.zeros(n_variables)
     cost[:m] = 1.0 / m
-    x, z = _solve(
-        cost,
-        np.concatenate(rows),
-        np.concatenate(columns),
-        np.concatenate(values),
-        np.concatenate(right_side),
-        cones,
+    A = csc_matrix(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
+        shape=(sum(map(len, right_side)), n_variables),
     )
+    x, z = _solve(cost, A, np.concatenate(right_side), cones, SETTINGS[attempt])
     dual = np.zeros((n - 1, n - 1))
     upper = _upper_triangle(n - 1)
     dual[upper] = z[:order] * np.where(upper[0] == upper[1], 1.0, np.sqrt(0.5))
@@ -145,11 +165,10 @@ def _flow_cones(graph: Graph, put: Any, first_row: int, largest: float) -> tuple
 
 def _solve(
     cost: NDArray[np.float64],
-    rows: NDArray[Any],
-    columns: NDArray[Any],
-    values: NDArray[np.float64],
+    A: Any,
     right_side: NDArray[np.float64],
     cones: list[tuple[str, int]],
+    settings: dict[str, Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Minimise ``cost'x`` with ``right_side - A x`` in the product of cones; return x and the duals."""
     import clarabel
@@ -161,18 +180,12 @@ def _solve(
         "nonnegative": api.NonnegativeConeT,
         "second_order": api.SecondOrderConeT,
     }
-    settings = api.DefaultSettings()
-    settings.verbose = False
-    # beyond the accuracy it can reach: it then stops at the best point it finds, and the bounds,
-    # not the solver's status, decide what that is worth
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-12
-    settings.chordal_decomposition_enable = False
-    settings.max_threads = 1  # the same result whatever the machine
-    size = len(cost)
-    A = csc_matrix((values, (rows, columns)), shape=(len(right_side), size))
+    options = api.DefaultSettings()
+    for key, value in settings.items():
+        setattr(options, key, value)
+    no_quadratic = csc_matrix((len(cost), len(cost)))
     cone_list = [kinds[kind](order) for kind, order in cones]
-    solver = api.DefaultSolver(csc_matrix((size, size)), cost, A, right_side, cone_list, settings)
-    solution = solver.solve()
+    solution = api.DefaultSolver(no_quadratic, cost, A, right_side, cone_list, options).solve()
     return np.array(solution.x), np.array(solution.z)
 
 
