@@ -218,6 +218,8 @@ def _check_arguments(graph: Graph, criterion: str, method: str, tol: float) -> N
         raise ValueError(f"criterion {criterion!r} is unknown; choose from {', '.join(CRITERIA)}")
     if method != "auto" and method not in METHODS:
         raise ValueError(f"method {method!r} is unknown; choose from auto, {', '.join(METHODS)}")
+    if method != "auto" and criterion not in METHODS[method].criteria:
+        raise ValueError(f"method {method!r} does not serve the criterion {criterion!r}; use 'auto'")
     if not (np.isfinite(tol) and tol > 0):
         raise ValueError(f"tol must be positive and finite, got {tol}")
     if graph.n_nodes == 1:
@@ -227,8 +229,6 @@ def _check_arguments(graph: Graph, criterion: str, method: str, tol: float) -> N
 
 def _choose(graph: Graph, criterion: str, method: str) -> tuple[str | None, str]:
     if method != "auto":
-        if criterion not in METHODS[method].criteria:
-            raise ValueError(f"method {method!r} does not serve the criterion {criterion!r}; use 'auto'")
         reason = METHODS[method].size_limit(graph, criterion, practical=False)
         if reason:
             raise ValueError(f"method {method!r} is out of reach: {reason}; use method='auto'")

@@ -43,8 +43,18 @@ _COMMON = {
     "max_threads": 1,  # the same result whatever the machine
 }
 SETTINGS = (
-    {**_COMMON, "equilibrate_enable": False, "static_regularization_constant": 1e-7, "max_step_fraction": 0.9},
-    {**_COMMON, "equilibrate_enable": False, "static_regularization_constant": 1e-7, "max_step_fraction": 0.7},
+    {
+        **_COMMON,
+        "equilibrate_enable": False,
+        "static_regularization_constant": 1e-7,
+        "max_step_fraction": 0.9,
+    },
+    {
+        **_COMMON,
+        "equilibrate_enable": False,
+        "static_regularization_constant": 1e-7,
+        "max_step_fraction": 0.7,
+    },
     {**_COMMON, "iterative_refinement_max_iter": 30},
 )
 

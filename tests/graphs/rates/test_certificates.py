@@ -1,0 +1,145 @@
+"""Bounds are valid for any dual object, and the linear programme only improves them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gossamer import graphs
+from gossamer.graphs.rates import Certificate, communication_cost, communication_lower_bound, verify_rates
+from gossamer.graphs.rates.certificates import best_balance, tighten
+
+
+@st.composite
+def cases(draw):
+    n = draw(st.integers(2, 10))
+    seed = draw(st.integers(0, 2**32 - 1))
+    return graphs.erdos_renyi(n, min(1.0, 0.15 + 2.0 / n), seed), np.random.default_rng(seed + 1)
+
+
+def slow_bound(graph, w0, Y, p, t):
+    """The communication bound from its definition, with dense pseudo-inverses and loops."""
+    n = graph.n_nodes
+    centre = np.eye(n) - 1.0 / n
+    X = centre @ Y @ Y.T @ centre
+    X = X / np.trace(X)
+    b = [np.eye(n)[i] - np.eye(n)[j] for i, j in graph.edges.tolist()]
+    w = w0 / w0.sum()
+    P = np.linalg.pinv(sum(we * np.outer(be, be) for we, be in zip(w, b, strict=True)), hermitian=True)
+    p = p / p.sum()
+    largest = 0.0
+    for ba in b:
+        x = ba @ X @ ba
+        y = sum(pe * (ba @ P @ be) ** 2 / (be @ P @ be) ** 2 for pe, be in zip(p, b, strict=True))
+        largest = max(largest, 0.5 * (t * x + y / t))
+    return 1.0 / largest
+
+
+@given(cases())
+@settings(max_examples=60, deadline=None)
+def test_bounds_hold_for_any_dual_object(case):
+    graph, rng = case
+    n, m = graph.n_nodes, graph.n_edges
+    Y = rng.standard_normal((n, int(rng.integers(1, 4)))) * 10.0 ** rng.uniform(-5, 5)
+    p = rng.exponential(size=m) ** 3
+    w0 = rng.exponential(size=m) + 1e-2
+    t = float(10.0 ** rng.uniform(-1, 1))
+    given_t = communication_lower_bound(graph, w0, Y, p, t)
+    free_t = communication_lower_bound(graph, w0, Y, p)
+    simple = communication_lower_bound(graph, w0, Y)
+    assert given_t >= simple * (1 - 1e-12)
+    assert free_t >= given_t * (1 - 1e-9)
+    assert given_t == pytest.approx(max(simple, slow_bound(graph, w0, Y, p, t)), rel=1e-8)
+    upper = verify_rates(graph, w0, Certificate("algebraic_connectivity", Y)).upper
+    for _ in range(6):
+        w = rng.exponential(size=m) ** 2 + 1e-3
+        assert free_t <= communication_cost(graph, w) * (1 + 1e-9)
+        assert graphs.algebraic_connectivity(graph, w) / w.sum() <= upper * (1 + 1e-9)
+    # the bounds see neither the scale of the rates nor that of the dual object
+    assert communication_lower_bound(graph, 1e6 * w0, 1e-3 * Y, 7.0 * p) == pytest.approx(free_t, rel=1e-9)
+
+
+@given(cases())
+@settings(max_examples=25, deadline=None)
+def test_tighten_never_weakens(case):
+    graph, rng = case
+    Y = rng.standard_normal((graph.n_nodes, 2))
+    p = rng.exponential(size=graph.n_edges)
+    w = rng.exponential(size=graph.n_edges) + 1e-2
+    better = tighten(graph, w, Y, p)
+    assert better.p.sum() == pytest.approx(1.0)
+    before = communication_lower_bound(graph, w, Y, p)
+    after = communication_lower_bound(graph, w, better.Y, better.p, better.t)
+    assert after >= before * (1 - 1e-9)
+    assert after <= communication_cost(graph, w) * (1 + 1e-9)
+
+
+def test_balance_is_the_minimum():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        x, y = rng.exponential(size=7) ** 4, rng.exponential(size=7) ** 4
+        x[0] = 0.0
+        t = best_balance(x, y)
+        values = [np.max(s * x + y / s) for s in t * np.logspace(-3, 3, 4001)]
+        assert np.max(t * x + y / t) <= min(values) * (1 + 1e-9)
+
+
+def test_cost_closed_forms():
+    assert communication_cost(graphs.star(12), np.ones(11)) == pytest.approx(11.0)
+    assert communication_cost(graphs.complete(6), np.full(15, 3.0)) == pytest.approx(5 / np.sqrt(2))
+    graph = graphs.barbell(4)
+    w = np.random.default_rng(0).uniform(0.1, 1, graph.n_edges)
+    assert communication_cost(graph, 5 * w) == pytest.approx(communication_cost(graph, w), rel=1e-12)
+    chi1, chi2 = graphs.chi(graph, w)
+    assert communication_cost(graph, w) == pytest.approx(np.sqrt(2 * chi1 * chi2) * w.sum(), rel=1e-12)
+
+
+def test_tampering_shows():
+    r = graphs.gossip_rates(graphs.barbell(5))
+    graph, c = r.graph, r.certificate
+    assert verify_rates(graph, r.rates, c).gap < 1e-6
+    w = r.rates.copy()
+    w[np.argmax(w)] *= 0.5
+    assert verify_rates(graph, w, c).gap > 0.01
+    noise = np.random.default_rng(0).standard_normal(c.Y.shape)
+    for worse in (
+        Certificate(c.criterion, c.Y + 0.3 * np.abs(c.Y).max() * noise, c.p, c.t),
+        Certificate(c.criterion, c.Y, c.p[::-1] ** 2, c.t),
+        Certificate(c.criterion, c.Y, c.p, 1.5 * c.t),
+        Certificate(c.criterion, c.Y),
+    ):
+        assert verify_rates(graph, r.rates, worse).gap > 1e-3
+    X = c.X
+    np.testing.assert_allclose(X.sum(axis=0), 0.0, atol=1e-12)
+    assert np.trace(X) == pytest.approx(1.0)
+    assert np.linalg.eigvalsh(X).min() >= -1e-12
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"Y": np.ones((10, 1))}, "zero or constant"),
+        ({"Y": np.zeros((10, 1))}, "zero or constant"),
+        ({"Y": np.ones(10)}, "matrix"),
+        ({"Y": np.full((10, 1), np.nan)}, "finite"),
+        ({"Y": np.eye(9)}, "one row per node"),
+        ({"p": np.ones(3)}, "p must be"),
+        ({"p": -np.ones(21)}, "p must be"),
+        ({"p": np.zeros(21)}, "p must be"),
+        ({"t": 0.0}, "t must be"),
+        ({"t": np.nan}, "t must be"),
+        ({"criterion": "speed"}, "no bounds"),
+    ],
+)
+def test_malformed_certificates(change, match):
+    fields = {"criterion": "communication", "Y": np.eye(10), "p": np.ones(21), "t": 1.0} | change
+    with pytest.raises(ValueError, match=match):
+        verify_rates(graphs.barbell(5), np.ones(21), Certificate(**fields))
+
+
+def test_rates_must_connect():
+    graph = graphs.barbell(5)
+    w = np.ones(21)
+    w[np.flatnonzero((graph.edges == [4, 5]).all(axis=1))] = 0.0
+    with pytest.raises(ValueError, match="2 components"):
+        verify_rates(graph, w, Certificate("communication", np.eye(10)))
