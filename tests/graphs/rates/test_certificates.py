@@ -28,9 +28,9 @@ def slow_bound(graph, w0, Y, p, t):
     P = np.linalg.pinv(sum(we * np.outer(be, be) for we, be in zip(w, b, strict=True)), hermitian=True)
     p = p / p.sum()
     largest = 0.0
-    for ba in b:
-        x = ba @ X @ ba
-        y = sum(pe * (ba @ P @ be) ** 2 / (be @ P @ be) ** 2 for pe, be in zip(p, b, strict=True))
+    for column in b:
+        x = column @ X @ column
+        y = sum(pe * (column @ P @ be) ** 2 / (be @ P @ be) ** 2 for pe, be in zip(p, b, strict=True))
         largest = max(largest, 0.5 * (t * x + y / t))
     return 1.0 / largest
 
