@@ -21,11 +21,8 @@ from typing import Annotated, Any
 import typer
 
 from .._version import __version__
-from .demo import demo
+from . import demo, info, rates, run
 from .errors import ErrorsInOneLine, one_line
-from .info import info
-from .rates import rates
-from .run import run, template
 
 __all__ = ["app", "main"]
 
@@ -36,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, rates, run, template, info):
+for command in (demo.demo, rates.rates, run.run, run.template, info.info):
     app.command()(command)
 
 

@@ -27,12 +27,16 @@ def user_errors(where: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        # the text of a system error without its number: "data.csv: Permission denied"
-        system = isinstance(error, OSError) and error.strerror and error.filename is not None
-        text = f"{error.filename}: {error.strerror}" if system else str(error)
-        already = not where or text.startswith(where)
-        raise UserError(text if already else f"{where}: {text}") from error
+    except OSError as error:
+        # the system's own errors carry a number that helps nobody
+        text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        raise UserError(_located(where, text)) from error
+    except (ValueError, TypeError, ImportError) as error:
+        raise UserError(_located(where, str(error))) from error
+
+
+def _located(where: str, text: str) -> str:
+    return text if not where or text.startswith(where) else f"{where}: {text}"
 
 
 class ErrorsInOneLine(TyperGroup):

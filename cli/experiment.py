@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UserError, user_errors
+from .errors import user_errors
 from .topology import parse_topology
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _build_solver(table: dict[str, Any], graph: Graph) -> Solver:
     if name not in found:
         raise ValueError(f"name must be one of {', '.join(found)}, got {name!r}")
     given = {key: value for key, value in table.items() if key != "name"}
-    _check_names(f"[solver] {name}", "parameter", given, [f.name for f in dataclasses.fields(found[name])])
+    _check_names(name, "parameter", given, [f.name for f in dataclasses.fields(found[name])])
     values = dict(given)
     for key, value in given.items():
         if isinstance(value, dict):
@@ -198,7 +198,7 @@ def solver_classes() -> dict[str, type[Solver]]:
 
 
 def _kernel_object(key: str, table: dict[str, Any]) -> Any:
-    """Return the object of gossamer.kernels that a table {name = "DadaoConstants", r = 0.1, ...} describes."""
+    """Return the object of gossamer.kernels that a table {name = "DadaoConstants", r = 0.1} describes."""
     import importlib
     import inspect
     import pkgutil
@@ -206,9 +206,9 @@ def _kernel_object(key: str, table: dict[str, Any]) -> Any:
     from .. import kernels
 
     name, arguments = table.get("name"), {k: v for k, v in table.items() if k != "name"}
-    for family in pkgutil.iter_modules(kernels.__path__, f"{kernels.__name__}."):
-        module = importlib.import_module(family.name) if family.ispkg else None
-        if inspect.isclass(value := getattr(module, str(name), None)):
+    families = [m.name for m in pkgutil.iter_modules(kernels.__path__, f"{kernels.__name__}.") if m.ispkg]
+    for family in map(importlib.import_module, families):
+        if name in family.__all__ and inspect.isclass(value := getattr(family, name)):
             return value(**arguments)
     raise ValueError(f"{key}: no class {name!r} in gossamer.kernels; a table is {{name = class, arguments}}")
 
@@ -253,6 +253,3 @@ def _type_name(hint: Any) -> str:
     if typing.get_origin(hint) is list:
         return "a list of integers"
     return names[hint]
-
-
-__all__ = ["TEMPLATE", "Experiment", "UserError", "read_experiment", "solver_classes"]

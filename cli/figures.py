@@ -13,6 +13,7 @@ try:
     import matplotlib
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 except ImportError as error:
     raise ImportError('figures need matplotlib: pip install "gossamer[plot]"') from error
 
@@ -92,7 +93,7 @@ def band(traces: Sequence[Trace], column: str) -> tuple[np.ndarray, np.ndarray, 
         Horizontal axis.
     """
     grid = np.linspace(0.0, min(float(trace[column][-1]) for trace in traces), 400)
-    floor, ceiling = 1e-300, 1e300  # an exact zero has no logarithm, and runs that diverge overflow
+    floor, ceiling = 1e-100, 1e100  # zero has no logarithm, and axes must not overflow when runs diverge
     runs = ((trace[column], np.log(np.clip(relative_distance(trace), floor, ceiling))) for trace in traces)
     logs = np.array([np.interp(grid, *run) for run in runs])
     return grid, np.exp(logs.min(axis=0)), np.exp(np.median(logs, axis=0)), np.exp(logs.max(axis=0))
@@ -152,9 +153,8 @@ def comparison_figure(found: GossipRates, curves: Sequence[Curve], *, target: fl
         Of the network.
     """
     with _style():
-        figure = Figure(figsize=(7.2, 2.45), layout="constrained")
+        figure = Figure(figsize=(7.2, 2.45), layout=ConstrainedLayoutEngine(w_pad=0.08))
         left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
-        figure.get_layout_engine().set(w_pad=0.08)  # pyright: ignore[reportOptionalMemberAccess]
         _draw_network(left, found)
         left.set_title(f"(a) {title}")
         for ax, letter, column in ((middle, "b", "n_communications"), (right, "c", "n_gradients")):

@@ -37,7 +37,7 @@ def run(
 
     wanted = read_experiment(experiment)
     problem, graph, solver = wanted.problem, wanted.graph, wanted.solver
-    with user_errors():
+    with user_errors(str(experiment)):
         from .figures import seeds_figure
 
         options: dict[str, Any] = wanted.options | {"x_star": problem.solution()}
