@@ -17,6 +17,7 @@ edges and a number ``t > 0``. Every bound below holds for *any* such object, how
   the least total rate is at least ``sqrt((n - 1) / max_e x_e)``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,7 +34,15 @@ from ..spectra import (
     incidence,
 )
 
-__all__ = ["Bounds", "Certificate", "communication_cost", "communication_lower_bound", "verify_rates"]
+__all__ = [
+    "CRITERIA",
+    "Bounds",
+    "Certificate",
+    "Proposal",
+    "communication_cost",
+    "communication_lower_bound",
+    "verify_rates",
+]
 
 Array = NDArray[np.float64]
 
@@ -75,6 +84,14 @@ class Certificate:
         return Y @ Y.T
 
 
+class Proposal(NamedTuple):
+    """What a method returns; nothing in it is trusted before it has been recomputed."""
+
+    rates: Array
+    Y: Array
+    p: Array | None
+
+
 def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bounds:
     """Recompute the bounds that rates and a certificate prove, without any solver.
 
@@ -105,14 +122,10 @@ def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bo
 
 def bounds_of(graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate) -> Bounds:
     """As :func:`verify_rates`, for rates whose lambda_2 and resistances are already at hand."""
-    if certificate.criterion == "algebraic_connectivity":
-        lower, upper = l2 / w.sum(), _spread(graph, certificate.Y).max()
-    elif certificate.criterion == "communication":
-        upper = np.sqrt(resistances.max() / l2) * w.sum()
-        lower = communication_lower_bound(graph, w, certificate.Y, certificate.p, certificate.t)
-    else:
+    if certificate.criterion not in CRITERIA:
         raise ValueError(f"certificate.criterion {certificate.criterion!r} has no bounds")
-    return Bounds(float(lower), float(upper), max(0.0, float(upper / lower) - 1.0))
+    lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, resistances, certificate)
+    return Bounds(lower, upper, max(0.0, upper / lower - 1.0))
 
 
 def communication_cost(graph: Graph, rates: ArrayLike) -> float:
@@ -187,7 +200,7 @@ def best_balance(x: Array, y: Array) -> float:
     return float(np.exp(0.5 * (low + high)))
 
 
-def tighten(graph: Graph, rates: Array, Y: Array, p: Array) -> Certificate:
+def tighten(graph: Graph, rates: Array, Y: Array, p: Array | None) -> Certificate:
     """Improve p by a linear programme at fixed X, rates and t, and choose the best t.
 
     Interior-point solvers leave p accurate to some 1e-6 only; for given X and t the best p is the
@@ -195,10 +208,10 @@ def tighten(graph: Graph, rates: Array, Y: Array, p: Array) -> Certificate:
     """
     from scipy.optimize import linprog
 
-    x, C = _spread(graph, Y), _curvature(graph, rates)
-    p = _probability(graph, p)
-    best = p
     m = graph.n_edges
+    x, C = _spread(graph, Y), _curvature(graph, rates)
+    p = _probability(graph, np.ones(m) if p is None else p)
+    best = p
     t = best_balance(x, C @ p)
     # the balance of the optimum itself; the two agree when p is already good
     l2, largest = algebraic_connectivity(graph, rates), effective_resistances(graph, rates).max()
@@ -262,3 +275,37 @@ def _probability(graph: Graph, p: ArrayLike) -> Array:
 
 def _mean_bound(x: Array, y: Array, t: float) -> float:
     return 0.5 * float(np.max(t * x + y / t))
+
+
+# ---------------------------------------------------------------------- the table of criteria
+
+
+class Criterion(NamedTuple):
+    """What can be optimised."""
+
+    minimise: bool  # the rates attain the upper bound of the optimum; otherwise the lower one
+    bounds: Callable[[Graph, Array, float, Array, Certificate], tuple[float, float]]
+    certify: Callable[[Graph, Array, Array, Array | None], Certificate]  # from rates, Y and p
+
+
+def _communication_bounds(
+    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate
+) -> tuple[float, float]:
+    lower = communication_lower_bound(graph, w, certificate.Y, certificate.p, certificate.t)
+    return lower, float(np.sqrt(resistances.max() / l2) * w.sum())
+
+
+def _connectivity_bounds(
+    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate
+) -> tuple[float, float]:
+    return float(l2 / w.sum()), float(_spread(graph, certificate.Y).max())
+
+
+def _connectivity_certificate(graph: Graph, rates: Array, Y: Array, p: Array | None) -> Certificate:
+    return Certificate("algebraic_connectivity", Y)
+
+
+CRITERIA = {
+    "communication": Criterion(True, _communication_bounds, tighten),
+    "algebraic_connectivity": Criterion(False, _connectivity_bounds, _connectivity_certificate),
+}

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import sdp
-from .certificates import Certificate, bounds_of, tighten
+from .certificates import CRITERIA, Certificate, Proposal, bounds_of
 
-__all__ = ["CRITERIA", "METHODS", "GossipRates", "gossip_rates"]
+__all__ = ["METHODS", "GossipRates", "gossip_rates"]
 
 
 class Method(NamedTuple):
@@ -21,11 +21,9 @@ class Method(NamedTuple):
 
     criteria: tuple[str, ...]
     size_limit: Callable[..., str]  # (graph, criterion, *, practical) -> why it is too large, or ""
-    propose: Callable[[Graph, str, int], sdp.Proposal]  # (graph, criterion, attempt)
+    propose: Callable[[Graph, str, int], Proposal]  # (graph, criterion, attempt)
     attempts: int  # how many different attempts there are, for when one fails or falls short
 
-
-CRITERIA = ("uniform", "communication", "algebraic_connectivity")
 
 # "auto" takes the first method that serves the criterion and is practical at the graph's size.
 METHODS = {
@@ -158,8 +156,10 @@ def gossip_rates(
     _check_arguments(graph, criterion, method, tol)
     m = graph.n_edges
     uniform = np.full(m, 1.0 / m)
-    target = "algebraic_connectivity" if criterion == "algebraic_connectivity" else "communication"
-    fallback = _assess(graph, target, uniform, [_spectral_certificate(graph, target)], "uniform")
+    target = "communication" if criterion == "uniform" else criterion
+    # the projector on the eigenspace of lambda_2 spreads evenly over the edges of an edge-transitive
+    # graph and then proves uniform rates optimal
+    fallback = _assess(graph, uniform, [Certificate(target, fiedler_space(graph))], "uniform")
     chosen, message = fallback, "equal rates on all edges"
     if criterion == "uniform":
         status = "certified" if chosen.gap <= tol else "uncertified"
@@ -203,7 +203,6 @@ class _Assessed(NamedTuple):
     rates: NDArray[np.float64]
     l2: float
     resistances: NDArray[np.float64]
-    value: float  # the cost, or lambda_2
     lower: float
     upper: float
     gap: float
@@ -214,8 +213,8 @@ class _Assessed(NamedTuple):
 def _check_arguments(graph: Graph, criterion: str, method: str, tol: float) -> None:
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be a Graph, got {type(graph).__name__}; see Graph.from_networkx")
-    if criterion not in CRITERIA:
-        raise ValueError(f"criterion {criterion!r} is unknown; choose from {', '.join(CRITERIA)}")
+    if criterion != "uniform" and criterion not in CRITERIA:
+        raise ValueError(f"criterion {criterion!r} is unknown; choose from uniform, {', '.join(CRITERIA)}")
     if method != "auto" and method not in METHODS:
         raise ValueError(f"method {method!r} is unknown; choose from auto, {', '.join(METHODS)}")
     if method != "auto" and criterion not in METHODS[method].criteria:
@@ -242,28 +241,17 @@ def _choose(graph: Graph, criterion: str, method: str) -> tuple[str | None, str]
     return None, reason
 
 
-def _spectral_certificate(graph: Graph, criterion: str) -> Certificate:
-    """Dual object from the uniform Laplacian: the projector on the eigenspace of lambda_2.
-
-    On an edge-transitive graph it spreads evenly over the edges and proves uniform rates optimal.
-    """
-    return Certificate(criterion, fiedler_space(graph))
-
-
 def _assess(
-    graph: Graph, criterion: str, rates: NDArray[np.float64], certificates: list[Certificate], method: str
+    graph: Graph, rates: NDArray[np.float64], certificates: list[Certificate], method: str
 ) -> _Assessed:
     l2 = algebraic_connectivity(graph, rates)
     resistances = effective_resistances(graph, rates)
     proven = [(bounds_of(graph, rates, l2, resistances, c), c) for c in certificates]
     bounds, certificate = min(proven, key=lambda pair: pair[0].gap)
-    value = l2 if criterion == "algebraic_connectivity" else bounds.upper
-    return _Assessed(rates, l2, resistances, value, *bounds, certificate, method)
+    return _Assessed(rates, l2, resistances, *bounds, certificate, method)
 
 
-def _refine(
-    graph: Graph, criterion: str, proposal: sdp.Proposal, name: str, fallback: _Assessed
-) -> _Assessed:
+def _refine(graph: Graph, criterion: str, proposal: Proposal, name: str, fallback: _Assessed) -> _Assessed:
     """Clean the proposed rates, recompute their bounds, and keep the better of them and uniform."""
     if not (np.all(np.isfinite(proposal.rates)) and np.all(np.isfinite(proposal.Y))):
         raise ArithmeticError("the solver returned non-finite numbers")
@@ -271,20 +259,14 @@ def _refine(
     if not rates.sum() > 0:
         raise ArithmeticError("the solver returned no positive rate")
     rates = rates / rates.sum()
-    certificates = [Certificate(criterion, proposal.Y), fallback.certificate]
-    if proposal.p is not None:
-        certificates.append(tighten(graph, rates, proposal.Y, proposal.p))
-    found = _assess(graph, criterion, rates, certificates, name)
-    better = (
-        found.value > fallback.value
-        if criterion == "algebraic_connectivity"
-        else found.value < fallback.value
-    )
-    if better:
+    minimise, _, certify = CRITERIA[criterion]
+    dual = proposal.Y, proposal.p
+    found = _assess(graph, rates, [certify(graph, rates, *dual), fallback.certificate], name)
+    if found.upper < fallback.upper if minimise else found.lower > fallback.lower:
         return found
-    if proposal.p is not None:
-        certificates[-1] = tighten(graph, fallback.rates, proposal.Y, proposal.p)
-    return _assess(graph, criterion, fallback.rates, certificates, "uniform")
+    # the rates are no better, but their dual object may still prove more about uniform ones
+    certificates = [certify(graph, fallback.rates, *dual), fallback.certificate]
+    return _assess(graph, fallback.rates, certificates, "uniform")
 
 
 def _result(

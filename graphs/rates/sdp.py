@@ -15,19 +15,20 @@ networks with 20 to 50 nodes it is one to two orders of magnitude faster than th
 Everything is scaled by the values at uniform rates, so that w = 1, s = 1 is a feasible point of size one.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances
+from .certificates import Proposal
 
-__all__ = ["Proposal", "propose", "size_limit"]
+__all__ = ["SETTINGS", "propose", "size_limit"]
 
 # Work per iteration grows like n^6 (semidefinite cone) and m^4 (pairs of edges in a block).
-PRACTICAL_NODES, PRACTICAL_PAIRS = 60, 40_000  # some 15 s on one core
-FEASIBLE_NODES, FEASIBLE_PAIRS = 120, 250_000  # an hour, some GB
+PRACTICAL_NODES, PRACTICAL_PAIRS = 60, 50_000  # less than a minute on one core
+FEASIBLE_NODES, FEASIBLE_PAIRS = 120, 250_000  # an hour or more, some GB
 
 
 # Clarabel's settings, one for each attempt. The tolerances are beyond what it can reach: it then stops at
@@ -57,14 +58,6 @@ SETTINGS = (
     },
     {**_COMMON, "iterative_refinement_max_iter": 30},
 )
-
-
-class Proposal(NamedTuple):
-    """What a method returns; nothing in it is trusted before it has been recomputed."""
-
-    rates: NDArray[np.float64]
-    Y: NDArray[np.float64]
-    p: NDArray[np.float64] | None
 
 
 def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
