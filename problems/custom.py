@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
+from ..kernels.oracles.checks import real_number
 from .base import Problem
 from .samples import finite_array
 
@@ -71,14 +72,14 @@ class Custom(Problem):
         solution: ArrayLike | None = None,
         compiled: bool = True,
     ):
-        if not (np.isfinite(smoothness) and smoothness > 0):
-            raise ValueError(f"smoothness must be a finite number > 0, got {smoothness}")
-        if not 0 <= strong_convexity <= smoothness:
+        smoothness = real_number("smoothness", smoothness, positive=True)
+        strong_convexity = real_number("strong_convexity", strong_convexity)
+        if strong_convexity > smoothness:
             raise ValueError(
-                f"strong_convexity must be in [0, smoothness] = [0, {smoothness}], got {strong_convexity}"
+                f"strong_convexity must be at most smoothness = {smoothness}, got {strong_convexity}"
             )
         super().__init__(oracles.custom(gradient, objective, n_nodes=n_nodes, dim=dim, compiled=compiled))
-        self._bounds = float(strong_convexity), float(smoothness)
+        self._bounds = strong_convexity, smoothness
         self._given = None if solution is None else self._checked(finite_array("solution", solution, 1), 1e-6)
 
     def _curvature_bounds(self) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -39,8 +41,9 @@ class LeastSquares(SampleProblem):
     `smoothness` is max_i lambda_max(A_i'A_i / m_i) + l2 and `strong_convexity` the same with the minima, so
     it is l2 as soon as one node has fewer samples than coordinates. Where d <= M/n, `oracle` works on the
     stored Hessians A_i'A_i / m_i + l2 I, which take no more memory than the data and half the operations or
-    fewer; `sample_oracle` works on the data. `solution` comes from a QR decomposition of all rows, refined
-    once; where l2 = 0 and the rows do not span R^d, it is the minimiser of least norm.
+    fewer; `sample_oracle` works on the data. `solution` comes from a QR decomposition of all rows and is
+    refined in extended precision; where l2 = 0 and the rows do not span R^d, it is the minimiser of least
+    norm.
 
     Examples
     --------
@@ -73,19 +76,38 @@ class LeastSquares(SampleProblem):
 
     def _minimizer(self) -> np.ndarray:
         # f is |Wx - t|^2 / 2 + constant with the rows weighted, and sqrt(l2) I below them
-        weights = np.sqrt(self._row_weights())
+        weights = np.sqrt(self._row_weights()).astype(np.float64)
         W, t = weights[:, None] * self.features, weights * self._targets
         if self.l2 > 0:
             W = np.concatenate([W, np.sqrt(self.l2) * np.eye(self.dim)])
             t = np.concatenate([t, np.zeros(self.dim)])
         Q, R = np.linalg.qr(W)
-        U, s, Vt = np.linalg.svd(R, full_matrices=False)
-        keep = s > max(W.shape) * np.finfo(float).eps * s[0]
-        U, s, Vt = U[:, keep], s[keep], Vt[keep]
-        x = np.zeros(self.dim)
-        for _ in range(2):  # solve, then refine once
-            x += Vt.T @ ((U.T @ (Q.T @ (t - W @ x))) / s)
+        solve, solve_normal = _solvers(R)
+        x = solve(Q.T @ t)
+        A = self.features.astype(np.longdouble)
+        for _ in range(2):  # Newton steps on the gradient in extended precision
+            gradient = A.T @ (self._row_weights() * (A @ x - self._targets)) + self.l2 * x
+            x = x - solve_normal(gradient.astype(np.float64))
         return x
+
+
+_Map = Callable[[np.ndarray], np.ndarray]
+
+
+def _solvers(R: np.ndarray) -> tuple[_Map, _Map]:
+    """Return the maps b -> R^+ b and g -> (R'R)^+ g; the + is an inverse unless R is nearly singular."""
+    from scipy.linalg import solve_triangular
+    from scipy.linalg.lapack import dtrcon  # pyright: ignore[reportAttributeAccessIssue]
+
+    if R.shape[0] == R.shape[1] and dtrcon(R)[0] > 1e-10:  # reciprocal condition number
+        return (
+            lambda b: solve_triangular(R, b),
+            lambda g: solve_triangular(R, solve_triangular(R, g, trans=1)),
+        )
+    U, s, Vt = np.linalg.svd(R, full_matrices=False)
+    keep = s > max(R.shape) * np.finfo(float).eps * s[0]
+    U, s, Vt = U[:, keep], s[keep], Vt[keep]
+    return lambda b: Vt.T @ ((U.T @ b) / s), lambda g: Vt.T @ ((Vt @ g) / s**2)
 
 
 def _hessian_oracle(sample_oracle: oracles.Oracle) -> oracles.Oracle:

@@ -68,7 +68,9 @@ class LogisticRegression(SampleProblem):
         return self.l2, largest / 4 + self.l2
 
     def _minimizer(self) -> np.ndarray:
-        return _newton(self._targets[:, None] * self.features, self._row_weights(), self.l2)
+        return _newton(
+            self._targets[:, None] * self.features, self._row_weights().astype(np.float64), self.l2
+        )
 
 
 def signs(name: str, labels: ArrayLike) -> np.ndarray:

@@ -110,9 +110,9 @@ class SampleProblem(Problem):
         return list(zip(np.split(self.features, cuts), np.split(self._targets, cuts), strict=True))
 
     def _row_weights(self) -> np.ndarray:
-        """Weight 1 / (n m_i) of each row in f."""
+        """Weight 1 / (n m_i) of each row in f, in extended precision."""
         sizes = np.diff(self.offsets)
-        return np.repeat(1.0 / (self.n_nodes * sizes), sizes)
+        return np.repeat(1 / (self.n_nodes * sizes.astype(np.longdouble)), sizes)
 
     def _details(self) -> str:
         return f", samples={len(self.features)}, l2={self.l2:g}"

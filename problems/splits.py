@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.oracles.checks import frozen, positive_int
+from ..kernels.oracles.checks import frozen, positive_int, real_number
 
 SPLITS = ("iid", "contiguous", "sorted", "dirichlet")
 
@@ -109,12 +109,11 @@ def _dirichlet_owners(
     classes: np.ndarray, n_nodes: int, alpha: float, generator: np.random.Generator
 ) -> np.ndarray:
     """Node of each row."""
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha must be a finite number > 0, got {alpha}")
+    alpha = real_number("alpha", alpha, positive=True)
     owners = np.empty(len(classes), dtype=np.int64)
     for value in np.unique(classes):
         members = generator.permutation(np.flatnonzero(classes == value))
-        shares = generator.dirichlet(np.full(n_nodes, float(alpha)))
+        shares = generator.dirichlet(np.full(n_nodes, alpha))
         cuts = np.rint(np.cumsum(shares)[:-1] * len(members)).astype(np.int64)
         for node, part in enumerate(np.split(members, cuts)):
             owners[part] = node

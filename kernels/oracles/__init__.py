@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import cpu
-from .checks import frozen, node_index, own_array, point, real_array, row_positions
+from .checks import frozen, node_index, own_array, point, real_array, real_number, row_positions
 from .custom import PerformanceWarning, custom
 from .types import (
     DATA,
@@ -185,13 +185,11 @@ def _of_samples(
         raise ValueError(
             f"every node needs at least one row, but offsets[{node}:{node + 2}] = {offsets[node : node + 2]}"
         )
-    if not (np.isfinite(l2) and l2 >= 0):
-        raise ValueError(f"l2 must be a finite number >= 0, got {l2}")
     data = OracleData(
         features,
         targets,
         frozen(offsets.astype(np.int64)),
-        frozen(np.array([l2], dtype=np.float64)),
+        frozen(np.array([real_number("l2", l2)])),
     )
     return Oracle(gradient, objective, data, sizes.size, d, frozen(sizes))
 

@@ -12,7 +12,10 @@ from .types import Oracle
 
 def real_array(name: str, value: ArrayLike, ndim: int) -> np.ndarray:
     """View or convert `value` as a C-contiguous float64 array of `ndim` dimensions."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of unequal lengths
+        raise ValueError(f"{name} must be a rectangular array: {error}") from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
     if array.ndim != ndim:
@@ -39,6 +42,15 @@ def positive_int(name: str, value: Any) -> int:
     if value < 1:
         raise ValueError(f"{name} must be at least 1, got {value}")
     return int(value)
+
+
+def real_number(name: str, value: Any, *, positive: bool = False) -> float:
+    """Return `value` as a finite float >= 0, or > 0 where `positive`."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not np.isfinite(value) or value < 0 or (positive and value == 0):
+        raise ValueError(f"{name} must be a finite number {'> 0' if positive else '>= 0'}, got {value}")
+    return float(value)
 
 
 def point(oracle: Oracle, x: ArrayLike) -> np.ndarray:

@@ -4,6 +4,7 @@ import copy
 import doctest
 import importlib
 import pickle
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ def examples():
     yield problems.LogisticRegression.from_data(X, y > 0, 4)  # l2 = 0, not separable
     yield problems.Custom(
         lambda node, x, out: np.add(np.sinh(x - node), x, out),
+        lambda node, x: np.sum(np.cosh(x - node)) + np.sum(x * x) / 2,
         n_nodes=3,
         dim=2,
         smoothness=100.0,
@@ -94,8 +96,6 @@ def test_gradient_at_the_solution_is_rounding(problem):
 
 def test_solution_is_the_least_point(problem):
     x = problem.solution()
-    if np.isnan(problem.objective(x)):
-        pytest.skip("no objective")
     for step in np.random.default_rng(2).normal(size=(20, problem.dim)) * 1e-3:
         assert problem.objective(x + step) > problem.objective(x)
 
@@ -194,20 +194,44 @@ def test_underdetermined_least_squares_takes_the_least_norm():
     np.testing.assert_allclose(problem.solution(), np.linalg.pinv(X) @ y, rtol=1e-10)
     assert problem.strong_convexity == 0.0
     assert problem.objective(problem.solution()) < 1e-28
+    X, y = regression(20, 3)
+    twice = problems.LeastSquares.from_data(np.column_stack([X, X]), y, 4)  # square R, but of rank 3
+    half = problems.LeastSquares.from_data(X, y, 4).solution() / 2
+    np.testing.assert_allclose(twice.solution(), [*half, *half], rtol=1e-12)
     zero = problems.LeastSquares(np.zeros((2, 3)), [1.0, 2.0], [0, 2])
     np.testing.assert_array_equal(zero.solution(), 0.0)
     assert (zero.strong_convexity, zero.smoothness) == (0.0, 0.0)
 
 
-def test_ill_conditioned_least_squares_keeps_its_digits():
-    """Condition number 1e7: normal equations alone would leave two digits."""
+def solve_exactly(G, b):
+    """Solution of G x = b in rational arithmetic, by Gauss and Jordan."""
+    rows = [[*row, value] for row, value in zip(G, b, strict=True)]
+    for i, pivot in enumerate(rows):
+        for j, row in enumerate(rows):
+            if j != i:
+                factor = row[i] / pivot[i]
+                rows[j] = [u - factor * v for u, v in zip(row, pivot, strict=True)]
+    return np.array([float(row[-1] / row[i]) for i, row in enumerate(rows)])
+
+
+def rationals(A):
+    return [[Fraction(float(v)) for v in row] for row in A]
+
+
+@pytest.mark.parametrize(("condition", "accuracy"), [(1e3, 1e-15), (1e6, 1e-12)])
+def test_ill_conditioned_least_squares_keeps_its_digits(condition, accuracy):
     rng = np.random.default_rng(0)
     U = np.linalg.qr(rng.normal(size=(40, 6)))[0]
     V = np.linalg.qr(rng.normal(size=(6, 6)))[0]
-    X = U * np.geomspace(1, 1e-7, 6) @ V
-    truth = rng.normal(size=6)
-    problem = problems.LeastSquares(X, X @ truth, [0, 20, 40])
-    np.testing.assert_allclose(problem.solution(), truth, rtol=1e-7)
+    X = U * np.geomspace(1, 1 / condition, 6) @ V
+    y = X @ rng.normal(size=6) + rng.normal(size=40)
+    A, b = rationals(X), rationals(y[:, None])
+    gram = [[sum(row[i] * row[j] for row in A) for j in range(6)] for i in range(6)]
+    expected = solve_exactly(gram, [sum(r[i] * v[0] for r, v in zip(A, b, strict=True)) for i in range(6)])
+    x = problems.LeastSquares(X, y, [0, 20, 40]).solution()
+    if np.finfo(np.longdouble).eps == EPS:  # no extended precision on this platform
+        accuracy = EPS * condition**2
+    assert np.linalg.norm(x - expected) <= accuracy * np.linalg.norm(expected)
 
 
 # -- logistic regression ---------------------------------------------------------------------------------
@@ -324,6 +348,10 @@ def test_bad_data_are_refused(cls):
         cls.from_data(X, y, 7)
     with pytest.raises(TypeError, match="real numbers"):
         cls.from_data(X.astype(str), y, 2)
+    with pytest.raises(TypeError, match="l2 must be a number, got None"):
+        cls(X, y, [0, 6], l2=None)
+    with pytest.raises(ValueError, match="features must be a rectangular array"):
+        cls([[1, 2], [3]], [0, 1], [0, 2])
 
 
 @pytest.mark.parametrize("cls", [problems.LeastSquares, problems.LogisticRegression])
@@ -380,11 +408,11 @@ def test_quadratic_closed_forms():
 
 
 def test_quadratic_refines_to_machine_precision():
-    """A Hilbert matrix (condition number 1e10) and its exact integer inverse."""
+    """A Hilbert matrix, of condition number 1e10: what extended precision can resolve, and not less."""
     H = scipy.linalg.hilbert(8)
     problem = problems.Quadratic(H[None], np.ones((1, 8)))
-    residual = H.astype(np.longdouble) @ problem.solution() - 1
-    assert np.abs(residual).max() <= 4 * EPS * np.abs(problem.solution()).max()
+    expected = solve_exactly(rationals(H), [Fraction(1)] * 8)
+    np.testing.assert_allclose(problem.solution(), expected, rtol=1e10 * np.finfo(np.longdouble).eps)
 
 
 def test_singular_quadratics():
@@ -500,9 +528,9 @@ def test_custom_solution_is_checked():
     [
         ({"smoothness": 0.0}, "smoothness must be a finite number > 0"),
         ({"smoothness": np.inf}, "smoothness must be a finite number > 0"),
-        ({"strong_convexity": -0.1}, "strong_convexity must be in"),
-        ({"strong_convexity": 2.0}, "strong_convexity must be in"),
-        ({"strong_convexity": np.nan}, "strong_convexity must be in"),
+        ({"strong_convexity": -0.1}, "strong_convexity must be a finite number >= 0"),
+        ({"strong_convexity": 2.0}, "strong_convexity must be at most smoothness = 1.1, got 2.0"),
+        ({"strong_convexity": np.nan}, "strong_convexity must be a finite number >= 0"),
         ({"dim": 0}, "dim must be at least 1"),
     ],
 )
