@@ -14,7 +14,6 @@ Heavy imports are inside the commands, so that `gossamer --help` is quick.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Annotated, Any
 
@@ -62,4 +61,4 @@ def main() -> None:
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    print(f"warning: {one_line(message)}", file=sys.stderr)  # noqa: T201
+    typer.echo(f"warning: {one_line(message)}", err=True)

@@ -200,19 +200,19 @@ def print_header(
 
 def print_comparison(screen: Console, variants: Sequence[Variant], found: GossipRates) -> None:
     """Print what both choices of rates need, and how theory's numbers compare."""
-    from .tables import count, percent, table
+    from .tables import count, megabits, percent, table
 
     counts = [median_counts(variant.results) for variant in variants]
     rows = []
     for variant, needed in zip(variants, counts, strict=True):
         rate = variant.parameters.decay_rate
         ratio = measured_decay([result.trace for result in variant.results]) / rate
-        numbers = (count(value) for value in needed.values())
+        numbers = (count(needed["n_gradients"]), count(needed["n_communications"]), megabits(needed["bits"]))
         rows.append((variant.name, f"{variant.parameters.total_rate:.2f}", *numbers, f"{ratio:.2f}"))
     saved = {name: 1 - counts[1][name] / counts[0][name] for name in counts[0]}
     total = 1 - variants[1].parameters.total_rate / variants[0].parameters.total_rate
     rows.append(("saved", percent(total), *(percent(value) for value in saved.values()), ""))
-    header = ("rates", "total rate", "gradients", "communications", "bits", "decay / theory")
+    header = ("rates", "total rate", "gradients", "communications", "Mbit", "decay / theory")
     seeds = len(variants[0].results)
     title = f"DADAO to relative distance {TARGET:g}, median of {seeds} seed{'s' * (seeds > 1)}"
     screen.print()

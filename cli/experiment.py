@@ -205,7 +205,7 @@ def _kernel_object(key: str, table: dict[str, Any]) -> Any:
 
     from .. import kernels
 
-    name, arguments = table.get("name"), {k: v for k, v in table.items() if k != "name"}
+    name, arguments = str(table.get("name")), {k: v for k, v in table.items() if k != "name"}
     families = [m.name for m in pkgutil.iter_modules(kernels.__path__, f"{kernels.__name__}.") if m.ispkg]
     for family in map(importlib.import_module, families):
         if name in family.__all__ and inspect.isclass(value := getattr(family, name)):

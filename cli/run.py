@@ -56,8 +56,10 @@ def run(
 
     screen = console()
     screen.print(f"{name} on {problem!r} and {graph!r}")
-    header = ("seed", "status", "gradients", "communications", "bits", "time", "distance", "seconds")
+    header = ("seed", "status", "gradients", "communications", "Mbit", "time", "distance", "wall s")
     screen.print(table(header, result_rows(wanted.seeds, results), texts=2))
+    converged = sum(result.success for result in results)
+    screen.print(f"{converged} of {len(results)} runs converged to tol = {options['tol']:g}")
     screen.print(f"results, traces and figure.png written to {output}")
 
 
@@ -69,6 +71,8 @@ def result_rows(seeds: Sequence[int], results: Sequence[Result]) -> list[tuple[s
     """Return a table's rows: one a seed, then the medians where there are many."""
     import numpy as np
 
+    from .tables import count, megabits
+
     numbers = np.array(
         [
             (r.n_gradients, r.n_communications, r.bits, r.time, r.trace["distance"][-1], r.wall_time)
@@ -78,10 +82,16 @@ def result_rows(seeds: Sequence[int], results: Sequence[Result]) -> list[tuple[s
     names = [(str(seed), result.status) for seed, result in zip(seeds, results, strict=True)]
     if len(results) > 1:
         numbers = np.vstack([numbers, np.median(numbers, axis=0)])
-        done = sum(result.success for result in results)
-        names.append(("median", f"{done} of {len(results)} converged"))
-    formats = ("{:,.0f}", "{:,.0f}", "{:,.0f}", "{:.6g}", "{:.3e}", "{:.2f}")
+        names.append(("median", ""))
     return [
-        (*name, *(form.format(value) for form, value in zip(formats, row, strict=True)))
-        for name, row in zip(names, numbers.tolist(), strict=True)
+        (
+            *name,
+            count(gradients),
+            count(messages),
+            megabits(bits),
+            f"{t:.6g}",
+            f"{distance:.2e}",
+            f"{wall:.2f}",
+        )
+        for name, (gradients, messages, bits, t, distance, wall) in zip(names, numbers.tolist(), strict=True)
     ]

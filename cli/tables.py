@@ -48,11 +48,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 
         title_justify="left",
         title_style="bold",
         pad_edge=False,
-        padding=(0, 2, 0, 0),
+        padding=(0, 2 if len(header) <= 6 else 1, 0, 0),  # 80 columns are enough for all tables
     )
     for k, name in enumerate(header):
-        is_text = k < texts
-        made.add_column(name, justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text)
+        long = 0 < k < texts
+        made.add_column(name, justify="left" if k < texts else "right", overflow="fold", no_wrap=not long)
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
@@ -61,6 +61,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 
 def count(value: float) -> str:
     """Return an integer with separators, 1,234,567."""
     return f"{value:,.0f}"
+
+
+def megabits(bits: float) -> str:
+    """Return bits in units of a million."""
+    return f"{bits / 1e6:,.1f}"
 
 
 def percent(fraction: float) -> str:

@@ -66,7 +66,8 @@ def test_printed_numbers_are_those_of_the_traces(demonstration):
         assert relative[first - 1] > 1e-6
         assert columns["n_communications"][first - 1] > 0.985 * columns["n_communications"][first]
         total_rate, *printed, ratio = printed_row(stdout, name)
-        assert printed == counts[name]
+        assert printed[:2] == counts[name][:2]
+        assert printed[2] == pytest.approx(counts[name][2] / 1e6, abs=0.051)
         assert columns["n_communications"][-1] / columns["time"][-1] == pytest.approx(total_rate, rel=0.05)
         late = slice(int(np.argmax(relative <= 0.1)), None)
         slope = np.polyfit(columns["time"][late], np.log(relative[late]), 1)[0]

@@ -96,17 +96,18 @@ def test_the_table_shows_the_saved_results(gossamer, folder, tmp_path):
     printed = gossamer("run", folder(), "--output", tmp_path / "out").stdout
     saved = [solvers.Result.load(tmp_path / "out" / f"result-{seed}.npz") for seed in (3, 1)]
     for seed, result in zip((3, 1), saved, strict=True):
-        row = re.search(rf"^ {seed} +converged +([\d,]+) +([\d,]+) +([\d,]+) +(\S+) +(\S+) ", printed, re.M)
+        row = re.search(rf"^ {seed} +converged +([\d,]+) +([\d,]+) +([\d.,]+) +(\S+) +(\S+) ", printed, re.M)
         assert row is not None
         assert row[1] == f"{result.n_gradients:,}"
         assert row[2] == f"{result.n_communications:,}"
-        assert row[3] == f"{result.bits:,}"
+        assert float(row[3]) == pytest.approx(result.bits / 1e6, abs=0.051)
         assert row[4] == f"{result.time:.6g}"
         problem, _, _ = expected_setting()
         distance = ((result.X - problem.solution()) ** 2).sum() / 6
-        assert float(row[5]) == pytest.approx(distance, rel=1e-3)
+        assert float(row[5]) == pytest.approx(distance, rel=6e-3)
     median = np.median([result.n_gradients for result in saved])
-    assert re.search(rf"^ median +2 of 2 converged +{median:,.0f} ", printed, re.M)
+    assert re.search(rf"^ median +{median:,.0f} ", printed, re.M)
+    assert "2 of 2 runs converged to tol = 0.0001" in printed
 
 
 def test_twice_the_same(gossamer, folder, tmp_path):
@@ -160,7 +161,7 @@ def test_the_template_runs(gossamer, tmp_path):
     path.write_text(text.replace("tol = 1e-6", "tol = 1e-2"))
     result = gossamer("run", path, "--output", tmp_path / "out")
     assert result.exit_code == 0
-    assert "3 of 3 converged" in result.stdout
+    assert "3 of 3 runs converged" in result.stdout
     read = experiment.read_experiment(path)
     X, y = problems.load("breast_cancer")
     X = problems.add_intercept(problems.standardize(X))
@@ -194,7 +195,7 @@ def test_runs_that_do_not_converge_are_reported(gossamer, folder, tmp_path):
     result = gossamer("run", path, "--output", tmp_path / "out")
     assert result.exit_code == 0
     assert result.stdout.count("max_events") == 2
-    assert "0 of 2 converged" in result.stdout
+    assert "0 of 2 runs converged" in result.stdout
 
 
 def test_runs_that_diverge_are_reported_and_drawn(gossamer, folder, tmp_path):
@@ -275,7 +276,7 @@ def test_objects_of_the_kernels_are_tables(folder):
         ([('"communication"', str([0.1] * 7))], "chi1 * chi2"),
         ([('"communication"', str([1.0] * 6 + ["x"]))], "could not convert"),
         ([('rates = "communication"', 'constants = { name = "No" }')], "constants: no class 'No'"),
-        ([('rates = "communication"', "constants = { r = 1.0 }")], "constants: no class None"),
+        ([('rates = "communication"', "constants = { r = 1.0 }")], "constants: no class 'None'"),
         ([("[3, 1]", "[3, 3]")], "[run] seeds must be distinct integers >= 0, got [3, 3]"),
         ([("[3, 1]", "[-1]")], "[run] seeds must be distinct integers >= 0"),
         ([("[3, 1]", "[]")], "[run] seeds must be distinct integers >= 0"),
