@@ -30,7 +30,6 @@ __all__ = ["SETTINGS", "propose", "size_limit"]
 PRACTICAL_NODES, PRACTICAL_PAIRS = 60, 50_000  # less than a minute on one core
 FEASIBLE_NODES, FEASIBLE_PAIRS = 120, 250_000  # an hour or more, some GB
 
-
 # Clarabel's settings, one for each attempt. The tolerances are beyond what it can reach: it then stops at
 # the best point it finds, and the bounds, not its status, decide what that is worth. The problem is
 # scaled well as it is, and equilibration breaks the second-order cones of some trees; shorter steps keep
@@ -41,7 +40,9 @@ _COMMON = {
     "tol_gap_rel": 1e-12,
     "tol_feas": 1e-12,
     "chordal_decomposition_enable": False,
-    "max_threads": 1,  # the same result whatever the machine
+    # one named factorisation on one thread: the same result whatever the machine
+    "direct_solve_method": "faer",
+    "max_threads": 1,
 }
 SETTINGS = (
     {
