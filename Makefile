@@ -41,8 +41,10 @@ format: install ## repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install ## time the kernels and solvers on this machine (needs it quiet)
-	$(BIN)/python -m pytest bench
+bench: install ## time the kernels and solvers on this (quiet) machine: bench/RESULTS.md
+	@mkdir -p out
+	$(BIN)/python -m pytest bench -q --benchmark-only --benchmark-json=out/benchmark.json
+	@$(BIN)/python -m gossamer.bench.report out/benchmark.json
 
 clean: ## remove builds and caches (.venv stays)
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

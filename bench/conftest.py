@@ -1,6 +1,7 @@
-"""How pytest collects when it is given `bench` only: see tests/conftest.py."""
+"""How pytest collects when it is given `bench` only (see tests/conftest.py), and how it measures."""
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 
 class RootIsAFolder:
@@ -12,3 +13,10 @@ class RootIsAFolder:
 
 def pytest_configure(config):
     config.pluginmanager.register(RootIsAFolder())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Run BLAS in one thread: all that is compared here is work of one thread."""
+    with threadpool_limits(1):
+        yield
