@@ -403,11 +403,12 @@ def _check_lengths(lengths: Any, m: int) -> NDArray[np.float64] | None:
 def _check_labels(labels: Any, n: int) -> tuple[str, ...] | None:
     if labels is None:
         return None
-    if isinstance(labels, str) or not all(isinstance(v, str) for v in labels):
+    names = () if isinstance(labels, str) else tuple(labels)
+    if isinstance(labels, str) or not all(isinstance(v, str) for v in names):
         raise TypeError("labels must be a sequence of str, one for each node")
-    if len(labels) != n:
-        raise ValueError(f"labels must have one entry for each of the {n} nodes, got {len(labels)}")
-    return tuple(str(v) for v in labels)
+    if len(names) != n:
+        raise ValueError(f"labels must have one entry for each of the {n} nodes, got {len(names)}")
+    return tuple(str(v) for v in names)
 
 
 def _whole_attribute(values: list[Any], key: str, where: str) -> list[Any] | None:

@@ -52,8 +52,8 @@ def laplacian(graph: Graph, rates: ArrayLike | None = None) -> "csr_array":
     """
     from scipy.sparse import csr_array
 
-    n = graph.n_nodes
     w = check_rates(graph, rates)
+    n = graph.n_nodes
     active = w > 0
     i, j, w = graph.edges[active, 0], graph.edges[active, 1], w[active]
     diagonal = np.bincount(i, w, n) + np.bincount(j, w, n)
@@ -185,7 +185,10 @@ def spectral_gap(W: Any) -> float:
     from scipy import sparse
 
     is_sparse = sparse.issparse(W)
-    matrix: Any = sparse.csr_array(W) if is_sparse else np.asarray(W, dtype=np.float64)
+    try:
+        matrix: Any = sparse.csr_array(W) if is_sparse else np.asarray(W, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("W must be a square matrix of numbers") from None
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
         raise ValueError(f"W must be a square matrix, got shape {matrix.shape}")
     n = matrix.shape[0]
@@ -210,6 +213,8 @@ def spectral_gap(W: Any) -> float:
 
 def check_rates(graph: Graph, rates: ArrayLike | None) -> NDArray[np.float64]:
     """Return the rates as an (m,) float64 array (ones for None), or raise a ``ValueError``."""
+    if not isinstance(graph, Graph):
+        raise TypeError(f"graph must be a Graph, got {type(graph).__name__}; see Graph.from_edges")
     if rates is None:
         return np.ones(graph.n_edges)
     try:

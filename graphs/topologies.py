@@ -319,7 +319,9 @@ def random_geometric(
         With positions and Euclidean edge lengths.
     """
     n = _integer("n", n, 1)
-    reach = math.sqrt(2.0 * math.log(max(n, 2)) / (math.pi * n)) if radius is None else float(radius)
+    reach = (
+        math.sqrt(2.0 * math.log(max(n, 2)) / (math.pi * n)) if radius is None else _real("radius", radius)
+    )
     if not (math.isfinite(reach) and reach > 0):
         raise ValueError(f"radius must be positive and finite, got {radius}")
     from scipy.spatial import KDTree
@@ -458,9 +460,17 @@ def _integer(name: str, value: Any, least: int) -> int:
 
 
 def _probability(name: str, value: float) -> float:
-    if not 0.0 <= float(value) <= 1.0:
+    number = _real(name, value)
+    if not 0.0 <= number <= 1.0:
         raise ValueError(f"{name} must be in [0, 1], got {value}")
-    return float(value)
+    return number
+
+
+def _real(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
 
 
 def _pairs(n: int) -> NDArray[Any]:

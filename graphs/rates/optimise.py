@@ -219,8 +219,8 @@ def _check_arguments(graph: Graph, criterion: str, method: str, tol: float) -> N
         raise ValueError(f"method {method!r} is unknown; choose from auto, {', '.join(METHODS)}")
     if method != "auto" and criterion not in METHODS[method].criteria:
         raise ValueError(f"method {method!r} does not serve the criterion {criterion!r}; use 'auto'")
-    if not (np.isfinite(tol) and tol > 0):
-        raise ValueError(f"tol must be positive and finite, got {tol}")
+    if not (isinstance(tol, (int, float, np.number)) and np.isfinite(tol) and tol > 0):
+        raise ValueError(f"tol must be a positive, finite number, got {tol!r}")
     if graph.n_nodes == 1:
         raise ValueError("graph has one node and no edge, so there is nothing to choose rates for")
     graph.require_connected("gossip_rates")

@@ -89,6 +89,7 @@ def test_bad_edges(n, edges, error, match):
         ({"positions": np.full((3, 2), np.inf)}, ValueError, "positions has a NaN or infinite"),
         ({"labels": ["a", "b"]}, ValueError, "labels"),
         ({"labels": [1, 2, 3]}, TypeError, "labels"),
+        ({"labels": iter("ab")}, ValueError, "labels"),
         ({"labels": "abc"}, TypeError, "labels"),
     ],
 )

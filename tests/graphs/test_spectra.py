@@ -137,6 +137,8 @@ def test_bad_rates():
     ):
         with pytest.raises(ValueError, match="rates"):
             graphs.chi(ring, rates)
+    with pytest.raises(TypeError, match="graph must be a Graph"):
+        graphs.chi([[0, 1]])
     with pytest.raises(ValueError, match="2 components"):
         graphs.chi(ring, [1, 0, 1, 0, 1])
     with pytest.raises(ValueError, match="5 components"):
@@ -187,7 +189,9 @@ def test_spectral_gap_sparse_special_cases(monkeypatch):
     assert graphs.spectral_gap(csr_array(negative)) == pytest.approx(expected, rel=1e-8)
 
 
-@pytest.mark.parametrize("W", [np.ones((2, 3)), np.ones(3), [[1, 1], [0, 1]], np.ones((2, 2)), [[np.nan]]])
+@pytest.mark.parametrize(
+    "W", ["text", np.ones((2, 3)), np.ones(3), [[1, 1], [0, 1]], np.ones((2, 2)), [[np.nan]]]
+)
 def test_spectral_gap_errors(W):
     with pytest.raises(ValueError, match="W"):
         graphs.spectral_gap(W)

@@ -144,6 +144,7 @@ def test_geometric_edges_are_the_close_pairs():
         (lambda: graphs.random_regular(4, 4), ValueError, "below n"),
         (lambda: graphs.random_regular(8, 1, 0), ValueError, "no connected graph"),
         (lambda: graphs.random_geometric(50, -1.0), ValueError, "radius"),
+        (lambda: graphs.random_geometric(50, "far"), TypeError, "radius must be a number"),
         (lambda: graphs.random_geometric(50, np.nan), ValueError, "radius"),
         (lambda: graphs.random_geometric(50, 0.01, 0), ValueError, "larger radius"),
         (lambda: graphs.erdos_renyi(10, 1.5), ValueError, "p must be in"),

@@ -315,7 +315,7 @@ def test_bad_arguments():
         gossip_rates(ring, "fastest")
     with pytest.raises(ValueError, match="choose from auto, sdp"):
         gossip_rates(ring, method="newton")
-    for tol in (0.0, -1.0, np.nan, np.inf):
+    for tol in (0.0, -1.0, np.nan, np.inf, "small", None):
         with pytest.raises(ValueError, match="tol"):
             gossip_rates(ring, tol=tol)
     with pytest.raises(ValueError, match=r"gossip_rates needs a connected graph.*2 components"):
