@@ -64,14 +64,12 @@ def rates(
 
 def summary(found: GossipRates) -> list[tuple[str, str]]:
     """Return names and values of what is known about the rates."""
-    if found.criterion == "algebraic_connectivity":
-        bounds = f"the best lambda_2 at total rate 1 is in [{found.lower_bound:.9g}, {found.upper_bound:.9g}]"
-    else:
-        bounds = f"the least cost is in [{found.lower_bound:.9g}, {found.upper_bound:.9g}]"
+    quantity = "lambda_2 at total rate 1" if found.criterion == "algebraic_connectivity" else "cost"
     return [
         ("criterion", f"{found.criterion}: {found.message}"),
-        ("status", f"{found.status}, gap {found.gap:.1e}: {bounds}"),
-        ("cost", f"{found.cost:.9g} communications per unit of time, at chi1 chi2 = 1/2"),
+        ("status", f"{found.status}, gap {found.gap:.1e}"),
+        (f"best {quantity}", f"proven to be in [{found.lower_bound:.9g}, {found.upper_bound:.9g}]"),
+        ("cost", f"{found.cost:.9g} communications a unit of time at chi1 chi2 = 1/2"),
         ("cost of uniform rates", f"{found.cost_uniform:.9g}"),
         ("saved", f"{100 * found.saved:.2f} %"),
         ("total rate", f"{found.total_rate:.9g}"),
