@@ -51,9 +51,11 @@ def test_edges_are_sorted_and_cut_at_twenty(gossamer):
 
 def test_method_and_tolerance_reach_gossip_rates(gossamer, refused):
     assert "uniform rates are optimal" in gossamer("rates", "cycle:6").stdout
-    assert "tolerance_not_met" in gossamer("rates", "barbell:4", "--tol", "1e-300").stdout
-    assert "method 'magic' is unknown" in refused("rates", "cycle:6", "--method", "magic")
-    assert "tol must be positive" in refused("rates", "cycle:6", "--tol", "0")
+    uniform = ("rates", "barbell:4", "--criterion", "uniform")
+    assert " uncertified, gap" in gossamer(*uniform).stdout
+    assert " certified, gap" in gossamer(*uniform, "--tol", "10").stdout
+    assert "'magic'" in refused("rates", "cycle:6", "--method", "magic")
+    assert "tol must be" in refused("rates", "cycle:6", "--tol", "0")
 
 
 def test_a_file_without_labels(gossamer, tmp_path):
