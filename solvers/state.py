@@ -34,6 +34,8 @@ class State:
         Seconds spent in the solver's loop.
     first_optimality : float
         |grad f(x_mean)| at the start; NaN until it is known.
+    prepared : object
+        What the solver derived from the problem and the graph, kept between calls; never saved.
     """
 
     solver: str
@@ -47,7 +49,6 @@ class State:
     bits: int = 0
     wall_time: float = 0.0
     first_optimality: float = float("nan")
-    # what Solver.advance prepared for (solver, problem, graph): not part of the state, never saved
     prepared: Any = field(default=None, repr=False, compare=False)
 
     def copy(self) -> State:
