@@ -64,7 +64,7 @@ def test_the_state_of_pyplot_is_left_alone():
     import matplotlib
     from matplotlib import pyplot
 
-    before = dict(matplotlib.rcParams)
+    before, open_figures = dict(matplotlib.rcParams), pyplot.get_fignums()
     figures.seeds_figure([trace([0, 1], [1.0, 0.5])], "method")
     assert dict(matplotlib.rcParams) == before
-    assert pyplot.get_fignums() == []
+    assert pyplot.get_fignums() == open_figures

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from gossamer import graphs, problems, solvers
 from gossamer.solvers import Result, State, Trace
@@ -143,6 +144,7 @@ def test_trace_first_below(problem, solver):
 def test_trace_plot(problem, solver):
     trace = solver.solve(problem, GRAPH, tol=1e-4, x_star=problem.solution()).trace
     axes = trace.plot(x="n_gradients", y="distance", label="DADAO")
+    pyplot.close(axes.figure)
     line = axes.get_lines()[0]
     assert np.array_equal(line.get_xdata(), trace["n_gradients"])
     assert np.array_equal(line.get_ydata(), trace["distance"])
