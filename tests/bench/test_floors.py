@@ -58,6 +58,13 @@ def test_movers_move_the_count(count):
     assert np.array_equal(array, np.arange(1.0, 9.0) * 2.0 ** np.array(times))
 
 
+@pytest.mark.parametrize("count", [16, 1000])
+def test_arrays_begin_on_a_cache_line(count):
+    array = floors.aligned_ones(count)
+    assert array.ctypes.data % 64 == 0
+    assert array.shape == (count,)
+
+
 def test_the_network_is_four_regular():
     edges = setups.network(7)
     assert np.array_equal(np.bincount(edges.ravel()), np.full(7, 4))
