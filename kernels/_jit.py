@@ -13,9 +13,23 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import njit, types
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
 # What LLVM may do to reductions: reorder and contract them. NaN and infinity keep their meaning.
 REORDER = {"reassoc", "contract", "nsz", "arcp"}
+
+
+class _NoAlias(CompilerBase):
+    """Numba's usual pipeline, with LLVM told that no two array arguments overlap."""
+
+    def define_pipelines(self):
+        self.state.flags.noalias = True
+        return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+
+
+# Options of a kernel whose array arguments never overlap. Without, LLVM gives up vectorising a loop that
+# writes more than about three arrays, for the many overlaps it would have to check.
+NO_ALIAS = {"cache": True, "nogil": True, "pipeline_class": _NoAlias}
 
 
 def array_type(dtype: types.Type, ndim: int, *, readonly: bool = False) -> types.Array:

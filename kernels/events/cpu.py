@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, types
 
-from .._jit import array_type, lazy_njit
+from .._jit import NO_ALIAS, array_type, lazy_njit
+from ..elementary import exp_minus, sin_cos
 from ..oracles.types import DATA, GRADIENT_POINTER
 from ..random.cpu import alias_draw, distinct, to_exponential, words
 from ..random.streams import BATCH, EVENT
@@ -29,6 +30,9 @@ S, D, HY, HT, ZB, G = range(6)
 _EVENT = np.uint64(EVENT)
 _BATCH = np.uint64(BATCH)
 _ZERO = np.uint64(0)
+_HALF = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+BLOCK = 64  # events that go through each step together; their arrays stay in the nearest cache
 
 
 class DadaoConstants(NamedTuple):
@@ -80,6 +84,15 @@ class Batches(NamedTuple):
 BATCHES = types.NamedTuple([types.int64, array_type(types.int64, 1, readonly=True), types.uint64], Batches)
 
 
+@njit(**NO_ALIAS)
+def draw_block(key, start, mean_gap, gaps, drawn):
+    """Fill arrays with the gaps of consecutive events and with their words 2, 3 as one; this vectorises."""
+    for e in range(gaps.shape[0]):
+        w0, w1, w2, w3 = words(key, _EVENT, start + np.uint64(e), _ZERO, _ZERO)
+        gaps[e] = to_exponential(w0, w1) * mean_gap
+        drawn[e] = w2 << _HALF | w3
+
+
 @lazy_njit(
     types.float64(
         types.uint64,  # key
@@ -102,36 +115,44 @@ def fill_events(key, start, time, rate, n_nodes, threshold, alias, bits, times, 
     added up one by one, so a stream cut anywhere goes on with the same bits.
     """
     mean_gap = 1.0 / rate
-    for e in range(times.shape[0]):
-        w0, w1, w2, w3 = words(key, _EVENT, start + np.uint64(e), _ZERO, _ZERO)
-        time += to_exponential(w0, w1) * mean_gap
-        slot = alias_draw(threshold, alias, bits, w2, w3)
-        times[e] = time
-        if slot < n_nodes:
-            kinds[e] = GRADIENT_EVENT
-            indices[e] = slot
-        else:
-            kinds[e] = COMMUNICATION_EVENT
-            indices[e] = slot - n_nodes
+    gaps = np.empty(BLOCK)
+    drawn = np.empty(BLOCK, np.uint64)
+    for begin in range(0, times.shape[0], BLOCK):
+        end = min(begin + BLOCK, times.shape[0])
+        draw_block(key, start + np.uint64(begin), mean_gap, gaps, drawn)
+        for e in range(begin, end):
+            time += gaps[e - begin]
+            times[e] = time
+            word = drawn[e - begin]
+            slot = alias_draw(threshold, alias, bits, word >> _HALF, word & _LOW)
+            is_gradient = slot < n_nodes
+            kinds[e] = GRADIENT_EVENT if is_gradient else COMMUNICATION_EVENT
+            indices[e] = slot if is_gradient else slot - n_nodes
     return time
 
 
-@njit(cache=True, nogil=True)
-def flow_coefficients(r, t):
-    """Coefficients of the flow over a time t: scale of D, scale of G, and the 2 x 2 matrix on (hY, hT)."""
-    q = math.exp(-r * t / 8.0)
+@njit(**NO_ALIAS, error_model="numpy")
+def fill_coefficients(r, begins, ends, c0, c1, c2, c3, c4, c5):
+    """Coefficients of the flow from begins[k] to ends[k]; this vectorises.
+
+    c0: scale of D; c1: scale of G; c2..c5: the 2 x 2 matrix on (hY, hT), by rows.
+    """
     w = math.sqrt(0.125 - r * r / 64.0)
-    cs = math.cos(w * t)
-    sn = math.sin(w * t) / w
-    half = 0.125 * r * sn  # alpha sn / 2
-    return (
-        q * q,
-        q * q * q,
-        q * (cs - half),
-        q * 0.25 * r * sn,
-        -q * sn / (2.0 * r),
-        q * (cs + half),
-    )
+    per_w = 1.0 / w
+    eta = 0.125 * r
+    alpha = 0.25 * r
+    theta = 0.5 / r
+    for k in range(begins.shape[0]):
+        t = ends[k] - begins[k]
+        q = exp_minus(eta * t)
+        sn, cs = sin_cos(w * t)
+        sn = sn * per_w
+        c0[k] = q * q
+        c1[k] = q * q * q
+        c2[k] = q * (cs - eta * sn)
+        c3[k] = q * alpha * sn
+        c4[k] = -q * theta * sn
+        c5[k] = q * (cs + eta * sn)
 
 
 @njit(cache=True, nogil=True)
@@ -147,21 +168,12 @@ def accumulate(row, area, r, last, now, begin):
         area[k] += s[k] * (now - start) + d[k] * decay
 
 
-@njit(cache=True, nogil=True)
-def communicate(a, b, coef_a, coef_b, constants):
-    """Flow two nodes and exchange Y + Z along their edge; a and b are their (6, d) rows."""
-    nu = constants.nu
-    k = 1.0 / (1.0 + 0.375 * constants.r * constants.r)
-    p = (constants.beta + 2.0 * constants.beta_tilde) / 3.0
-    q = constants.beta_tilde - constants.beta
-    cy = -p + 2.0 * k * q / 3.0
-    ct = -p - k * q / 3.0
-    cg = (2.0 / 3.0) * (1.0 - k)
+@njit(**NO_ALIAS)
+def exchange(nu, cg, cy, ct, p, q, coef_a, coef_b, s1, d1, y1, t1, z1, g1, s2, d2, y2, t2, z2, g2):
+    """Flow two nodes, given by their rows, and exchange Y + Z."""
     half_nu = 0.5 * nu
     a_d, a_g, a00, a01, a10, a11 = coef_a
     b_d, b_g, b00, b01, b10, b11 = coef_b
-    s1, d1, y1, t1, z1, g1 = a[S], a[D], a[HY], a[HT], a[ZB], a[G]
-    s2, d2, y2, t2, z2, g2 = b[S], b[D], b[HY], b[HT], b[ZB], b[G]
     for c in range(s1.shape[0]):
         da = a_d * d1[c]
         ga = a_g * g1[c]
@@ -186,10 +198,23 @@ def communicate(a, b, coef_a, coef_b, constants):
 
 
 @njit(cache=True, nogil=True)
-def flow_to_gradient(a, coef, x):
-    """Flow one node and write its X."""
+def communicate(a, b, coef_a, coef_b, constants):
+    """Flow two nodes and exchange Y + Z along their edge; a and b are their (6, d) rows, a is not b."""
+    k = 1.0 / (1.0 + 0.375 * constants.r * constants.r)
+    p = (constants.beta + 2.0 * constants.beta_tilde) / 3.0
+    q = constants.beta_tilde - constants.beta
+    cy = -p + 2.0 * k * q / 3.0
+    ct = -p - k * q / 3.0
+    cg = (2.0 / 3.0) * (1.0 - k)
+    s1, d1, y1, t1, z1, g1 = a[S], a[D], a[HY], a[HT], a[ZB], a[G]
+    s2, d2, y2, t2, z2, g2 = b[S], b[D], b[HY], b[HT], b[ZB], b[G]
+    exchange(constants.nu, cg, cy, ct, p, q, coef_a, coef_b, s1, d1, y1, t1, z1, g1, s2, d2, y2, t2, z2, g2)
+
+
+@njit(**NO_ALIAS)
+def flow_rows(coef, s, d, y, t, g, x):
+    """Flow one node, given by its rows, and write its X."""
     a_d, a_g, a00, a01, a10, a11 = coef
-    s, d, y, t, g = a[S], a[D], a[HY], a[HT], a[G]
     for c in range(x.shape[0]):
         dc = a_d * d[c]
         yc = y[c]
@@ -202,6 +227,23 @@ def flow_to_gradient(a, coef, x):
 
 
 @njit(cache=True, nogil=True)
+def flow_to_gradient(a, coef, x):
+    """Flow one node and write its X."""
+    flow_rows(coef, a[S], a[D], a[HY], a[HT], a[G], x)
+
+
+@njit(**NO_ALIAS)
+def jump_rows(nu, k3, cs, cd, cy, ct, s, d, y, t, z, g, x, gradient):
+    """Apply the gradient's jump to a flowed node, given by its rows."""
+    for c in range(x.shape[0]):
+        step = gradient[c] - nu * x[c] - (t[c] - nu * s[c] - z[c] + k3 * g[c])
+        s[c] -= cs * step
+        d[c] += cd * step
+        y[c] -= cy * step
+        t[c] += ct * step
+
+
+@njit(cache=True, nogil=True)
 def gradient_jump(a, x, gradient, constants):
     """Apply the gradient's jump to a flowed node."""
     nu = constants.nu
@@ -210,13 +252,7 @@ def gradient_jump(a, x, gradient, constants):
     cd = constants.gamma_tilde - constants.gamma
     cy = nu * constants.gamma_tilde
     ct = constants.delta + constants.delta_tilde - nu * cs
-    s, d, y, t, z, g = a[S], a[D], a[HY], a[HT], a[ZB], a[G]
-    for c in range(x.shape[0]):
-        step = gradient[c] - nu * x[c] - (t[c] - nu * s[c] - z[c] + k3 * g[c])
-        s[c] -= cs * step
-        d[c] += cd * step
-        y[c] -= cy * step
-        t[c] += ct * step
+    jump_rows(nu, k3, cs, cd, cy, ct, a[S], a[D], a[HY], a[HT], a[ZB], a[G], x, gradient)
 
 
 @lazy_njit(
@@ -248,36 +284,61 @@ def advance(
     stamps = np.full(batches.n_samples.max() if batches.size > 0 else 0, -1, np.int64)
     averaging = area.shape[0] > 0
     n_gradients = 0
-    for e in range(times.shape[0]):
-        now = times[e]
-        if kinds[e] == GRADIENT_EVENT:
-            i = indices[e]
-            a = rows[i]
-            if averaging:
-                accumulate(a, area[i], r, last[i], now, average_from)
-            flow_to_gradient(a, flow_coefficients(r, now - last[i]), x)
+    # of each node that the events of a block flow, in their order: from when, to when, coefficients
+    begins = np.empty(2 * BLOCK)
+    ends = np.empty(2 * BLOCK)
+    coef = np.empty((6, 2 * BLOCK))
+    c0, c1, c2, c3, c4, c5 = coef[0], coef[1], coef[2], coef[3], coef[4], coef[5]
+    for first in range(0, times.shape[0], BLOCK):
+        end = min(first + BLOCK, times.shape[0])
+        used = 0
+        for e in range(first, end):
+            now = times[e]
+            if kinds[e] == GRADIENT_EVENT:
+                i = indices[e]
+            else:
+                i = edges[indices[e], 0]
+                j = edges[indices[e], 1]
+                begins[used] = last[j]
+                ends[used] = now
+                last[j] = now
+                used += 1
+            begins[used] = last[i]
+            ends[used] = now
             last[i] = now
-            use = 0
-            if batches.size > 0 and batches.size < batches.n_samples[i]:
-                use = batches.size
-                index = np.uint64(start + e)
-                distinct(use, batches.n_samples[i], batches.key, _BATCH, index, stamps, e, picked)
-            gradient(i, x, picked[:use], data, grad)
-            gradient_jump(a, x, grad, constants)
-            n_gradients += 1
-        else:
-            i = edges[indices[e], 0]
-            j = edges[indices[e], 1]
-            a = rows[i]
-            b = rows[j]
-            if averaging:
-                accumulate(a, area[i], r, last[i], now, average_from)
-                accumulate(b, area[j], r, last[j], now, average_from)
-            coef_a = flow_coefficients(r, now - last[i])
-            coef_b = flow_coefficients(r, now - last[j])
-            last[i] = now
-            last[j] = now
-            communicate(a, b, coef_a, coef_b, constants)
+            used += 1
+        fill_coefficients(r, begins[:used], ends[:used], c0, c1, c2, c3, c4, c5)
+        k = 0
+        for e in range(first, end):
+            now = times[e]
+            if kinds[e] == GRADIENT_EVENT:
+                i = indices[e]
+                a = rows[i]
+                if averaging:
+                    accumulate(a, area[i], r, begins[k], now, average_from)
+                flow_to_gradient(a, (c0[k], c1[k], c2[k], c3[k], c4[k], c5[k]), x)
+                k += 1
+                use = 0
+                if batches.size > 0 and batches.size < batches.n_samples[i]:
+                    use = batches.size
+                    index = np.uint64(start + e)
+                    distinct(use, batches.n_samples[i], batches.key, _BATCH, index, stamps, e, picked)
+                gradient(i, x, picked[:use], data, grad)
+                gradient_jump(a, x, grad, constants)
+                n_gradients += 1
+            else:
+                i = edges[indices[e], 0]
+                j = edges[indices[e], 1]
+                a = rows[i]
+                b = rows[j]
+                if averaging:
+                    accumulate(b, area[j], r, begins[k], now, average_from)
+                    accumulate(a, area[i], r, begins[k + 1], now, average_from)
+                coef_b = c0[k], c1[k], c2[k], c3[k], c4[k], c5[k]
+                k += 1
+                coef_a = c0[k], c1[k], c2[k], c3[k], c4[k], c5[k]
+                k += 1
+                communicate(a, b, coef_a, coef_b, constants)
     return n_gradients
 
 

@@ -12,7 +12,8 @@ import math
 import numpy as np
 from numba import njit, types
 
-from .._jit import REORDER, array_type, lazy_njit
+from .._jit import NO_ALIAS, REORDER, array_type, lazy_njit
+from ..elementary import exp_minus
 from .types import DATA, GRADIENT, GRADIENT_POINTER, OBJECTIVE, OBJECTIVE_POINTER
 
 _vector = array_type(types.float64, 1)
@@ -22,6 +23,7 @@ _matrix_in = array_type(types.float64, 2, readonly=True)
 _integers_in = array_type(types.int64, 1, readonly=True)
 
 _inline = njit(cache=True, nogil=True, fastmath=REORDER)
+_into = njit(**NO_ALIAS, fastmath=REORDER)  # for loops that change `out`
 
 
 @_inline
@@ -47,19 +49,19 @@ def _dot4(a0, a1, a2, a3, x):
     return t0, t1, t2, t3
 
 
-@_inline
+@_into
 def _add(c, a, out):
     for k in range(out.size):
         out[k] += c * a[k]
 
 
-@_inline
+@_into
 def _add4(c0, a0, c1, a1, c2, a2, c3, a3, out):
     for k in range(out.size):
         out[k] += (c0 * a0[k] + c1 * a1[k]) + (c2 * a2[k] + c3 * a3[k])
 
 
-@_inline
+@_into
 def _scale(c, x, out):
     for k in range(out.size):
         out[k] = c * x[k]
@@ -150,10 +152,18 @@ def least_squares_objective(node, x, data):
 # -- logistic: mean log(1 + exp(-y a'x)) + l2/2 |x|^2 ----------------------------------------------------
 
 
-@_inline
-def _weight(scale, y, margin):
-    """Derivative of scale * log(1 + exp(-y margin)) in the margin; exp may overflow to inf, which gives 0."""
-    return -scale * y / (1.0 + math.exp(y * margin))
+# Rows that go through each step together: their weights vectorise, and they stay in the second-level cache.
+_ROWS = 32
+_CACHED = 1 << 15  # numbers
+
+
+@njit(**NO_ALIAS, error_model="numpy")
+def _weights(scale, y, margins):
+    """Overwrite margins t by the derivatives of scale * log(1 + exp(-y t)), -scale y / (1 + exp(y t))."""
+    for k in range(margins.size):
+        t = y[k] * margins[k]
+        small = exp_minus(abs(t))
+        margins[k] = -scale * y[k] * (small if t > 0.0 else 1.0) / (1.0 + small)
 
 
 @lazy_njit(GRADIENT, fastmath=REORDER)
@@ -167,22 +177,27 @@ def logistic_gradient(node, x, rows, data, out):
     m = end - begin if is_full else rows.size
     scale = 1.0 / m
     _scale(data.parameters[0], x, out)
-    whole = m - m % 4
-    for k in range(0, whole, 4):
-        if is_full:
-            j0, j1, j2, j3 = k, k + 1, k + 2, k + 3
-        else:
-            j0, j1, j2, j3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
-        a0, a1, a2, a3 = A[j0], A[j1], A[j2], A[j3]
-        t0, t1, t2, t3 = _dot4(a0, a1, a2, a3, x)
-        c0 = _weight(scale, y[j0], t0)
-        c1 = _weight(scale, y[j1], t1)
-        c2 = _weight(scale, y[j2], t2)
-        c3 = _weight(scale, y[j3], t3)
-        _add4(c0, a0, c1, a1, c2, a2, c3, a3, out)
-    for k in range(whole, m):
-        j = k if is_full else rows[k]
-        _add(_weight(scale, y[j], _dot(A[j], x)), A[j], out)
+    picked = np.empty(_ROWS, np.int64)
+    labels = np.empty(_ROWS)
+    w = np.empty(_ROWS)
+    block = max(4, min(_ROWS, _CACHED // x.size))
+    for first in range(0, m, block):
+        size = min(block, m - first)
+        for k in range(size):
+            picked[k] = first + k if is_full else rows[first + k]
+            labels[k] = y[picked[k]]
+        whole = size - size % 4
+        for k in range(0, whole, 4):
+            a0, a1, a2, a3 = A[picked[k]], A[picked[k + 1]], A[picked[k + 2]], A[picked[k + 3]]
+            w[k], w[k + 1], w[k + 2], w[k + 3] = _dot4(a0, a1, a2, a3, x)
+        for k in range(whole, size):
+            w[k] = _dot(A[picked[k]], x)
+        _weights(scale, labels[:size], w[:size])
+        for k in range(0, whole, 4):
+            a0, a1, a2, a3 = A[picked[k]], A[picked[k + 1]], A[picked[k + 2]], A[picked[k + 3]]
+            _add4(w[k], a0, w[k + 1], a1, w[k + 2], a2, w[k + 3], a3, out)
+        for k in range(whole, size):
+            _add(w[k], A[picked[k]], out)
 
 
 @lazy_njit(OBJECTIVE, fastmath=REORDER)

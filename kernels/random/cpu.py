@@ -6,12 +6,11 @@ every literal is cast, since a mixed signed operand would turn into a float.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit, types
 
 from .._jit import array_type, lazy_njit
+from ..elementary import minus_log
 
 U = np.uint64
 LOW = U(0xFFFFFFFF)
@@ -20,7 +19,7 @@ MUL0, MUL1 = U(0xD2511F53), U(0xCD9E8D57)
 WEYL0, WEYL1 = U(0x9E3779B9), U(0xBB67AE85)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)  # LLVM finds it too long; without, no loop vectorises
 def philox4x32(c0, c1, c2, c3, key):
     """Philox4x32-10 of one counter; `key` and the words are uint64."""
     k0 = key & LOW
@@ -34,7 +33,7 @@ def philox4x32(c0, c1, c2, c3, key):
     return c0, c1, c2, c3
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def words(key, stream, index, step, retry):
     """Return the four words of draw (index, step) in a stream; all arguments uint64."""
     return philox4x32(index & LOW, step, stream + (retry << U(16)), index >> S32, key)
@@ -49,7 +48,7 @@ def to_uniform(high, low):
 @njit(cache=True, nogil=True)
 def to_exponential(high, low):
     """Exponential deviate of mean 1 from two words."""
-    return -math.log(1.0 - to_uniform(high, low))
+    return minus_log(1.0 - to_uniform(high, low))
 
 
 @njit(cache=True, nogil=True)
