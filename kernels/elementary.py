@@ -45,7 +45,9 @@ C2, C3, C4, C5, C6, C7, C8 = ((-1) ** k / math.factorial(2 * k) for k in range(2
 L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11 = (2 / (2 * k + 1) for k in range(1, 12))
 ROOT_HALF_BITS = I(np.float64(math.sqrt(0.5)).view(I))
 
-_inline = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+# Without fastmath=False they inherit the flags of the kernel that happens to compile them, and reassociation
+# cancels `+ ROUND - ROUND`.
+_inline = njit(cache=True, nogil=True, error_model="numpy", forceinline=True, fastmath=False)
 
 
 @_inline
