@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format bench clean
+.PHONY: help install demo test test-all lint format notebooks bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1|/p' Makefile | \
@@ -40,6 +40,9 @@ lint: install ## style, spelling, types, and the direction of imports
 format: install ## repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebooks: install ## bring each notebook and its text form in line; the newer one wins
+	$(BIN)/jupytext --quiet --sync notebooks/*.py
 
 bench: install ## time the kernels and solvers on this (quiet) machine: bench/RESULTS.md
 	@mkdir -p out

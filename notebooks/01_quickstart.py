@@ -65,7 +65,7 @@ print(f"samples a node: {np.diff(problem.offsets).min()} to {np.diff(problem.off
 print(f"share of class +1 a node: {min(share):.2f} to {max(share):.2f}")
 print(f"condition number L/mu: {problem.smoothness / problem.strong_convexity:.0f}")
 
-assert max(share) - min(share) > 0.5
+assert max(share) - min(share) > 0.8
 
 # %% [markdown]
 # ## Solve
@@ -148,7 +148,7 @@ plt.show()
 assert better.success
 assert rates.gap < 1e-6  # proven optimal
 # one run each: counts are random, and the gradients differ a little
-assert abs(measured - rates.saved) < 0.03
+assert abs(measured - rates.saved) < 0.02
 
 # %% [markdown]
 # ## Mini-batches
