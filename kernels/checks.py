@@ -1,0 +1,206 @@
+"""Checks of arguments, for the whole package: what is wrong is said before any work, by name and value.
+
+A wrong type (a string, None, a complex number) is a TypeError, a wrong value or shape a ValueError.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+import reprlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Shape = int | tuple[int | None, ...]
+
+
+def count(name: str, value: Any, *, least: int = 0, most: int | None = None) -> int:
+    """Return `value` as an int from `least` to `most`.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : int or NumPy integer
+        Floats are refused even where they are whole, booleans too.
+    least, most : int
+        Both included; None for no upper end.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not an integer; out of range.
+
+    Examples
+    --------
+    >>> count("n_nodes", 0, least=1)
+    Traceback (most recent call last):
+    ValueError: n_nodes must be at least 1, got 0
+    """
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {reprlib.repr(value)}") from None
+    if number < least or (most is not None and number > most):
+        interval = f"at least {least}" if most is None else f"in {least}..{most}"
+        raise ValueError(f"{name} must be {interval}, got {reprlib.repr(number)}")
+    return number
+
+
+def real(
+    name: str,
+    value: Any,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    below: float = math.inf,
+    allow_inf: bool = False,
+) -> float:
+    """Return `value` as a float in a given interval, finite unless infinity is allowed, and never NaN.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : int, float, or NumPy number
+        Booleans are refused.
+    least, most : float
+        Ends of the interval, included.
+    above, below : float
+        Ends of the interval, excluded where they are finite.
+    allow_inf : bool
+        Accept infinities that lie in the interval.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a real number; out of the interval.
+
+    Examples
+    --------
+    >>> real("momentum", 1.0, least=0.0, below=1.0)
+    Traceback (most recent call last):
+    ValueError: momentum must be a finite number >= 0 and < 1, got 1.0
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {reprlib.repr(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = -math.inf if value < 0 else math.inf
+    inside = least <= number <= most  # NaN is not
+    inside &= (number > above or above == -math.inf) and (number < below or below == math.inf)
+    if not inside or (math.isinf(number) and not allow_inf):
+        ends = [
+            f"{sign} {end:g}"
+            for sign, end in ((">=", least), (">", above), ("<=", most), ("<", below))
+            if math.isfinite(end)
+        ]
+        kind = "a number" if allow_inf else "a finite number"
+        wanted = " ".join([kind, " and ".join(ends)]).rstrip()
+        raise ValueError(f"{name} must be {wanted}, got {reprlib.repr(value)}")
+    return number
+
+
+def real_array(
+    name: str, value: ArrayLike, shape: Shape, *, finite: bool = True, least: float = -math.inf
+) -> np.ndarray:
+    """View or convert `value` as a C-contiguous float64 array.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : array_like of real numbers or booleans
+        Never modified; returned itself where it fits as it is.
+    shape : int or tuple
+        Number of dimensions, or all sizes, with None for any.
+    finite : bool
+        Refuse NaN and infinity.
+    least : float
+        Refuse entries below.
+
+    Returns
+    -------
+    float64 array
+        May share memory with `value`: see `own_array` for one to keep.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers (complex ones, strings and objects are not); a shape that does not fit; an entry out
+        of range, whose place is given.
+
+    Examples
+    --------
+    >>> real_array("rates", [1.0, -2.0], (2,), least=0.0)
+    Traceback (most recent call last):
+    ValueError: rates must be at least 0, but rates[1] is -2.0 (1 such entry)
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of unequal lengths
+        raise ValueError(f"{name} must be a rectangular array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+    _check_shape(name, array.shape, shape)
+    with np.errstate(over="ignore"):  # what exceeds float64 becomes infinite
+        array = np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
+    if finite:
+        _require(name, "finite", array, np.isfinite(array))
+    if least > -math.inf:
+        _require(name, f"at least {least:g}", array, ~(array < least))
+    return array
+
+
+def own_array(
+    name: str, value: ArrayLike, shape: Shape, *, finite: bool = True, least: float = -math.inf
+) -> np.ndarray:
+    """`real_array` to keep: read-only, and safe from whoever holds `value`.
+
+    A copy, unless `value` fits as it is, is read-only and owns its memory. A read-only view of a writable
+    array is copied: its owner may still change.
+    """
+    array = real_array(name, value, shape, finite=finite, least=least)
+    if array is value and array.flags.owndata and not array.flags.writeable:
+        return array
+    return frozen(array.copy())
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Make `array` read-only and return it."""
+    array.flags.writeable = False
+    return array
+
+
+def _check_shape(name: str, found: tuple[int, ...], wanted: Shape) -> None:
+    if isinstance(wanted, int):
+        if len(found) != wanted:
+            raise ValueError(f"{name} must have {wanted} dimension(s), got shape {found}")
+    elif len(found) != len(wanted) or any(w not in (None, f) for w, f in zip(wanted, found, strict=True)):
+        sizes = ", ".join("any" if size is None else str(size) for size in wanted)
+        comma = "," if len(wanted) == 1 else ""
+        raise ValueError(f"{name} must have shape ({sizes}{comma}), got shape {found}")
+
+
+def _require(name: str, wanted: str, array: np.ndarray, fits: np.ndarray) -> None:
+    if not fits.all():
+        index = tuple(int(i) for i in np.argwhere(~fits)[0])
+        place = f"{name}[{', '.join(map(str, index))}]" if index else "it"
+        number = int(fits.size - np.count_nonzero(fits))
+        entries = "entry" if number == 1 else "entries"
+        raise ValueError(f"{name} must be {wanted}, but {place} is {array[index]} ({number} such {entries})")
