@@ -1,22 +1,57 @@
-"""How the package compiles: lazily, with fixed signatures, through the disk cache.
+"""How the package compiles: lazily, with fixed signatures, through a disk cache that knows the whole package.
 
 `numba.njit` with a signature compiles at import, and without one it specialises on whatever dispatcher object
 it is handed, which never hits the disk cache of a new process. `lazy_njit` does neither: the signature is
 fixed, so that a compiled oracle travels as a function pointer, and compilation waits for the first call.
+`inner_njit` is for the functions that kernels call.
+
+Two defaults of Numba are mended here. A function without flags of its own inherits those of the caller that
+happens to compile it first, so all flags are set. And the disk cache looks at the file of a function alone,
+so a kernel would go on with an old version of what it calls: here the cache looks at all of `kernels`.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from numba import njit, types
+from numba.core.caching import FunctionCache
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
 # What LLVM may do to reductions: reorder and contract them. NaN and infinity keep their meaning.
 REORDER = {"reassoc", "contract", "nsz", "arcp"}
+
+_FLAGS = {"nogil": True, "fastmath": False, "error_model": "numpy", "forceinline": False}
+
+
+@functools.cache
+def _package_stamp() -> str:
+    """Digest of the sources of all kernels."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class _PackageCache(FunctionCache):
+    """Numba's disk cache of one function, valid for one state of all kernels."""
+
+    def __init__(self, function: Callable[..., Any]):
+        super().__init__(function)
+        index: Any = self._cache_file
+        index._source_stamp = (index._source_stamp, _package_stamp())
+
+
+def _dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    dispatcher: Any = njit(**_FLAGS | options)(function)
+    dispatcher._cache = _PackageCache(function)
+    return dispatcher
 
 
 class _NoAlias(CompilerBase):
@@ -27,9 +62,20 @@ class _NoAlias(CompilerBase):
         return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
 
 
-# Options of a kernel whose array arguments never overlap. Without, LLVM gives up vectorising a loop that
+# Option of a function whose array arguments never overlap. Without, LLVM gives up vectorising a loop that
 # writes more than about three arrays, for the many overlaps it would have to check.
-NO_ALIAS = {"cache": True, "nogil": True, "pipeline_class": _NoAlias}
+NO_ALIAS = {"pipeline_class": _NoAlias}
+
+
+def inner_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a function that kernels call: compiled for the types it meets, cached, with flags of its own.
+
+    Parameters
+    ----------
+    **options
+        Passed on to `numba.njit`.
+    """
+    return functools.partial(_dispatcher, options=options)
 
 
 def array_type(dtype: types.Type, ndim: int, *, readonly: bool = False) -> types.Array:
@@ -42,18 +88,16 @@ class LazyKernel:
 
     Parameters
     ----------
-    function : callable
-        The Python function.
+    dispatcher : numba dispatcher
+        What `numba.njit` returns for the function, not compiled yet.
     signature : numba signature
         Its only signature; arguments are converted to it, or a TypeError is raised.
-    options : dict
-        Passed on to `numba.njit`.
     """
 
-    def __init__(self, function: Callable[..., Any], signature: Any, options: dict[str, Any]):
-        functools.update_wrapper(self, function)
+    def __init__(self, dispatcher: Any, signature: Any):
+        functools.update_wrapper(self, dispatcher.py_func)
         self.signature = signature
-        self._dispatcher = njit(**options)(function)
+        self._dispatcher = dispatcher
         self._is_compiled = False
         self._lock = threading.Lock()
 
@@ -75,10 +119,17 @@ class LazyKernel:
 
 
 def lazy_njit(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], LazyKernel]:
-    """Decorate a function as a `LazyKernel` (`cache=True, nogil=True` unless said otherwise)."""
-    settings = {"cache": True, "nogil": True} | options
+    """Decorate a function as a `LazyKernel`.
+
+    Parameters
+    ----------
+    signature : numba signature
+        Its only signature.
+    **options
+        Passed on to `numba.njit`.
+    """
 
     def decorate(function: Callable[..., Any]) -> LazyKernel:
-        return LazyKernel(function, signature, settings)
+        return LazyKernel(_dispatcher(function, options), signature)
 
     return decorate

@@ -15,7 +15,8 @@ import math
 from decimal import Decimal, localcontext
 
 import numpy as np
-from numba import njit
+
+from ._jit import inner_njit
 
 I = np.int64  # noqa: E741
 ROUND = 1.5 * 2.0**52  # adding it rounds to an integer, which then stands in the low bits
@@ -45,9 +46,8 @@ C2, C3, C4, C5, C6, C7, C8 = ((-1) ** k / math.factorial(2 * k) for k in range(2
 L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11 = (2 / (2 * k + 1) for k in range(1, 12))
 ROOT_HALF_BITS = I(np.float64(math.sqrt(0.5)).view(I))
 
-# Without fastmath=False they inherit the flags of the kernel that happens to compile them, and reassociation
-# cancels `+ ROUND - ROUND`.
-_inline = njit(cache=True, nogil=True, error_model="numpy", forceinline=True, fastmath=False)
+# no fastmath here: reassociation cancels `+ ROUND - ROUND`
+_inline = inner_njit(forceinline=True)
 
 
 @_inline

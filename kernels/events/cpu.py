@@ -15,9 +15,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from .._jit import NO_ALIAS, array_type, lazy_njit
+from .._jit import NO_ALIAS, array_type, inner_njit, lazy_njit
 from ..elementary import exp_minus, sin_cos
 from ..oracles.types import DATA, GRADIENT_POINTER
 from ..random.cpu import alias_draw, distinct, to_exponential, words
@@ -84,7 +84,7 @@ class Batches(NamedTuple):
 BATCHES = types.NamedTuple([types.int64, array_type(types.int64, 1, readonly=True), types.uint64], Batches)
 
 
-@njit(**NO_ALIAS)
+@inner_njit(**NO_ALIAS)
 def draw_block(key, start, mean_gap, gaps, drawn):
     """Fill arrays with the gaps of consecutive events and with their words 2, 3 as one; this vectorises."""
     for e in range(gaps.shape[0]):
@@ -131,7 +131,7 @@ def fill_events(key, start, time, rate, n_nodes, threshold, alias, bits, times, 
     return time
 
 
-@njit(**NO_ALIAS, error_model="numpy")
+@inner_njit(**NO_ALIAS)
 def fill_coefficients(r, begins, ends, c0, c1, c2, c3, c4, c5):
     """Coefficients of the flow from begins[k] to ends[k]; this vectorises.
 
@@ -155,7 +155,7 @@ def fill_coefficients(r, begins, ends, c0, c1, c2, c3, c4, c5):
         c5[k] = q * (cs + eta * sn)
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def accumulate(row, area, r, last, now, begin):
     """Add the integral of X = s + D/2 over [last, now], from `begin` on, to area; D decays at rate r/4."""
     if now <= begin:
@@ -168,7 +168,7 @@ def accumulate(row, area, r, last, now, begin):
         area[k] += s[k] * (now - start) + d[k] * decay
 
 
-@njit(**NO_ALIAS)
+@inner_njit(**NO_ALIAS)
 def exchange(nu, cg, cy, ct, p, q, coef_a, coef_b, s1, d1, y1, t1, z1, g1, s2, d2, y2, t2, z2, g2):
     """Flow two nodes, given by their rows, and exchange Y + Z."""
     half_nu = 0.5 * nu
@@ -197,7 +197,7 @@ def exchange(nu, cg, cy, ct, p, q, coef_a, coef_b, s1, d1, y1, t1, z1, g1, s2, d
         g2[c] = gb - q * m
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def communicate(a, b, coef_a, coef_b, constants):
     """Flow two nodes and exchange Y + Z along their edge; a and b are their (6, d) rows, a is not b."""
     k = 1.0 / (1.0 + 0.375 * constants.r * constants.r)
@@ -211,7 +211,7 @@ def communicate(a, b, coef_a, coef_b, constants):
     exchange(constants.nu, cg, cy, ct, p, q, coef_a, coef_b, s1, d1, y1, t1, z1, g1, s2, d2, y2, t2, z2, g2)
 
 
-@njit(**NO_ALIAS)
+@inner_njit(**NO_ALIAS)
 def flow_rows(coef, s, d, y, t, g, x):
     """Flow one node, given by its rows, and write its X."""
     a_d, a_g, a00, a01, a10, a11 = coef
@@ -226,13 +226,13 @@ def flow_rows(coef, s, d, y, t, g, x):
         x[c] = s[c] + 0.5 * dc
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def flow_to_gradient(a, coef, x):
     """Flow one node and write its X."""
     flow_rows(coef, a[S], a[D], a[HY], a[HT], a[G], x)
 
 
-@njit(**NO_ALIAS)
+@inner_njit(**NO_ALIAS)
 def jump_rows(nu, k3, cs, cd, cy, ct, s, d, y, t, z, g, x, gradient):
     """Apply the gradient's jump to a flowed node, given by its rows."""
     for c in range(x.shape[0]):
@@ -243,7 +243,7 @@ def jump_rows(nu, k3, cs, cd, cy, ct, s, d, y, t, z, g, x, gradient):
         t[c] += ct * step
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def gradient_jump(a, x, gradient, constants):
     """Apply the gradient's jump to a flowed node."""
     nu = constants.nu

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from .._jit import NO_ALIAS, REORDER, array_type, lazy_njit
+from .._jit import NO_ALIAS, REORDER, array_type, inner_njit, lazy_njit
 from ..elementary import exp_minus
 from .types import DATA, GRADIENT, GRADIENT_POINTER, OBJECTIVE, OBJECTIVE_POINTER
 
@@ -22,8 +22,8 @@ _matrix = array_type(types.float64, 2)
 _matrix_in = array_type(types.float64, 2, readonly=True)
 _integers_in = array_type(types.int64, 1, readonly=True)
 
-_inline = njit(cache=True, nogil=True, fastmath=REORDER)
-_into = njit(**NO_ALIAS, fastmath=REORDER)  # for loops that change `out`
+_inline = inner_njit(fastmath=REORDER)
+_into = inner_njit(**NO_ALIAS, fastmath=REORDER)  # for loops that change `out`
 
 
 @_inline
@@ -157,7 +157,7 @@ _ROWS = 32
 _CACHED = 1 << 15  # numbers
 
 
-@njit(**NO_ALIAS, error_model="numpy")
+@inner_njit(**NO_ALIAS)
 def _weights(scale, y, margins):
     """Overwrite margins t by the derivatives of scale * log(1 + exp(-y t)), -scale y / (1 + exp(y t))."""
     for k in range(margins.size):

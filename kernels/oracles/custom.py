@@ -11,7 +11,7 @@ from numba import njit, objmode
 from numba.core.dispatcher import Dispatcher
 
 from .._jit import LazyKernel
-from .checks import frozen, positive_int
+from ..checks import count, frozen
 from .types import GRADIENT, OBJECTIVE, Oracle, OracleData
 
 
@@ -69,7 +69,7 @@ def custom(
     ...         out[k] = x[k] - node
     >>> oracle = custom(gradient, n_nodes=3, dim=2)
     """
-    n_nodes, dim = positive_int("n_nodes", n_nodes), positive_int("dim", dim)
+    n_nodes, dim = count("n_nodes", n_nodes, least=1), count("dim", dim, least=1)
     for name, function in (("gradient", gradient), ("objective", objective)):
         if not callable(function) and not (name == "objective" and function is None):
             raise TypeError(f"{name} must be a function, got {type(function).__name__}")
@@ -106,8 +106,8 @@ def _compile_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKe
         return user_objective(node, x)
 
     kernels = (
-        LazyKernel(gradient_wrapper, GRADIENT, {"nogil": True}),
-        LazyKernel(objective_wrapper, OBJECTIVE, {"nogil": True}),
+        LazyKernel(njit(nogil=True)(gradient_wrapper), GRADIENT),
+        LazyKernel(njit(nogil=True)(objective_wrapper), OBJECTIVE),
     )
     for kernel in kernels:
         kernel.compiled()
@@ -137,7 +137,7 @@ def _python_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKer
             value = call_objective(node, x)
         return value
 
-    return LazyKernel(gradient_wrapper, GRADIENT, {}), LazyKernel(objective_wrapper, OBJECTIVE, {})
+    return LazyKernel(njit(gradient_wrapper), GRADIENT), LazyKernel(njit(objective_wrapper), OBJECTIVE)
 
 
 def _read_only_view(x: np.ndarray) -> np.ndarray:

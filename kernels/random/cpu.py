@@ -7,9 +7,9 @@ every literal is cast, since a mixed signed operand would turn into a float.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from .._jit import array_type, lazy_njit
+from .._jit import array_type, inner_njit, lazy_njit
 from ..elementary import minus_log
 
 U = np.uint64
@@ -19,7 +19,7 @@ MUL0, MUL1 = U(0xD2511F53), U(0xCD9E8D57)
 WEYL0, WEYL1 = U(0x9E3779B9), U(0xBB67AE85)
 
 
-@njit(cache=True, nogil=True, forceinline=True)  # LLVM finds it too long; without, no loop vectorises
+@inner_njit(forceinline=True)  # LLVM finds it too long; without, no loop vectorises
 def philox4x32(c0, c1, c2, c3, key):
     """Philox4x32-10 of one counter; `key` and the words are uint64."""
     k0 = key & LOW
@@ -33,25 +33,25 @@ def philox4x32(c0, c1, c2, c3, key):
     return c0, c1, c2, c3
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@inner_njit(forceinline=True)
 def words(key, stream, index, step, retry):
     """Return the four words of draw (index, step) in a stream; all arguments uint64."""
     return philox4x32(index & LOW, step, stream + (retry << U(16)), index >> S32, key)
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def to_uniform(high, low):
     """Multiple of 2^-53 in [0, 1) from two words."""
     return np.float64((high << S32 | low) >> U(11)) * 2.0**-53
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def to_exponential(high, low):
     """Exponential deviate of mean 1 from two words."""
     return minus_log(1.0 - to_uniform(high, low))
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def bounded(bound, key, stream, index, draw):
     """Integer in [0, bound), exactly uniform: word draw mod 4 of step draw div 4, retried on rejection."""
     n = U(bound)
@@ -68,7 +68,7 @@ def bounded(bound, key, stream, index, draw):
         retry += U(1)
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def distinct(count, bound, key, stream, index, stamps, stamp, out):
     """Fill out[:count] with distinct integers in [0, bound) (Floyd); marks them with `stamp` in `stamps`."""
     for t in range(count):
@@ -80,7 +80,7 @@ def distinct(count, bound, key, stream, index, stamps, stamp, out):
         out[t] = value
 
 
-@njit(cache=True, nogil=True)
+@inner_njit()
 def alias_draw(threshold, alias, bits, high, low):
     """Category drawn by two words from an alias table of 2^bits cells."""
     r = high << S32 | low
