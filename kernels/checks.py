@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 Shape = int | tuple[int | None, ...]
 
 
-def count(name: str, value: Any, *, least: int = 0, most: int | None = None) -> int:
+def count(name: str, value: Any, *, least: int | None = 0, most: int | None = None) -> int:
     """Return `value` as an int from `least` to `most`.
 
     Parameters
@@ -27,7 +27,7 @@ def count(name: str, value: Any, *, least: int = 0, most: int | None = None) -> 
     value : int or NumPy integer
         Floats are refused even where they are whole, booleans too.
     least, most : int
-        Both included; None for no upper end.
+        Both included; None for no end.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def count(name: str, value: Any, *, least: int = 0, most: int | None = None) -> 
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {reprlib.repr(value)}") from None
-    if number < least or (most is not None and number > most):
+    if (least is not None and number < least) or (most is not None and number > most):
         interval = f"at least {least}" if most is None else f"in {least}..{most}"
         raise ValueError(f"{name} must be {interval}, got {reprlib.repr(number)}")
     return number

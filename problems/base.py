@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.oracles.checks import frozen
+from ..kernels.checks import frozen
 
 
 class Problem(ABC):

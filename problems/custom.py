@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.oracles.checks import real_number
+from ..kernels.checks import own_array, real
 from .base import Problem
-from .samples import finite_array
 
 
 class Custom(Problem):
@@ -72,15 +71,17 @@ class Custom(Problem):
         solution: ArrayLike | None = None,
         compiled: bool = True,
     ):
-        smoothness = real_number("smoothness", smoothness, positive=True)
-        strong_convexity = real_number("strong_convexity", strong_convexity)
+        smoothness = real("smoothness", smoothness, above=0)
+        strong_convexity = real("strong_convexity", strong_convexity, least=0)
         if strong_convexity > smoothness:
             raise ValueError(
                 f"strong_convexity must be at most smoothness = {smoothness}, got {strong_convexity}"
             )
         super().__init__(oracles.custom(gradient, objective, n_nodes=n_nodes, dim=dim, compiled=compiled))
         self._bounds = strong_convexity, smoothness
-        self._given = None if solution is None else self._checked(finite_array("solution", solution, 1), 1e-6)
+        self._given = None
+        if solution is not None:
+            self._given = self._checked(own_array("solution", solution, (self.dim,)), 1e-6)
 
     def _curvature_bounds(self) -> tuple[float, float]:
         return self._bounds
@@ -92,8 +93,6 @@ class Custom(Problem):
 
     def _checked(self, x: np.ndarray, tolerance: float) -> np.ndarray:
         """Return x if |grad f(x)| is small beside what rounding and the way from 0 to x explain."""
-        if x.shape != (self.dim,):
-            raise ValueError(f"solution must be (dim,) = {(self.dim,)}, got shape {x.shape}")
         norm = float(np.linalg.norm(self.full_gradient(x)))
         scale = float(np.linalg.norm(self.full_gradient(np.zeros(self.dim))))
         scale += self.smoothness * float(np.linalg.norm(x))

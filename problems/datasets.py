@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .samples import finite_array
+from ..kernels.checks import real_array
 
 NAMES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
@@ -86,7 +86,7 @@ def standardize(X: ArrayLike) -> np.ndarray:
     >>> standardize([[1.0, 5.0], [3.0, 5.0]]).tolist()
     [[-1.0, 0.0], [1.0, 0.0]]
     """
-    X = finite_array("X", X, 2)
+    X = real_array("X", X, 2)
     centred = X - X.mean(axis=0)
     deviations = centred.std(axis=0)
     # rounding of the mean leaves a constant column with a tiny deviation
@@ -111,7 +111,7 @@ def add_intercept(X: ArrayLike) -> np.ndarray:
     TypeError, ValueError
         X is not a matrix of finite numbers.
     """
-    X = finite_array("X", X, 2)
+    X = real_array("X", X, 2)
     return np.column_stack([X, np.ones(len(X))])
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.oracles.checks import frozen
-from .samples import SampleProblem, check_lengths, finite_array, gram_extremes
+from ..kernels.checks import frozen, own_array
+from .samples import SampleProblem, check_lengths, gram_extremes
 
 
 class LeastSquares(SampleProblem):
@@ -55,8 +55,8 @@ class LeastSquares(SampleProblem):
     _dirichlet_bins = 10
 
     def __init__(self, features: ArrayLike, targets: ArrayLike, offsets: ArrayLike, l2: float = 0.0):
-        features = finite_array("features", features, 2)
-        targets = finite_array("targets", targets, 1)
+        features = own_array("features", features, 2)
+        targets = own_array("targets", targets, 1)
         check_lengths("features", features, "targets", targets)
         sample_oracle = oracles.least_squares(features, targets, offsets, l2)
         rows, d = features.shape

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.oracles.checks import frozen
-from .samples import SampleProblem, check_lengths, finite_array, gram_extremes
+from ..kernels.checks import frozen, own_array
+from .samples import SampleProblem, check_lengths, gram_extremes
 
 
 class LogisticRegression(SampleProblem):
@@ -48,7 +48,7 @@ class LogisticRegression(SampleProblem):
     """
 
     def __init__(self, features: ArrayLike, labels: ArrayLike, offsets: ArrayLike, l2: float = 0.0):
-        features = finite_array("features", features, 2)
+        features = own_array("features", features, 2)
         labels = signs("labels", labels)
         check_lengths("features", features, "labels", labels)
         oracle = oracles.logistic(features, labels, offsets, l2)
@@ -79,7 +79,7 @@ def signs(name: str, labels: ArrayLike) -> np.ndarray:
     if labels.ndim != 1:
         raise ValueError(f"{name} must have 1 dimension, got shape {labels.shape}")
     if labels.dtype.kind == "f":
-        labels = finite_array(name, labels, 1)
+        labels = own_array(name, labels, 1)
     elif labels.dtype.kind not in "iubUS":
         raise TypeError(f"{name} must be numbers or strings, got dtype {labels.dtype}")
     values = np.unique(labels)

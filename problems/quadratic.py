@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.oracles.checks import frozen
+from ..kernels.checks import frozen, own_array
 from .base import Problem
-from .samples import finite_array
 
 # relative to the largest entry or eigenvalue: what rounding may do to a symmetric or semidefinite matrix
 _ROUNDING = 1e-12
@@ -49,8 +48,8 @@ class Quadratic(Problem):
     """
 
     def __init__(self, H: ArrayLike, b: ArrayLike):
-        H = _symmetric(finite_array("H", H, 3))
-        b = finite_array("b", b, 2)
+        H = _symmetric(own_array("H", H, 3))
+        b = own_array("b", b, 2)
         super().__init__(oracles.quadratic(H, b))
         self.H = H
         self.b = b

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.oracles.checks import own_array
+from ..kernels.checks import own_array
 from . import splits
 from .base import Problem
 
@@ -89,7 +89,7 @@ class SampleProblem(Problem):
         >>> problems.LeastSquares.from_data(X, X[:, 0], n_nodes=4)
         LeastSquares(n_nodes=4, dim=3, samples=40, l2=0)
         """
-        X = finite_array("X", X, 2)
+        X = own_array("X", X, 2)
         y = cls._check_targets("y", y)
         check_lengths("X", X, "y", y)
         order, offsets = splits.split_rows(y, n_nodes, split, alpha=alpha, bins=cls._dirichlet_bins, rng=rng)
@@ -103,7 +103,7 @@ class SampleProblem(Problem):
 
     @staticmethod
     def _check_targets(name: str, values: ArrayLike) -> np.ndarray:
-        return finite_array(name, values, 1)
+        return own_array(name, values, 1)
 
     def _node_rows(self) -> list[tuple[np.ndarray, np.ndarray]]:
         cuts = self.offsets[1:-1]
@@ -116,23 +116,6 @@ class SampleProblem(Problem):
 
     def _details(self) -> str:
         return f", samples={len(self.features)}, l2={self.l2:g}"
-
-
-def finite_array(name: str, value: ArrayLike, ndim: int) -> np.ndarray:
-    """Return `value` as a read-only float64 array without NaN or infinity, or say where one is."""
-    array = own_array(name, value, ndim)
-    finite = np.isfinite(array)
-    if not finite.all():
-        index = np.argwhere(~finite)[0]
-        place = (
-            f"row {index[0]}, column {index[1]}" if ndim == 2 else f"position {', '.join(map(str, index))}"
-        )
-        count = finite.size - np.count_nonzero(finite)
-        raise ValueError(
-            f"{name} must be finite, but {place} is {array[tuple(index)]} ({count} such in all): "
-            "remove or impute these entries"
-        )
-    return array
 
 
 def check_lengths(name: str, A: np.ndarray, target_name: str, b: np.ndarray) -> None:

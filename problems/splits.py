@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.oracles.checks import frozen, positive_int, real_number
+from ..kernels.checks import count, frozen, real
 
 SPLITS = ("iid", "contiguous", "sorted", "dirichlet")
 
@@ -69,7 +69,7 @@ def split_rows(
     >>> order.tolist(), offsets.tolist()
     ([1, 3, 0, 2], [0, 2, 4])
     """
-    n_nodes = positive_int("n_nodes", n_nodes)
+    n_nodes = count("n_nodes", n_nodes, least=1)
     targets = np.asarray(targets)
     n_rows = len(targets)
     if n_nodes > n_rows:
@@ -109,7 +109,7 @@ def _dirichlet_owners(
     classes: np.ndarray, n_nodes: int, alpha: float, generator: np.random.Generator
 ) -> np.ndarray:
     """Node of each row."""
-    alpha = real_number("alpha", alpha, positive=True)
+    alpha = real("alpha", alpha, above=0)
     owners = np.empty(len(classes), dtype=np.int64)
     for value in np.unique(classes):
         members = generator.permutation(np.flatnonzero(classes == value))

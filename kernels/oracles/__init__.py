@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import frozen, own_array, real, real_array
 from . import cpu
-from .checks import frozen, node_index, own_array, point, real_array, real_number, row_positions
+from .checks import node_index, point, row_positions
 from .custom import PerformanceWarning, custom
 from .types import (
     DATA,
@@ -80,15 +81,11 @@ def quadratic(H: ArrayLike, b: ArrayLike, constants: ArrayLike | None = None) ->
         Not real numbers, or shapes that do not fit.
     """
     H = own_array("H", H, 3)
-    b = own_array("b", b, 2)
     n, d = H.shape[:2]
     if n == 0 or d == 0 or H.shape[2] != d:
         raise ValueError(f"H must be (n, d, d) with n, d >= 1, got shape {H.shape}")
-    if b.shape != (n, d):
-        raise ValueError(f"b must be {(n, d)} to fit H, got shape {b.shape}")
-    constants = own_array("constants", np.zeros(n) if constants is None else constants, 1)
-    if constants.shape != (n,):
-        raise ValueError(f"constants must be {(n,)} to fit H, got shape {constants.shape}")
+    b = own_array("b", b, (n, d))
+    constants = own_array("constants", np.zeros(n) if constants is None else constants, (n,))
     data = OracleData(
         frozen(H.reshape(n * d, d)),
         frozen(b.reshape(n * d)),
@@ -189,7 +186,7 @@ def _of_samples(
         features,
         targets,
         frozen(offsets.astype(np.int64)),
-        frozen(np.array([real_number("l2", l2)])),
+        frozen(np.array([real("l2", l2, least=0)])),
     )
     return Oracle(gradient, objective, data, sizes.size, d, frozen(sizes))
 
@@ -247,10 +244,8 @@ def gradients(oracle: Oracle, X: ArrayLike) -> np.ndarray:
     TypeError, ValueError
         A shape that does not fit.
     """
-    X = real_array("X", X, 2)
-    shape = (oracle.n_nodes, oracle.dim)
-    if X.shape != shape:
-        raise ValueError(f"X must be (n_nodes, dim) = {shape}, got shape {X.shape}")
+    shape = oracle.n_nodes, oracle.dim
+    X = real_array("X", X, shape, finite=False)
     out = np.empty(shape)
     cpu.stacked_gradients(oracle.gradient.compiled(), oracle.data, X, out)
     return out

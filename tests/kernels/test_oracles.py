@@ -213,14 +213,19 @@ def test_data_are_copied_unless_read_only():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda o: oracles.gradient(o, 0, np.ones(4)), ValueError, r"x must be \(dim,\) = \(3,\)"),
-        (lambda o: oracles.gradient(o, 0, np.ones((3, 1))), ValueError, "x must have 1 dimension"),
+        (
+            lambda o: oracles.gradient(o, 0, np.ones(4)),
+            ValueError,
+            r"x must have shape \(3,\), got shape \(4,\)",
+        ),
+        (lambda o: oracles.gradient(o, 0, np.ones((3, 1))), ValueError, r"x must have shape \(3,\)"),
         (lambda o: oracles.gradient(o, 0, [1j, 0, 0]), TypeError, "real numbers"),
         (lambda o: oracles.gradient(o, 0, ["a", "b", "c"]), TypeError, "real numbers"),
         (lambda o: oracles.gradient(o, 2, np.ones(3)), IndexError, r"node must be in 0\.\.1, got 2"),
-        (lambda o: oracles.gradient(o, -1, np.ones(3)), IndexError, "got -1"),
+        (lambda o: oracles.gradient(o, -1, np.ones(3)), IndexError, r"node must be in 0\.\.1, got -1"),
         (lambda o: oracles.gradient(o, 0.0, np.ones(3)), TypeError, "node must be an integer"),
         (lambda o: oracles.gradient(o, True, np.ones(3)), TypeError, "node must be an integer"),
+        (lambda o: oracles.gradient(o, -5, np.ones(3)), IndexError, "got -5"),
         (lambda o: oracles.gradient(o, 0, np.ones(3), []), ValueError, "rows must be a non-empty"),
         (lambda o: oracles.gradient(o, 0, np.ones(3), [0.0]), ValueError, "rows must be a non-empty"),
         (lambda o: oracles.gradient(o, 0, np.ones(3), [2]), IndexError, r"rows of node 0 must be in 0\.\.1"),
@@ -228,11 +233,11 @@ def test_data_are_copied_unless_read_only():
         (
             lambda o: oracles.gradients(o, np.ones((3, 3))),
             ValueError,
-            r"X must be \(n_nodes, dim\) = \(2, 3\)",
+            r"X must have shape \(2, 3\), got shape \(3, 3\)",
         ),
-        (lambda o: oracles.mean_gradient(o, []), ValueError, "x must be"),
+        (lambda o: oracles.mean_gradient(o, []), ValueError, "x must have shape"),
         (lambda o: oracles.objective(o, 5, np.ones(3)), IndexError, "node must be"),
-        (lambda o: oracles.objectives(o, np.ones(2)), ValueError, "x must be"),
+        (lambda o: oracles.objectives(o, np.ones(2)), ValueError, "x must have shape"),
     ],
 )
 def test_bad_points_are_refused(call, error, message):
@@ -273,9 +278,9 @@ def test_bad_constructions_are_refused():
         oracles.logistic(np.ones((2, 1)), [1.0, 0.0], [0, 2])
     with pytest.raises(ValueError, match=r"H must be \(n, d, d\)"):
         oracles.quadratic(np.ones((2, 3, 2)), np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"b must be \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"b must have shape \(2, 3\)"):
         oracles.quadratic(np.ones((2, 3, 3)), np.ones((2, 2)))
-    with pytest.raises(ValueError, match=r"constants must be \(2,\)"):
+    with pytest.raises(ValueError, match=r"constants must have shape \(2,\)"):
         oracles.quadratic(np.ones((2, 3, 3)), np.ones((2, 3)), np.ones(3))
     with pytest.raises(ValueError, match="no samples"):
         oracles.gradient(oracles.quadratic(np.ones((1, 1, 1)), np.ones((1, 1))), 0, [1.0], rows=[0])

@@ -161,5 +161,5 @@ def test_standardize_and_add_intercept():
     np.testing.assert_allclose(result.std(axis=0), [1.0, 1.0, 1.0, 0.0], rtol=1e-12)
     np.testing.assert_array_equal(result[:, 3], 0.0)
     np.testing.assert_array_equal(problems.add_intercept(samples)[:, 4], 1.0)
-    with pytest.raises(ValueError, match="row 0, column 1 is nan"):
+    with pytest.raises(ValueError, match=r"X\[0, 1\] is nan"):
         problems.standardize([[1.0, np.nan]])
