@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from ..kernels import oracles
 from ..kernels.checks import frozen, own_array
 from .base import Problem
+from .samples import above_rounding
 
 # relative to the largest entry or eigenvalue: what rounding may do to a symmetric or semidefinite matrix
 _ROUNDING = 1e-12
@@ -36,9 +37,10 @@ class Quadratic(Problem):
 
     Notes
     -----
-    `smoothness` and `strong_convexity` are the extreme eigenvalues over all H_i. `solution` solves
-    mean(H) x = mean(b) by Cholesky and refines with residuals in extended precision. Where mean(H) is
-    singular, it is the solution of least norm, and a ValueError where f is unbounded below.
+    `smoothness` and `strong_convexity` are the extreme eigenvalues over all H_i; an H_i whose smallest one is
+    at most 4 d eps times its largest (eps = 2.2e-16) is singular to rounding and counts as 0.
+    `solution` solves mean(H) x = mean(b) by Cholesky and refines with residuals in extended precision. Where
+    mean(H) is singular, it is the solution of least norm, and a ValueError where f is unbounded below.
 
     Examples
     --------
@@ -59,7 +61,8 @@ class Quadratic(Problem):
         if wrong.size:
             i = wrong[0]
             raise ValueError(f"H[{i}] must be positive semidefinite, but has the eigenvalue {low[i]:.6g}")
-        self._bounds = max(float(low.min()), 0.0), float(high.max())
+        mu = min(above_rounding(float(a), float(b), H.shape[1]) for a, b in zip(low, high, strict=True))
+        self._bounds = mu, float(high.max())
 
     def _curvature_bounds(self) -> tuple[float, float]:
         return self._bounds

@@ -431,6 +431,33 @@ def test_singular_quadratics():
     np.testing.assert_array_equal(problems.Quadratic(np.zeros((1, 2, 2)), np.zeros((1, 2))).solution(), 0.0)
 
 
+def test_rounding_is_no_strong_convexity():
+    """Singular Hessians, whose smallest computed eigenvalue is noise of either sign."""
+    rng = np.random.default_rng(0)
+    for d in (2, 3, 4, 7, 20):
+        for _ in range(100):
+            G = rng.normal(size=(2, d, d - 1))
+            b = np.zeros((2, d))
+            assert problems.Quadratic(G @ G.transpose(0, 2, 1), b).strong_convexity == 0.0
+            A = rng.normal(size=(2 * d + 4, d))
+            A[:, -1] = A[:, :-1] @ rng.normal(size=d - 1)
+            problem = problems.LeastSquares(A, A[:, 0], [0, d + 2, 2 * d + 4])
+            assert problem.strong_convexity == 0.0
+            assert problem.smoothness > 0.0
+    one_hot = np.column_stack([np.eye(4)[rng.integers(4, size=40)], np.ones(40)])
+    for l2 in (0.0, 1e-3):
+        problem = problems.LeastSquares(one_hot, one_hot[:, 0], [0, 40], l2)
+        assert problem.strong_convexity == l2
+
+
+def test_small_strong_convexity_is_kept():
+    H = np.diag([1e-14, 1.0])
+    assert problems.Quadratic([H, np.eye(2)], np.zeros((2, 2))).strong_convexity == 1e-14
+    assert problems.Quadratic([[[1e-300]], [[1.0]]], np.zeros((2, 1))).strong_convexity == 1e-300
+    problem = problems.LeastSquares(np.diag([1e-6, 1.0]), np.ones(2), [0, 2])
+    assert problem.strong_convexity == pytest.approx(1e-12 / 2, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("H", "b", "message"),
     [
