@@ -42,9 +42,9 @@ class LeastSquares(SampleProblem):
     it is l2 as soon as one node has fewer samples than coordinates, or dependent columns (a lambda_min of at
     most 4 m_i eps lambda_max, eps = 2.2e-16, is rounding and counts as 0).
     Where d <= M/n, `oracle` works on the stored Hessians A_i'A_i / m_i + l2 I, which take no more memory than
-    the data and half the operations or fewer; `sample_oracle` works on the data. `solution` comes from a QR decomposition of all rows and is
-    refined in extended precision; where l2 = 0 and the rows do not span R^d, it is the minimiser of least
-    norm.
+    the data and half the operations or fewer; `sample_oracle` works on the data.
+    `solution` comes from a QR decomposition of all rows and is refined in extended precision; where l2 = 0
+    and the rows do not span R^d, it is the minimiser of least norm.
 
     Examples
     --------
