@@ -18,7 +18,9 @@ from numpy.typing import ArrayLike
 
 from ..graphs import Graph
 from ..kernels import random
+from ..kernels.checks import count, real, real_array
 from ..problems import Problem
+from .fingerprint import fingerprint
 from .progress import progress_bar
 from .result import Result
 from .state import State
@@ -90,14 +92,13 @@ class Solver(abc.ABC):
         State
             To be moved on by `advance`.
         """
-        if problem.n_nodes != graph.n_nodes:
-            raise ValueError(
-                f"the problem has {problem.n_nodes} nodes and the graph {graph.n_nodes}; they must agree"
-            )
+        _check_match(problem, graph)
         X = _start_iterates(x0, problem.n_nodes, problem.dim)
         key = random.make_key(rng)
         prepared = self._prepare(problem, graph, key)
-        state = State(type(self).__name__, key, self._start(problem, graph, X))
+        state = State(
+            type(self).__name__, key, fingerprint(self, problem, graph), self._start(problem, graph, X)
+        )
         state.prepared = (self, problem, graph, prepared)
         return state
 
@@ -120,9 +121,12 @@ class Solver(abc.ABC):
         Returns
         -------
         State
-            The same object. `state.copy()` before, to keep the old one.
+            The same object. `state.copy()` before, to keep the old one. If an objective raises, the state is
+            spoilt, and its arrays are NaN.
         """
-        self._bound(state, problem, graph).advance(state, as_count("n_events", n_events), max_time)
+        n_events = count("n_events", n_events)
+        max_time = real("max_time", max_time, allow_inf=True)
+        _advance(self._bound(state, problem, graph), state, n_events, max_time)
         return state
 
     def iterates(self, state: State, problem: Problem, graph: Graph) -> np.ndarray:
@@ -152,7 +156,7 @@ class Solver(abc.ABC):
         x_star: ArrayLike | None = None,
         rng: random.Rng = 0,
         record_every: int | None = None,
-        callback: Callback | Sequence[Callback] = (),
+        callback: Callback | Sequence[Callback] | None = None,
         progress: bool = False,
         state: State | None = None,
     ) -> Result:
@@ -171,7 +175,8 @@ class Solver(abc.ABC):
         x0 : (d,) or (n, d) array_like, optional
             Start, zero by default.
         tol : float
-            Relative tolerance; 0 runs to a limit.
+            Relative tolerance; 0 runs to a limit. Gradients at their rounding level, eps L |x_mean|, are
+            small enough for any other tolerance.
         max_time : float, optional
             Limit on simulated time. With neither limit: a multiple of the time that theory promises.
         max_events : int, optional
@@ -182,7 +187,7 @@ class Solver(abc.ABC):
             Source of randomness; equal seeds give equal bits, whatever the number of threads.
         record_every : int, optional
             Events between two records of the trace.
-        callback : callable or sequence of callables
+        callback : callable or sequence of callables, optional
             Each is called after each record with the state and the record; StopIteration stops the run.
         progress : bool
             Show a progress bar.
@@ -194,16 +199,16 @@ class Solver(abc.ABC):
         Result
             Iterates, status, trace, state.
         """
-        if not 0 <= tol < np.inf:
-            raise ValueError(f"tol must be non-negative and finite, got {tol}")
-        if max_time is not None and not max_time > 0:
-            raise ValueError(f"max_time must be positive, got {max_time}")
+        _check_match(problem, graph)
+        tol = real("tol", tol, least=0.0)
+        if max_time is not None:
+            max_time = real("max_time", max_time, above=0.0, allow_inf=True)
         if max_events is not None:
-            as_count("max_events", max_events)
-        if record_every is not None and as_count("record_every", record_every) == 0:
-            raise ValueError("record_every must be at least 1")
-        target = None if x_star is None else _vector("x_star", x_star, problem.dim)
-        callbacks = (callback,) if callable(callback) else tuple(callback)
+            max_events = count("max_events", max_events)
+        if record_every is not None:
+            record_every = count("record_every", record_every, least=1)
+        target = None if x_star is None else real_array("x_star", x_star, (problem.dim,))
+        callbacks = (callback,) if callable(callback) else tuple(callback or ())
         if state is None:
             state = self.init(problem, graph, x0, rng=rng)
         elif x0 is not None:
@@ -216,6 +221,7 @@ class Solver(abc.ABC):
         time_limit = np.inf if max_time is None else max_time
         event_limit = min(np.inf if max_events is None else max_events, prepared.n_events)
         every = record_every or prepared.record_every
+        rounding = np.finfo(float).eps * problem.smoothness if tol > 0 else 0.0
         trace = Trace()
         finite = state
         with progress_bar(progress, type(self).__name__, tol, time_limit, event_limit) as report:
@@ -231,7 +237,7 @@ class Solver(abc.ABC):
                     state.first_optimality = record["optimality"]
                 trace.append(record)
                 report(state, record)
-                if _is_converged(record, state.first_optimality, tol):
+                if _is_converged(record, state.first_optimality, tol, rounding):
                     status, message = "converged", f"tolerance {tol:g} reached"
                     break
                 try:
@@ -248,9 +254,9 @@ class Solver(abc.ABC):
                     status, message = "max_events", f"{what} {event_limit:.0f} reached, tolerance {tol:g} not"
                     break
                 finite = state.copy()
-                count = int(min(every - state.n_events % every, event_limit - state.n_events))
+                n_events = int(min(every - state.n_events % every, event_limit - state.n_events))
                 begin = clock.perf_counter()
-                prepared.advance(state, count, time_limit)
+                _advance(prepared, state, n_events, time_limit)
                 state.wall_time += clock.perf_counter() - begin
         X = prepared.iterates(state)
         return Result(X, status, message, trace, state, prepared.average(state))
@@ -262,11 +268,12 @@ class Solver(abc.ABC):
         if state.prepared is None or any(
             a is not b for a, b in zip(state.prepared, (self, problem, graph), strict=False)
         ):
-            expected = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
-            shapes = {name: array.shape for name, array in expected.items()}
-            found = {name: array.shape for name, array in state.arrays.items()}
-            if problem.n_nodes != graph.n_nodes or shapes != found:
-                raise ValueError(f"the state has arrays {found}; this problem and graph need {shapes}")
+            _check_match(problem, graph)
+            if state.fingerprint != fingerprint(self, problem, graph):
+                raise ValueError(
+                    f"the state belongs to another problem or graph, or to {type(self).__name__} with other "
+                    "hyper-parameters; to start from its iterates, pass them as x0"
+                )
             state.prepared = (self, problem, graph, self._prepare(problem, graph, state.key))
         return state.prepared[-1]
 
@@ -289,31 +296,36 @@ def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | 
         }
 
 
-def _is_converged(record: Record, first_optimality: float, tol: float) -> bool:
-    small_gradient = record["optimality"] <= tol * first_optimality
-    return small_gradient and record["consensus"] <= tol * (1.0 + record["norm"])
+def _is_converged(record: Record, first_optimality: float, tol: float, rounding: float) -> bool:
+    small = max(tol * first_optimality, rounding * record["norm"])
+    return record["optimality"] <= small and record["consensus"] <= tol * (1.0 + record["norm"])
 
 
-def as_count(name: str, value: int) -> int:
-    """Return a non-negative integer, or raise a ValueError that names the argument."""
-    if isinstance(value, bool) or int(value) != value or value < 0:
-        raise ValueError(f"{name} must be a non-negative integer, got {value!r}")
-    return int(value)
+def _advance(prepared: Prepared, state: State, n_events: int, max_time: float) -> None:
+    try:
+        prepared.advance(state, n_events, max_time)
+    except BaseException:
+        for array in state.arrays.values():  # some events were applied and not counted
+            array[...] = np.nan
+        raise
 
 
-def _vector(name: str, value: ArrayLike, dim: int) -> np.ndarray:
-    checked = np.asarray(value, float)
-    if checked.shape != (dim,) or not np.isfinite(checked).all():
-        raise ValueError(f"{name} must be {dim} finite numbers, got shape {checked.shape}")
-    return checked
+def _check_match(problem: Problem, graph: Graph) -> None:
+    if not isinstance(problem, Problem) or not isinstance(graph, Graph):
+        raise TypeError(
+            f"expected a Problem and a Graph, got {type(problem).__name__} and {type(graph).__name__}; "
+            "Graph.from_networkx and Graph.from_edges make graphs"
+        )
+    if problem.n_nodes != graph.n_nodes:
+        raise ValueError(
+            f"the problem has {problem.n_nodes} nodes and the graph {graph.n_nodes}; they must agree"
+        )
 
 
 def _start_iterates(x0: ArrayLike | None, n_nodes: int, dim: int) -> np.ndarray:
     if x0 is None:
         return np.zeros((n_nodes, dim))
-    given = np.asarray(x0, float)
-    if given.shape not in ((dim,), (n_nodes, dim)):
-        raise ValueError(f"x0 must have shape ({dim},) or ({n_nodes}, {dim}), got {given.shape}")
-    if not np.isfinite(given).all():
-        raise ValueError("x0 must be finite")
-    return np.array(np.broadcast_to(given, (n_nodes, dim)))
+    shape = np.shape(x0)
+    if shape not in ((dim,), (n_nodes, dim)):
+        raise ValueError(f"x0 must have shape ({dim},) or ({n_nodes}, {dim}), got {shape}")
+    return np.array(np.broadcast_to(real_array("x0", x0, shape), (n_nodes, dim)))

@@ -10,15 +10,16 @@ from numpy.typing import ArrayLike
 
 from ..graphs import GossipRates, Graph, chi
 from ..kernels import events as kernel
+from ..kernels.checks import count, real, real_array
 from ..kernels.events import Batches, DadaoConstants, EventStream
 from ..problems import Problem
-from .base import Solver, as_count
+from .base import Solver
 from .state import State
 
 _SLACK = 1e-9  # relative; rounding must not turn rates at the edge of the condition away
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DADAOParameters:
     """What DADAO runs with on one problem and graph.
 
@@ -140,7 +141,7 @@ class DADAO(Solver):
             r=r,
             nu=nu,
             gamma=1 / (4 * L),
-            gamma_tilde=1 / (4 * math.sqrt(L * nu)),
+            gamma_tilde=1 / (4 * L * r),
             delta=r / 4,
             delta_tilde=1.0,
             beta=0.5,
@@ -160,13 +161,13 @@ class DADAO(Solver):
         elif given is None:
             shape = np.full(graph.n_edges, 1.0 / max(graph.n_edges, 1))
         else:
-            rates = np.array(given, float)
+            rates = real_array("rates", given, (graph.n_edges,), least=0.0).copy()
             chi1, chi2 = chi(graph, rates)
             scale = math.sqrt(2 * chi1 * chi2)
             if self.check_rates and scale > 1 + _SLACK:
                 raise ValueError(
                     f"these rates have chi1 * chi2 = {chi1 * chi2:.6g} > 1/2: the second moment may diverge; "
-                    f"multiply them by at least {scale:.9g}, or pass check_rates=False"
+                    f"multiply them by at least {scale * (1 + 1e-8):.9g}, or pass check_rates=False"
                 )
             return rates, chi1, chi2
         chi1, chi2 = chi(graph, shape)
@@ -187,10 +188,10 @@ class DADAO(Solver):
         return self.average_from
 
     def _prepare(self, problem: Problem, graph: Graph, key: int) -> _PreparedDADAO:
-        if self.batch_size is not None and as_count("batch_size", self.batch_size) == 0:
-            raise ValueError("batch_size must be at least 1, got 0")
-        if self.average_from is not None and not 0 <= self.average_from < math.inf:
-            raise ValueError(f"average_from must be a time, got {self.average_from}")
+        if self.batch_size is not None:
+            count("batch_size", self.batch_size, least=1)
+        if self.average_from is not None:
+            real("average_from", self.average_from, least=0.0)
         return _PreparedDADAO(self, problem, graph, key)
 
 
@@ -206,7 +207,8 @@ class _PreparedDADAO:
             self._oracle, self._batches = problem.oracle, None
         else:
             self._oracle = problem.sample_oracle
-            self._batches = Batches(int(solver.batch_size), self._oracle.n_samples, np.uint64(key))
+            size = min(int(solver.batch_size), int(self._oracle.n_samples.max()))
+            self._batches = Batches(size, self._oracle.n_samples, np.uint64(key))
         self._stream: EventStream | None = None
         self._events: kernel.Events | None = None
         self.n_events = math.inf
@@ -224,7 +226,7 @@ class _PreparedDADAO:
         return self._stream.take(state.n_events, state.clock, count)
 
     def advance(self, state: State, n_events: int, max_time: float) -> None:
-        left = n_events
+        left = n_events if max_time > state.time else 0
         while left:
             events = self._take(state, min(left, kernel.CHUNK))
             drawn = len(events.time)

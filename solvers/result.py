@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .state import State
+from .state import State, open_npz
 from .trace import COLUMNS, Trace
 
 STATUSES = ("converged", "max_time", "max_events", "stopped", "diverged")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """Outcome of a run.
 
@@ -109,9 +109,9 @@ class Result:
         path : str or Path
             File to read.
         """
-        with np.load(path, allow_pickle=False) as packed:
+        with open_npz(path) as packed:
             if "result" not in packed:
-                raise ValueError(f"{path} holds no result; Result.save writes one, State.load reads a state")
+                raise ValueError("it holds no result; Result.save writes one, State.load reads a state")
             words = json.loads(str(packed["result"]))
             return cls(
                 X=packed["X"],

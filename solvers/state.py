@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import numpy as np
 SCHEMA = 1
 
 
-@dataclass
+@dataclass(eq=False)
 class State:
     """State of a run; `Solver.advance` changes it in place.
 
@@ -22,6 +25,8 @@ class State:
         Name of the solver's class.
     key : int
         64-bit key of all random draws.
+    fingerprint : str
+        Digest of the solver's fields, the problem's data and the graph: a run goes on with these only.
     arrays : dict of str to array
         The solver's variables.
     clock : float
@@ -40,6 +45,7 @@ class State:
 
     solver: str
     key: int
+    fingerprint: str
     arrays: dict[str, np.ndarray]
     clock: float = 0.0
     time: float = 0.0
@@ -54,6 +60,10 @@ class State:
     def copy(self) -> State:
         """Return an independent copy."""
         return replace(self, arrays={name: array.copy() for name, array in self.arrays.items()})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be prepared again: it holds the problem and the graph."""
+        return self.__dict__ | {"prepared": None}
 
     @property
     def is_finite(self) -> bool:
@@ -85,6 +95,9 @@ class State:
         schema = scalars.pop("schema", None)
         if schema != SCHEMA:
             raise ValueError(f"state of schema {schema}; this version of gossamer reads schema {SCHEMA}")
+        expected = set(cls.__dataclass_fields__) - {"arrays", "prepared"}
+        if set(scalars) != expected:
+            raise ValueError(f"the state lacks, or has too many of, {sorted(expected ^ set(scalars))}")
         prefix = "state/"
         arrays = {name[len(prefix) :]: packed[name] for name in packed if name.startswith(prefix)}
         return cls(arrays=arrays, **scalars)
@@ -109,5 +122,18 @@ class State:
         path : str or Path
             File to read.
         """
-        with np.load(path, allow_pickle=False) as packed:
+        with open_npz(path) as packed:
             return cls.unpack(packed)
+
+
+@contextmanager
+def open_npz(path: str | Path) -> Iterator[Any]:
+    """Open an npz file without pickle; whatever is wrong with it is a ValueError that names the file."""
+    with open(path, "rb") as file:
+        try:
+            packed = np.load(file, allow_pickle=False)
+            if not isinstance(packed, np.lib.npyio.NpzFile):
+                raise ValueError("one array, not an archive of arrays")
+            yield packed
+        except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} is not a file that gossamer saved: {error}") from error

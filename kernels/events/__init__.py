@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import random
+from ..checks import count, real, real_array
 from ..oracles.types import Oracle
 from . import cpu
 from .cpu import COMMUNICATION_EVENT, GRADIENT_EVENT, Batches, DadaoConstants
@@ -56,15 +57,6 @@ class Events(NamedTuple):
     index: np.ndarray  # pyright: ignore[reportIncompatibleMethodOverride]  (tuple.index is not missed)
 
 
-def _rates(name: str, rates: ArrayLike) -> np.ndarray:
-    checked = np.asarray(rates, float)
-    if checked.ndim != 1:
-        raise ValueError(f"{name} must be a vector of rates, got shape {checked.shape}")
-    if not np.isfinite(checked).all() or (checked < 0).any():
-        raise ValueError(f"{name} must be finite and non-negative; clip or drop the others")
-    return checked
-
-
 class EventStream:
     """The superposed Poisson clocks of a network.
 
@@ -84,7 +76,8 @@ class EventStream:
     """
 
     def __init__(self, node_rates: ArrayLike, edge_rates: ArrayLike, key: int):
-        nodes, edges = _rates("node_rates", node_rates), _rates("edge_rates", edge_rates)
+        nodes = real_array("node_rates", node_rates, 1, least=0.0)
+        edges = real_array("edge_rates", edge_rates, 1, least=0.0)
         self.n_nodes = nodes.size
         self.key = key
         rates = np.concatenate([nodes, edges])
@@ -158,12 +151,8 @@ def poisson_events(
     if (n_events is None) == (horizon is None):
         raise ValueError("give either n_events or horizon")
     if n_events is not None:
-        if n_events < 0:
-            raise ValueError(f"n_events must be non-negative, got {n_events}")
-        return stream.take(0, 0.0, n_events)
-    assert horizon is not None
-    if not 0 <= horizon < np.inf:
-        raise ValueError(f"horizon must be finite and non-negative, got {horizon}")
+        return stream.take(0, 0.0, count("n_events", n_events))
+    horizon = real("horizon", horizon, least=0.0)
     chunks: list[Events] = []
     start, time = 0, 0.0
     while time <= horizon:
@@ -193,6 +182,8 @@ def check_events(events: tuple[ArrayLike, ArrayLike, ArrayLike], n_nodes: int, n
     if len(events) != 3:
         raise ValueError("events must be (time, kind, index), three vectors of one length")
     time, kind, index = (np.asarray(part) for part in events)
+    if time.size == kind.size == index.size == 0:  # empty lists have no type of their own
+        kind, index = kind.astype(np.uint8), index.astype(np.int32)
     if time.ndim != 1 or time.shape != kind.shape or time.shape != index.shape:
         shapes = time.shape, kind.shape, index.shape
         raise ValueError(f"events must be three vectors of one length, got shapes {shapes}")
@@ -281,7 +272,19 @@ def dadao_advance(
     -------
     int
         Number of gradients among the events.
+
+    Raises
+    ------
+    TypeError, ValueError, IndexError
+        Arrays of wrong types or shapes; events or edges that name a node or edge that does not exist. The
+        state is then as before. What an objective raises passes through, and the state is spoilt.
     """
+    n, d = oracle.n_nodes, oracle.dim
+    if rows.shape != (n, 6, d) or last.shape != (n,) or (area is not None and area.shape != (n, d)):
+        raise ValueError(
+            f"rows, last and area must have shapes ({n}, 6, {d}), ({n},) and ({n}, {d}), got {rows.shape}, "
+            f"{last.shape} and {None if area is None else area.shape}"
+        )
     if batches is None:
         batches = Batches(0, oracle.n_samples, np.uint64(0))
     return cpu.advance(

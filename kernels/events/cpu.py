@@ -276,6 +276,16 @@ def advance(
     times, kinds, indices, start, edges, rows, last, constants, gradient, data, batches, area, average_from
 ):
     """Apply events to the rows (n, 6, d) and to the nodes' clocks; return the number of gradients."""
+    n_nodes = rows.shape[0]
+    for e in range(times.shape[0]):  # before any change
+        i = indices[e]
+        if i < 0 or i >= (n_nodes if kinds[e] == GRADIENT_EVENT else edges.shape[0]):
+            raise IndexError("an event names a node or an edge that does not exist")
+        if kinds[e] != GRADIENT_EVENT:
+            j = edges[i, 0]
+            k = edges[i, 1]
+            if j < 0 or k < 0 or j >= n_nodes or k >= n_nodes or j == k:
+                raise IndexError("an edge joins nodes that do not exist, or a node with itself")
     dim = rows.shape[2]
     r = constants.r
     x = np.empty(dim)

@@ -137,9 +137,19 @@ def fill_integers(bound, key, stream, start, step, out):
     types.void(types.int64, types.uint64, types.uint64, types.uint64, types.int64, array_type(types.int64, 1))
 )
 def fill_distinct(bound, key, stream, index, count, out):
-    """Fill out with `count` distinct integers in [0, bound)."""
-    stamps = np.full(bound, -1, np.int64)
-    distinct(count, bound, key, stream, index, stamps, 0, out)
+    """Fill out with `count` distinct integers in [0, bound); by search where marks would take more."""
+    if count * count > bound:
+        stamps = np.full(bound, -1, np.int64)
+        distinct(count, bound, key, stream, index, stamps, 0, out)
+        return
+    for t in range(count):
+        j = bound - count + t
+        value = bounded(j + 1, key, stream, index, t)
+        for earlier in range(t):
+            if out[earlier] == value:
+                value = j
+                break
+        out[t] = value
 
 
 @lazy_njit(

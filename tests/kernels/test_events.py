@@ -86,12 +86,12 @@ def test_zero_rates_never_fire():
     ("call", "match"),
     [
         (lambda: EventStream([0.0], [0.0], KEY), "all rates are zero"),
-        (lambda: EventStream([1.0], [-1.0], KEY), "edge_rates must be finite and non-negative"),
+        (lambda: EventStream([1.0], [-1.0], KEY), "edge_rates must be at least 0"),
         (lambda: EventStream([np.nan], [1.0], KEY), "node_rates must be finite"),
-        (lambda: EventStream([[1.0]], [1.0], KEY), "vector"),
+        (lambda: EventStream([[1.0]], [1.0], KEY), "1 dimension"),
         (lambda: events.poisson_events([1.0], [], key=KEY), "either"),
         (lambda: events.poisson_events([1.0], [], n_events=1, horizon=1.0, key=KEY), "either"),
-        (lambda: events.poisson_events([1.0], [], n_events=-1, key=KEY), "non-negative"),
+        (lambda: events.poisson_events([1.0], [], n_events=-1, key=KEY), "at least 0"),
         (lambda: events.poisson_events([1.0], [], horizon=np.inf, key=KEY), "finite"),
         (lambda: events.check_events(([0.0], [0]), 1, 1), "three vectors"),
         (lambda: events.check_events(([0.0, 1.0], [0], [0]), 1, 1), "one length"),
@@ -109,6 +109,12 @@ def test_bad_arguments(call, match):
         call()
 
 
+def test_empty_event_lists_are_events():
+    checked = events.check_events(([], [], []), 3, 2)
+    assert [part.dtype for part in checked] == [np.float64, np.uint8, np.int32]
+    assert not any(part.size for part in checked)
+
+
 # -- the flow ----------------------------------------------------------------------------------------------
 
 
@@ -121,6 +127,19 @@ def test_closed_form_flow_equals_matrix_exponential(kappa, t):
     assert np.abs(closed - exact).max() <= 1e-12 * np.abs(exact).max()
     # the 20 non-zeros: mixed blocks stay exactly zero
     assert np.count_nonzero(closed) <= 20
+
+
+@pytest.mark.parametrize("kappa", [1.0, 1.5, 10.0, 1e3, 1e6])
+def test_compiled_coefficients_equal_the_closed_form(kappa):
+    c = theory_constants(kappa)
+    times = np.concatenate([[0.0, 1e-300, 1e-8, 1e-3], np.random.default_rng(0).uniform(0, 300, 200)])
+    found = np.empty((6, times.size))
+    cpu.fill_coefficients(c.r, np.zeros(times.size), times, *found)
+    for t, (d, g, *matrix) in zip(times, found.T, strict=True):
+        flow = reference.flow_expm(c, t)
+        # X - X~ and Z - Z~ decay, and (hY, hT) follow the block of (Y, Y~)
+        exact = [flow[0, 0] - flow[0, 1], flow[4, 4] - flow[5, 4], *flow[2:4, 2:4].ravel()]
+        assert np.abs(np.array([d, g, *matrix]) - exact).max() <= 1e-12 * np.abs(flow).max()
 
 
 @pytest.mark.parametrize("kappa", [1.0, 10.0, 1e6])
@@ -341,6 +360,29 @@ def test_integrals_equal_fine_quadrature(rng, average_from):
             one = Events(*(part[e : e + 1] for part in made))
             events.dadao_advance(one, e, edges, rows, last, c, oracle)
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("made", "edges"),
+    [
+        (([1.0, 2.0], [0, 0], [0, 4]), [(0, 1)]),
+        (([1.0, 2.0], [0, 0], [0, -1]), [(0, 1)]),
+        (([1.0, 2.0], [0, 1], [0, 50_000_000]), [(0, 1)]),
+        (([1.0, 2.0], [0, 1], [0, 0]), [(0, 4)]),
+        (([1.0, 2.0], [0, 1], [0, 0]), [(-1, 2)]),
+        (([1.0, 2.0], [0, 1], [0, 0]), [(2, 2)]),
+    ],
+)
+def test_loop_refuses_what_does_not_exist_before_any_change(rng, made, edges):
+    oracle, _, c, *_ = quadratic_network(rng, 4, 2)
+    made = Events(np.array(made[0]), np.array(made[1], np.uint8), np.array(made[2], np.int32))
+    rows, last = events.dadao_rows(np.ones((4, 2)), c.nu), np.zeros(4)
+    before = rows.tobytes()
+    with pytest.raises(IndexError, match="not exist"):
+        events.dadao_advance(made, 0, np.array(edges, np.int32), rows, last, c, oracle)
+    assert rows.tobytes() == before
+    with pytest.raises(ValueError, match="shapes"):
+        events.dadao_advance(made, 0, np.array(edges, np.int32), rows[:3], last, c, oracle)
 
 
 # -- mini-batches --------------------------------------------------------------------------------------------

@@ -101,6 +101,11 @@ def test_distinct_integers(bound, data, index):
     assert all(0 <= value < bound for value in drawn)
 
 
+def test_distinct_integers_of_a_huge_range():
+    drawn = random.distinct_integers(5, 2**32, KEY, streams.USER, 0)
+    assert np.array_equal(drawn, reference.distinct(5, 2**32, KEY, streams.USER, 0))
+
+
 def test_distinct_integers_are_uniform_over_subsets():
     subsets = [frozenset(random.distinct_integers(2, 5, KEY, streams.USER, i).tolist()) for i in range(5000)]
     counts = list(map(subsets.count, set(subsets)))

@@ -1,6 +1,8 @@
 """What all solvers share: stopping, the trace, callbacks, saving, resuming. Shown on DADAO."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -69,6 +71,42 @@ def test_limits(problem, solver):
     nothing = solver.solve(problem, GRAPH, tol=0, max_events=0)
     assert nothing.state.n_events == 0
     assert not nothing.X.any()
+
+
+def test_a_start_at_the_solution_needs_no_work(problem, solver):
+    result = solver.solve(problem, GRAPH, problem.solution())
+    assert result.success
+    assert result.state.n_events == 0
+
+
+def test_time_does_not_run_backwards(problem, solver):
+    state = solver.init(problem, GRAPH)
+    solver.advance(state, problem, GRAPH, 10**6, max_time=50.0)
+    before = state.copy()
+    for earlier in (1.0, -1.0, 50.0):
+        solver.advance(state, problem, GRAPH, 10, max_time=earlier)
+        assert same_state(state, before)
+    with pytest.raises(ValueError, match="max_time"):
+        solver.advance(state, problem, GRAPH, 10, max_time=np.nan)
+
+
+def test_a_raising_objective_spoils_the_state_visibly():
+    calls = []
+
+    def gradient(node, x, out):
+        calls.append(node)
+        if len(calls) > 40:
+            raise RuntimeError("out of data")
+        out[:] = x
+
+    with pytest.warns(problems.PerformanceWarning):
+        raising = problems.Custom(
+            gradient, n_nodes=5, dim=1, smoothness=1, strong_convexity=1, solution=[0.0], compiled=False
+        )
+    state = solvers.DADAO().init(raising, GRAPH, [1.0])
+    with pytest.raises(RuntimeError, match="out of data"):
+        solvers.DADAO().advance(state, raising, GRAPH, 1000)
+    assert not state.is_finite
 
 
 def test_a_start_at_the_solution_is_converged_at_once(problem, solver):
@@ -256,6 +294,38 @@ def test_result_round_trip(problem, tmp_path):
         assert all(file[name].dtype != object for name in file)
 
 
+def test_states_and_results_travel_light(problem, solver):
+    result = solver.solve(problem, GRAPH, tol=0, max_events=500)
+    for found in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result)):
+        assert same_state(found.state, result.state)
+        assert found.X.tobytes() == result.X.tobytes()
+    assert len(pickle.dumps(result.state)) < 2 * sum(a.nbytes for a in result.state.arrays.values()) + 2000
+    resumed = solver.solve(
+        problem, GRAPH, tol=0, max_events=900, state=pickle.loads(pickle.dumps(result.state))
+    )
+    assert same_state(resumed.state, solver.solve(problem, GRAPH, tol=0, max_events=900).state)
+
+
+def test_broken_files_are_named(problem, solver, tmp_path):
+    for name, content in (
+        ("empty.npz", b""),
+        ("text.npz", b"not an archive"),
+        ("half.npz", b"PK\x03\x04abc"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        for load in (State.load, Result.load):
+            with pytest.raises(ValueError, match=name):
+                load(tmp_path / name)
+    np.save(tmp_path / "one.npy", np.ones(3))
+    with pytest.raises(ValueError, match=r"one.npy.*not an archive"):
+        State.load(tmp_path / "one.npy")
+    packed = solver.init(problem, GRAPH).pack()
+    scalars = json.loads(str(packed["state"]))
+    del scalars["clock"]
+    with pytest.raises(ValueError, match="clock"):
+        State.unpack(packed | {"state": np.array(json.dumps(scalars))})
+
+
 def test_files_that_are_not_states(problem, solver, tmp_path):
     np.savez(tmp_path / "other.npz", a=np.ones(3))
     with pytest.raises(ValueError, match="holds no solver state"):
@@ -270,9 +340,23 @@ def test_files_that_are_not_states(problem, solver, tmp_path):
 
 def test_states_of_other_runs_are_refused(problem, solver):
     state = solver.init(problem, GRAPH)
-    other = problems.Quadratic(np.ones((3, 1, 1)), np.zeros((3, 1)))
-    with pytest.raises(ValueError, match="need"):
-        solver.solve(other, graphs.cycle(3), state=state)
+    rates = solver.parameters(problem, GRAPH).rates
+    features = problem.features.copy()
+    features[0, 0] += 1e-9
+    other_problem = problems.LeastSquares(features, problem.targets, problem.offsets, problem.l2)
+    other_graph = graphs.Graph.from_edges(5, [(0, 1), (1, 2), (2, 3), (3, 4), (1, 4)])
+    for run in (
+        (solvers.DADAO(rates=2 * rates), problem, GRAPH),
+        (solvers.DADAO(average_from=1.0), problem, GRAPH),
+        (solver, other_problem, GRAPH),
+        (solver, problem, other_graph),
+        (solver, problems.Quadratic(np.ones((3, 1, 1)), np.zeros((3, 1))), graphs.cycle(3)),
+    ):
+        with pytest.raises(ValueError, match="belongs to another problem or graph, or to DADAO with other"):
+            run[0].solve(*run[1:], state=state)
+    same = problems.LeastSquares(problem.features, problem.targets, problem.offsets, problem.l2)
+    resumed = solvers.DADAO().solve(same, graphs.cycle(5), tol=0, max_events=10, state=state)
+    assert resumed.state.n_events == 10
     state.solver = "EXTRA"
     with pytest.raises(ValueError, match="belongs to EXTRA"):
         solver.advance(state, problem, GRAPH)
@@ -302,19 +386,42 @@ def test_starts(problem, solver):
     [
         ({"tol": -1.0}, "tol must be"),
         ({"tol": np.nan}, "tol must be"),
-        ({"max_time": 0.0}, "max_time must be positive"),
+        ({"max_time": 0.0}, "max_time must be a number > 0"),
         ({"max_events": -1}, "max_events must be"),
-        ({"max_events": 1.5}, "max_events must be"),
+        ({"max_time": np.nan}, "max_time must be"),
         ({"record_every": 0}, "record_every must be"),
-        ({"x_star": np.zeros(3)}, "x_star must be 4 finite numbers"),
+        ({"x_star": np.zeros(3)}, r"x_star must have shape \(4,\)"),
         ({"x0": np.zeros(3)}, r"x0 must have shape \(4,\) or \(5, 4\)"),
         ({"x0": np.full(4, np.nan)}, "x0 must be finite"),
+        ({"x0": np.full((5, 4), np.inf)}, "x0 must be finite"),
         ({"rng": -3}, "rng"),
     ],
 )
 def test_bad_arguments(problem, solver, arguments, match):
     with pytest.raises(ValueError, match=match):
         solver.solve(problem, GRAPH, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"max_events": 1.5}, "max_events must be an integer"),
+        ({"max_events": np.inf}, "max_events must be an integer"),
+        ({"tol": "small"}, "tol must be a number"),
+        ({"tol": None}, "tol must be a number"),
+        ({"x0": np.ones(4) + 1j}, "x0 must be an array of real numbers"),
+    ],
+)
+def test_bad_types(problem, solver, arguments, match):
+    with pytest.raises(TypeError, match=match):
+        solver.solve(problem, GRAPH, **arguments)
+
+
+def test_swapped_problem_and_graph(problem, solver):
+    with pytest.raises(TypeError, match="expected a Problem and a Graph, got Graph and LeastSquares"):
+        solver.solve(GRAPH, problem)
+    with pytest.raises(TypeError, match="from_networkx"):
+        solver.solve(problem, GRAPH.to_networkx())
 
 
 def test_problem_and_graph_must_agree(problem, solver):

@@ -1,6 +1,7 @@
 """DADAO end to end: convergence, counts, rates, replay, mini-batches, edge cases."""
 
 import itertools
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -87,8 +88,12 @@ def test_rates_in_three_forms():
 def test_infeasible_rates_name_the_smallest_admissible_scale():
     graph, problem = graphs.cycle(6), least_squares(6, 2, 8)
     admissible = solvers.DADAO().parameters(problem, graph).rates
-    with pytest.raises(ValueError, match=r"chi1 \* chi2 = 2 > 1/2.*multiply them by at least 2[, ]"):
-        solvers.DADAO(rates=admissible / 2).solve(problem, graph)
+    for scale in (0.5, 0.3, 1 / np.pi, 0.987654321987):
+        with pytest.raises(ValueError, match=r"chi1 \* chi2 = .* > 1/2") as refusal:
+            solvers.DADAO(rates=admissible * scale).solve(problem, graph)
+        advised = float(re.search(r"at least ([0-9.]+)", str(refusal.value)).group(1))
+        assert advised == pytest.approx(1 / scale, rel=1e-7)
+        solvers.DADAO(rates=admissible * scale * advised).parameters(problem, graph)
     p = solvers.DADAO(rates=admissible / 2, check_rates=False).parameters(problem, graph)
     assert p.chi1 * p.chi2 == pytest.approx(2.0)
     assert solvers.DADAO(rates=admissible * 2).solve(problem, graph).success
@@ -97,12 +102,11 @@ def test_infeasible_rates_name_the_smallest_admissible_scale():
 @pytest.mark.parametrize(
     ("solver", "match"),
     [
-        (solvers.DADAO(rates=-np.ones(5)), "non-negative"),
+        (solvers.DADAO(rates=-np.ones(5)), "rates must be at least 0"),
         (solvers.DADAO(rates=np.ones(4)), "rates"),
         (solvers.DADAO(rates=[1, 1, 1, 1, np.nan]), "finite"),
         (solvers.DADAO(rates=[1, 1, 1, 0, 0]), "connect"),
         (solvers.DADAO(batch_size=0), "batch_size must be at least 1"),
-        (solvers.DADAO(batch_size=2.5), "batch_size"),
         (solvers.DADAO(average_from=-1.0), "average_from"),
         (solvers.DADAO(events=([0.0], [0], [5])), "names node 5"),
     ],
@@ -110,6 +114,11 @@ def test_infeasible_rates_name_the_smallest_admissible_scale():
 def test_bad_hyper_parameters(solver, match):
     with pytest.raises(ValueError, match=match):
         solver.solve(least_squares(5, 2, 8), graphs.cycle(5))
+
+
+def test_batch_sizes_are_integers():
+    with pytest.raises(TypeError, match="batch_size must be an integer"):
+        solvers.DADAO(batch_size=2.5).solve(least_squares(5, 2, 8), graphs.cycle(5))
 
 
 def test_rates_of_another_graph_are_refused():
@@ -372,8 +381,9 @@ def test_time_average_is_the_integral_of_the_mean_iterate():
 def test_batches_larger_than_the_data_are_full_gradients():
     problem, graph = logistic(4, 3, 10), graphs.cycle(4)
     full = solvers.DADAO().solve(problem, graph, tol=0, max_events=500)
-    large = solvers.DADAO(batch_size=10).solve(problem, graph, tol=0, max_events=500)
-    assert large.X.tobytes() == full.X.tobytes()
+    for size in (10, 10**11):
+        large = solvers.DADAO(batch_size=size).solve(problem, graph, tol=0, max_events=500)
+        assert large.X.tobytes() == full.X.tobytes()
 
 
 @pytest.mark.slow
