@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +32,8 @@ def custom(
 ) -> Oracle:
     """Oracle of user functions.
 
-    Compiles at once, and tries the gradient at node 0 and x = 0 to see that it writes all of `out`.
+    Compiles at once, and tries the gradient at x = 0, at all nodes or a hundred of them, to see that it
+    writes all of `out`. Later on, what it leaves unwritten is NaN.
 
     Parameters
     ----------
@@ -48,7 +52,8 @@ def custom(
     Returns
     -------
     Oracle
-        Without samples: mini-batches are not possible.
+        Without samples: mini-batches are not possible. It can be pickled where the functions can be, which
+        have to stand at the top level of a module; loading compiles them anew.
 
     Warns
     -----
@@ -85,17 +90,52 @@ def custom(
             f"the custom oracle runs in Python, much slower than compiled: {reason}. To compile it, write "
             "loops, scalars and NumPy calls that numba.njit accepts (try numba.njit on the functions alone).",
             PerformanceWarning,
-            stacklevel=2,
+            stacklevel=_level_of_the_user(),
         )
         kernels = _python_wrappers(gradient, objective)
-    _check_writes_everything(kernels[0], dim)
-    return Oracle(*kernels, _no_data(n_nodes, dim), n_nodes, dim, frozen(np.zeros(n_nodes, dtype=np.int64)))
+    user_gradient, gradient_kernel, objective_kernel = kernels
+    _check_writes_everything(user_gradient, n_nodes, dim)
+    data = OracleData(
+        frozen(np.empty((0, dim))),
+        frozen(np.empty(0)),
+        frozen(np.zeros(n_nodes + 1, dtype=np.int64)),
+        frozen(np.empty(0)),
+    )
+    no_samples = frozen(np.zeros(n_nodes, dtype=np.int64))
+    source = gradient, objective, compiled
+    return _CustomOracle(gradient_kernel, objective_kernel, data, n_nodes, dim, no_samples, source)
 
 
-def _compile_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKernel]:
+@dataclass(frozen=True)
+class _CustomOracle(Oracle):
+    """An oracle that remembers what it was made of, because compiled closures cannot be pickled."""
+
+    source: tuple[Any, Any, bool]
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        gradient, objective, compiled = self.source
+        make = functools.partial(custom, n_nodes=self.n_nodes, dim=self.dim, compiled=compiled)
+        return make, (gradient, objective)
+
+
+def _level_of_the_user() -> int:
+    """`stacklevel` of the first caller outside the package, seen from the function that calls this one."""
+    package = __name__.partition(".")[0]
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+# Both kinds of wrapper clear `out` before the gradient: what it forgets to write is then seen as NaN, instead
+# of as whatever stood there.
+
+
+def _compile_wrappers(gradient: Any, objective: Any) -> tuple[Any, LazyKernel, LazyKernel]:
     user_gradient = gradient if isinstance(gradient, Dispatcher) else njit(nogil=True)(gradient)
 
     def gradient_wrapper(node, x, rows, data, out):
+        out[:] = np.nan
         user_gradient(node, x, out)
 
     if objective is None:
@@ -111,14 +151,14 @@ def _compile_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKe
     )
     for kernel in kernels:
         kernel.compiled()
-    return kernels
+    return user_gradient, *kernels
 
 
 def _unknown_objective(node, x):
     return np.nan
 
 
-def _python_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKernel]:
+def _python_wrappers(gradient: Any, objective: Any) -> tuple[Any, LazyKernel, LazyKernel]:
     gradient = getattr(gradient, "py_func", gradient)
     objective = getattr(objective or _unknown_objective, "py_func", objective or _unknown_objective)
 
@@ -129,6 +169,7 @@ def _python_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKer
         return float(objective(node, _read_only_view(x)))
 
     def gradient_wrapper(node, x, rows, data, out):
+        out[:] = np.nan
         with objmode():
             call_gradient(node, x, out)
 
@@ -137,7 +178,8 @@ def _python_wrappers(gradient: Any, objective: Any) -> tuple[LazyKernel, LazyKer
             value = call_objective(node, x)
         return value
 
-    return LazyKernel(njit(gradient_wrapper), GRADIENT), LazyKernel(njit(objective_wrapper), OBJECTIVE)
+    kernels = LazyKernel(njit(gradient_wrapper), GRADIENT), LazyKernel(njit(objective_wrapper), OBJECTIVE)
+    return call_gradient, *kernels
 
 
 def _read_only_view(x: np.ndarray) -> np.ndarray:
@@ -146,30 +188,21 @@ def _read_only_view(x: np.ndarray) -> np.ndarray:
     return view
 
 
-def _no_data(n_nodes: int, dim: int) -> OracleData:
-    return OracleData(
-        frozen(np.empty((0, dim))),
-        frozen(np.empty(0)),
-        frozen(np.zeros(n_nodes + 1, dtype=np.int64)),
-        frozen(np.empty(0)),
-    )
-
-
-def _check_writes_everything(gradient: LazyKernel, dim: int) -> None:
+def _check_writes_everything(gradient: Any, n_nodes: int, dim: int) -> None:
     """Raise if entries of `out` keep what stood there before; `out += ...` is caught too."""
-    x, rows = frozen(np.zeros(dim)), frozen(np.empty(0, dtype=np.int64))
-    data = _no_data(1, dim)
-    over_nan, over_zero = np.full(dim, np.nan), np.zeros(dim)
-    gradient(0, x, rows, data, over_nan)
-    if not np.isnan(over_nan).any():
-        return
-    gradient(0, x, rows, data, over_zero)
-    unwritten = np.flatnonzero(np.isnan(over_nan) & ~np.isnan(over_zero))
-    if unwritten.size:
-        raise ValueError(
-            f"gradient(node, x, out) must overwrite every entry of out, but it left or added to "
-            f"out[{unwritten[0]}] ({unwritten.size} of {dim} entries): assign with out[...] = "
-        )
+    x = frozen(np.zeros(dim))
+    for node in np.unique(np.linspace(0, n_nodes - 1, min(n_nodes, 100), dtype=np.int64)).tolist():
+        over_nan, over_zero = np.full(dim, np.nan), np.zeros(dim)
+        gradient(node, x, over_nan)
+        if not np.isnan(over_nan).any():
+            continue
+        gradient(node, x, over_zero)
+        unwritten = np.flatnonzero(np.isnan(over_nan) & ~np.isnan(over_zero))
+        if unwritten.size:
+            raise ValueError(
+                f"gradient(node, x, out) must overwrite every entry of out, but at node {node} it left or "
+                f"added to out[{unwritten[0]}] ({unwritten.size} of {dim} entries): assign with out[...] = "
+            )
 
 
 def _one_line(error: Exception) -> str:

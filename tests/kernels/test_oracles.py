@@ -443,6 +443,58 @@ def test_unwritten_entries_are_found(compiled):
     np.testing.assert_allclose(oracles.gradient(oracle, 0, [2.0, 2.0, 2.0]), 2.0)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_nodes_that_write_nothing_are_found(compiled):
+    def only_node_0(node, x, out):
+        if node == 0:
+            out[:] = x
+
+    def not_the_last(node, x, out):
+        if node < 1000:
+            out[:] = x
+
+    def not_far_away(node, x, out):
+        if x[0] < 10:
+            out[:] = x
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", oracles.PerformanceWarning)
+        for function, node, n in ((only_node_0, 1, 3), (not_the_last, 1000, 1001)):
+            with pytest.raises(ValueError, match=rf"at node {node} it left or added to out\[0\] \(2 of 2"):
+                oracles.custom(function, n_nodes=n, dim=2, compiled=compiled)
+        oracle = oracles.custom(not_far_away, n_nodes=3, dim=2, compiled=compiled)
+    # what no construction can find is NaN, not what stood in the memory before
+    assert np.isnan(oracles.gradients(oracle, np.full((3, 2), 11.0))).all()
+    np.testing.assert_array_equal(oracles.gradients(oracle, np.ones((3, 2))), 1.0)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_custom_oracles_of_module_functions_can_be_pickled(compiled):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", oracles.PerformanceWarning)
+        oracle = oracles.custom(double_well, double_well_value, n_nodes=3, dim=2, compiled=compiled)
+        twins = [pickle.loads(pickle.dumps(oracle)), copy.deepcopy(oracle)]
+    x = np.array([0.3, -0.7])
+    for twin in twins:
+        assert (twin.n_nodes, twin.dim) == (3, 2)
+        np.testing.assert_array_equal(oracles.mean_gradient(twin, x), oracles.mean_gradient(oracle, x))
+        np.testing.assert_array_equal(oracles.objectives(twin, x), oracles.objectives(oracle, x))
+    local = oracles.custom(lambda node, x, out: np.add(x, node, out), n_nodes=1, dim=2)
+    with pytest.raises((AttributeError, pickle.PicklingError), match=r"local object .*<lambda>"):
+        pickle.dumps(local)  # the message names the function that stands in the way
+
+
+def test_the_warning_points_at_the_line_of_the_user():
+    from gossamer import problems
+
+    options = {"n_nodes": 1, "dim": 1, "compiled": False}
+    with pytest.warns(oracles.PerformanceWarning) as direct:
+        oracles.custom(double_well, **options)
+    with pytest.warns(oracles.PerformanceWarning) as deeper:
+        problems.Custom(double_well, smoothness=1.0, strong_convexity=0.0, **options)
+    assert [warning.filename for warning in (*direct, *deeper)] == [__file__, __file__]
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [

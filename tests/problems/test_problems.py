@@ -522,6 +522,16 @@ def test_custom_paths_agree_and_solve():
         np.testing.assert_allclose(problem.solution(), root, rtol=1e-13)
 
 
+def test_custom_can_be_pickled():
+    problem = problems.Custom(ridge_logcosh, ridge_logcosh_value, **OPTIONS)
+    other = pickle.loads(pickle.dumps(problem))
+    x = np.linspace(-1, 1, 4)
+    assert other.objective(x) == problem.objective(x)
+    assert (other.strong_convexity, other.smoothness) == (0.1, 1.1)
+    np.testing.assert_array_equal(other.gradients(np.tile(x, (3, 1))), problem.gradients(np.tile(x, (3, 1))))
+    np.testing.assert_array_equal(other.solution(), problem.solution())
+
+
 def test_custom_equals_logistic_regression():
     X, y = regression(40, 3)
     known = problems.LogisticRegression.from_data(X, y > 0, 4, l2=0.01)
