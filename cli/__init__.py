@@ -7,9 +7,10 @@
 | `topology` | the text that names a graph, such as `topozoo/Abilene` or `grid_2d:5,5` |
 | `seeds` | many runs in threads |
 | `figures`, `tables` | what is drawn, what is printed |
+| `outputs` | whether results can be written, asked before the work |
 | `errors` | which errors are the user's, and how they are shown |
 
-Heavy imports are inside the commands, so that `gossamer --help` is quick.
+Heavy imports are inside the commands. `gossamer --help` costs what `import gossamer` costs, mostly numba.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import user_errors
+from .outputs import make_folder
 from .topology import HELP, parse_topology
 
 if TYPE_CHECKING:
@@ -58,19 +59,20 @@ def demo(
     to the nodes. Writes demo.png, demo.pdf, rates.csv and the traces of all runs.
     """
     begin = clock.perf_counter()
-    from ..graphs import gossip_rates
     from ..solvers import DADAO
-    from .rates import write_rates
+    from .rates import optimised_rates, write_rates
     from .seeds import solve_all
     from .tables import console
 
     with user_errors():
         from .figures import BLUE, ORANGE, Curve, comparison_figure
 
+    with user_errors(topology):
         graph = parse_topology(topology)
-        found = gossip_rates(graph, "communication")
+        found = optimised_rates(graph, "communication")
+    with user_errors():
         problem = breast_cancer_problem(graph.n_nodes)
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
     solvers = {"uniform": DADAO(), "optimal": DADAO(rates=found)}
     parameters = {name: solver.parameters(problem, graph) for name, solver in solvers.items()}
     screen = console()

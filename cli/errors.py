@@ -9,6 +9,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+# of click, or of the copy of it that newer versions of typer bring along
+_UsageError: Any = typer.BadParameter.__base__
+
 
 class UserError(Exception):
     """An error that the user can repair; its text says how."""
@@ -16,7 +19,7 @@ class UserError(Exception):
 
 @contextmanager
 def user_errors(where: str = "") -> Iterator[None]:
-    """Turn the errors that checks of arguments raise into `UserError`.
+    """Turn the errors that checks of arguments raise into `UserError`, and those of inputs too large.
 
     Only what reads or checks input belongs inside: the same exceptions from a run would be bugs.
 
@@ -31,26 +34,56 @@ def user_errors(where: str = "") -> Iterator[None]:
         # the system's own errors carry a number that helps nobody
         text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
         raise UserError(_located(where, text)) from error
+    except UnicodeDecodeError as error:
+        raise UserError(_located(where, f"not UTF-8 text ({error.reason} at {error.start})")) from error
+    except (MemoryError, OverflowError) as error:
+        text = f"too large for this machine{f' ({error})' * bool(str(error))}; take smaller numbers"
+        raise UserError(_located(where, text)) from error
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(_located(where, str(error))) from error
 
 
 def _located(where: str, text: str) -> str:
-    return text if not where or text.startswith(where) else f"{where}: {text}"
+    return text if where in text else f"{where}: {text}"
 
 
 class ErrorsInOneLine(TyperGroup):
-    """The group of commands; shows a `UserError` as one line, or with `--debug` as it came."""
+    """The group of commands; shows a `UserError` as one line, or with `--debug` as it came.
+
+    Errors in the words of the command line (no such option, a bad value) are one line too.
+    """
+
+    def make_context(self, info_name: Any, args: list[str], *rest: Any, **extra: Any) -> Any:
+        """Parse what stands before the command."""
+        if not args:  # typer shows the help, and that is no error to shorten
+            return super().make_context(info_name, args, *rest, **extra)
+        with _usage_errors():
+            return super().make_context(info_name, args, *rest, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Parse the rest, and run the command."""
         try:
-            return super().invoke(ctx)
+            with _usage_errors():
+                return super().invoke(ctx)
         except UserError as error:
             if ctx.params.get("debug"):
                 raise
-            typer.echo(f"error: {one_line(error)}", err=True)
-            raise typer.Exit(2) from error
+            raise _refusal(error) from error
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        command = error.ctx.command_path if error.ctx else "gossamer"
+        message = error.format_message().rstrip(".")
+        raise _refusal(f"{message}; `{command} --help` shows what there is") from error
+
+
+def _refusal(message: object) -> typer.Exit:
+    typer.echo(f"error: {one_line(message)}", err=True)
+    return typer.Exit(2)
 
 
 def one_line(message: object) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import user_errors
+from .rates import optimised_rates
 from .topology import parse_topology
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ topology = "grid_2d:4,4"     # or "topozoo/Abilene", "random_geometric:40,rng=3"
 [solver]
 name = "DADAO"               # a solver of gossamer.solvers; its parameters follow
 rates = "communication"      # optimal for communications | algebraic_connectivity | uniform
+                             # or a number for each edge, [0.5, 1.0, ...]
 # batch_size = 8
 
 [run]
@@ -165,21 +167,24 @@ def _build_problem(wanted: ProblemTable, n_nodes: int, folder: Path) -> Problem:
 
 
 def _build_solver(table: dict[str, Any], graph: Graph) -> Solver:
-    """Return the solver that a table names; its other keys are the fields of the solver's dataclass."""
-    from ..graphs import gossip_rates
+    """Return the solver that a table names; its other keys are fields of the solver's dataclass.
 
+    Those that are a text, a number or a boolean can stand in a file, and the rates.
+    """
     found = solver_classes()
     name = table.get("name")
-    if name not in found:
+    if not isinstance(name, str) or name not in found:
         raise ValueError(f"name must be one of {', '.join(found)}, got {name!r}")
-    given = {key: value for key, value in table.items() if key != "name"}
-    _check_names(name, "parameter", given, [f.name for f in dataclasses.fields(found[name])])
-    values = dict(given)
-    for key, value in given.items():
-        if isinstance(value, dict):
-            values[key] = _kernel_object(key, value)
+    hints = typing.get_type_hints(found[name])
+    kinds = {f.name: hints[f.name] for f in dataclasses.fields(found[name]) if _is_simple(hints[f.name])}
+    if "rates" in hints:
+        kinds["rates"] = str | list[float]
+    values = {key: value for key, value in table.items() if key != "name"}
+    _check_names(name, "parameter", values, list(kinds), "that a file can set")
+    for key, value in values.items():
+        _check_type(key, value, kinds[key])
     if isinstance(values.get("rates"), str):
-        values["rates"] = gossip_rates(graph, values["rates"])
+        values["rates"] = optimised_rates(graph, values["rates"])
     return found[name](**values)
 
 
@@ -197,28 +202,14 @@ def solver_classes() -> dict[str, type[Solver]]:
     }
 
 
-def _kernel_object(key: str, table: dict[str, Any]) -> Any:
-    """Return the object of gossamer.kernels that a table {name = "DadaoConstants", r = 0.1} describes."""
-    import importlib
-    import inspect
-    import pkgutil
-
-    from .. import kernels
-
-    name, arguments = str(table.get("name")), {k: v for k, v in table.items() if k != "name"}
-    families = [m.name for m in pkgutil.iter_modules(kernels.__path__, f"{kernels.__name__}.") if m.ispkg]
-    for family in map(importlib.import_module, families):
-        if name in family.__all__ and inspect.isclass(value := getattr(family, name)):
-            return value(**arguments)
-    raise ValueError(f"{key}: no class {name!r} in gossamer.kernels; a table is {{name = class, arguments}}")
-
-
-def _check_names(where: str, what: str, given: typing.Iterable[str], known: typing.Sequence[str]) -> None:
+def _check_names(
+    where: str, what: str, given: typing.Iterable[str], known: typing.Sequence[str], limits: str = ""
+) -> None:
     for name in given:
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-            raise ValueError(f"{where} has no {what} {name!r}; {hint}")
+            raise ValueError(f"{where} has no {' '.join(filter(None, (what, repr(name), limits)))}; {hint}")
 
 
 def _read(kind: type[Any], section: str, table: dict[str, Any]) -> Any:
@@ -230,26 +221,42 @@ def _read(kind: type[Any], section: str, table: dict[str, Any]) -> Any:
         optional = f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
         if f.name not in table and not optional:
             raise ValueError(f"[{section}] needs the key {f.name!r}")
-        if f.name in table and not _fits(table[f.name], hints[f.name]):
-            names = _type_name(hints[f.name])
-            raise ValueError(f"[{section}] {f.name} must be {names}, got {table[f.name]!r}")
+        if f.name in table:
+            _check_type(f"[{section}] {f.name}", table[f.name], hints[f.name])
     return kind(**table)
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    if isinstance(hint, types.UnionType):
-        return any(_fits(value, part) for part in typing.get_args(hint))
-    if typing.get_origin(hint) is list:
-        return isinstance(value, list) and all(_fits(item, typing.get_args(hint)[0]) for item in value)
+_NAMES: dict[Any, str] = {
+    str: "a text",
+    int: "an integer of 64 bits",
+    float: "a number",
+    bool: "true or false",
+    list[int]: "a list of integers",
+    list[float]: "a list of numbers",
+}
+
+
+def _parts(hint: Any) -> list[Any]:
+    """The types that a hint allows, but None, which TOML cannot say."""
+    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return [part for part in parts if part is not types.NoneType]
+
+
+def _is_simple(hint: Any) -> bool:
+    return all(part in (str, int, float, bool) for part in _parts(hint))
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    if not any(_fits(value, part) for part in _parts(hint)):
+        names = " or ".join(_NAMES[part] for part in _parts(hint))
+        raise ValueError(f"{name} must be {names}, got {value!r}")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is list:
+        return isinstance(value, list) and all(_fits(item, typing.get_args(kind)[0]) for item in value)
     if isinstance(value, bool):  # an int to Python
-        return hint is bool
-    return isinstance(value, (int, float) if hint is float else hint)
-
-
-def _type_name(hint: Any) -> str:
-    names = {str: "a text", int: "an integer", float: "a number", bool: "true or false"}
-    if isinstance(hint, types.UnionType):
-        return " or ".join(_type_name(part) for part in typing.get_args(hint) if part is not types.NoneType)
-    if typing.get_origin(hint) is list:
-        return "a list of integers"
-    return names[hint]
+        return kind is bool
+    if isinstance(value, int):
+        return kind in (int, float) and -(2**63) <= value < 2**63
+    return isinstance(value, kind)

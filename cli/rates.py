@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import UserError, user_errors
+from .errors import user_errors
+from .outputs import check_file
 from .topology import HELP, parse_topology
 
 if TYPE_CHECKING:
-    from ..graphs import GossipRates
+    from ..graphs import GossipRates, Graph
 
 TOP = 20  # edges shown unless --all
 
@@ -32,12 +33,15 @@ def rates(
     from .. import graphs
     from .tables import console, table
 
-    for path in (output, plot):
-        check_parent(path)
     with user_errors():
+        for path in (output, plot):
+            if path is not None:
+                check_file(path)
         if plot is not None:
             check_picture(plot)
+    with user_errors(topology):
         graph = parse_topology(topology)
+    with user_errors():
         found = graphs.gossip_rates(graph, criterion, method=method, tol=tol)
 
     screen = console()
@@ -122,10 +126,28 @@ def write_rates(found: GossipRates, path: Path) -> None:
         writer.writerows(edge_rows(found))
 
 
-def check_parent(path: Path | None) -> None:
-    """Refuse a file in a folder that does not exist, before any work is done."""
-    if path is not None and not path.parent.is_dir():
-        raise UserError(f"no folder {path.parent} to write {path.name} to; create it first")
+def optimised_rates(graph: Graph, criterion: str) -> GossipRates:
+    """Return the rates of a criterion, and refuse the uniform ones that stand in where there are none.
+
+    Parameters
+    ----------
+    graph : Graph
+        Connected.
+    criterion : str
+        As in `graphs.gossip_rates`.
+
+    Raises
+    ------
+    ValueError
+        No method can do it, mostly as the network is too large; what `graphs.gossip_rates` raises.
+    """
+    from ..graphs import gossip_rates
+
+    found = gossip_rates(graph, criterion)
+    if found.method == "uniform" and found.status == "tolerance_not_met":
+        reason = found.message.removeprefix("uniform rates: ").partition(";")[0]
+        raise ValueError(f"no optimal rates for this network: {reason}; choose a smaller network")
+    return found
 
 
 def check_picture(path: Path) -> None:

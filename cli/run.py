@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import user_errors
+from .outputs import make_folder
 
 if TYPE_CHECKING:
     from ..solvers import Result
@@ -42,7 +43,7 @@ def run(
 
         options: dict[str, Any] = wanted.options | {"x_star": problem.solution()}
         solver.solve(problem, graph, callback=_stop, **options)  # no event: all arguments are checked here
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
     results = solve_all(
         [(solver, seed) for seed in wanted.seeds], problem, graph, progress=progress, **options
     )

@@ -10,7 +10,10 @@ def gossamer():
 
     def run(*arguments, env=None):
         result = CliRunner().invoke(
-            app, [str(a) for a in arguments], env={"GOSSAMER_DEBUG": ""} | (env or {})
+            app,
+            [str(a) for a in arguments],
+            prog_name="gossamer",
+            env={"GOSSAMER_DEBUG": ""} | (env or {}),
         )
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception

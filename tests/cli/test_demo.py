@@ -123,5 +123,7 @@ def test_what_is_refused(refused, tmp_path):
     (tmp_path / "apart.edges").write_text("0 1\n2 3\n")
     assert "connected" in refused("demo", "--topology", tmp_path / "apart.edges")
     assert "unknown topology" in refused("demo", "--topology", "moebius:3")
+    refusal = refused("demo", "--topology", "grid_2d:20,20", "--output", tmp_path / "new")
+    assert re.search(r"the graph has 400 nodes, and the limit is \d+; choose a smaller network$", refusal)
     (tmp_path / "out").write_text("")
     assert "out: File exists" in refused("demo", "--topology", "barbell:3", "--output", tmp_path / "out")

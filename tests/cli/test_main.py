@@ -45,6 +45,30 @@ def test_the_installed_command_refuses_in_one_line():
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rates"], "Missing argument 'TOPOLOGY'; `gossamer rates --help` shows"),
+        (["run"], "Missing argument 'EXPERIMENT.TOML'; `gossamer run --help` shows"),
+        (["rates", "cycle:5", "--tol", "x"], "'--tol'"),
+        (["demo", "--seeds", "0"], "'--seeds'"),
+        (["rates", "--bogus"], "--bogus; `gossamer rates --help` shows"),
+        (["info", "all"], "(all); `gossamer info --help` shows"),
+        (["--bogus"], "--bogus; `gossamer --help` shows"),
+        (["bogus"], "No such command 'bogus'"),
+        (["--debug", "rates", "cycle:5", "6"], "(6)"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_in_one_line(refused, arguments, message):
+    assert message in refused(*arguments)
+
+
+def test_no_arguments_show_the_help(gossamer):
+    shown = gossamer()
+    assert "Usage: gossamer" in shown.output
+    assert " rates " in shown.output
+
+
 def test_debug_keeps_the_exception(gossamer):
     for arguments, env in ((("--debug",), {}), ((), {"GOSSAMER_DEBUG": "1"})):
         with pytest.raises(UserError) as caught:
@@ -68,6 +92,10 @@ def test_user_errors_says_where_once():
         raise ValueError("here: line 3")
     with pytest.raises(UserError, match=r"^nowhere: No such file or directory$"), user_errors():
         open("nowhere").close()
+    with pytest.raises(UserError, match=r"^here: too large for this machine; "), user_errors("here"):
+        raise MemoryError
+    with pytest.raises(UserError, match=r"^too large for this machine \(int too large\); "), user_errors():
+        raise OverflowError("int too large")
     with pytest.raises(KeyError), user_errors():
         raise KeyError
 

@@ -1,6 +1,9 @@
 import csv
+import errno
+import os
 import re
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -79,9 +82,18 @@ def test_what_is_refused(refused, tmp_path):
     assert "line 2" in refused("rates", tmp_path / "bad.edges")
     assert "not a GraphML file" in refused("rates", tmp_path / "bad.graphml")
     assert "missing.edges" in refused("rates", tmp_path / "missing.edges")
-    assert "unknown topology 'moebius:4'" in refused("rates", "moebius:4")
+    (tmp_path / "bytes.edges").write_bytes(b"\xff\xfe")
+    assert "bytes.edges: not UTF-8 text" in refused("rates", tmp_path / "bytes.edges")
+    assert refused("rates", "moebius:4").startswith("unknown topology 'moebius:4'")
+    assert refused("rates", "cycle:2").startswith("cycle:2: n must be at least 3")
+    assert refused("rates", "hypercube:40").startswith("hypercube:40: too large for this machine (")
+    assert refused("rates", f"cycle:{10**30}").startswith(f"cycle:{10**30}: ")
     assert "topozoo/Abilene" in refused("rates", "topozoo/Abilen")
     assert "criterion 'best' is unknown" in refused("rates", "cycle:4", "--criterion", "best")
+
+
+def read_only(**_):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def test_outputs_are_refused_before_any_work(refused, tmp_path, monkeypatch):
@@ -89,6 +101,12 @@ def test_outputs_are_refused_before_any_work(refused, tmp_path, monkeypatch):
     assert "create it first" in refused("rates", "cycle:4", "--output", tmp_path / "no" / "r.csv")
     assert "create it first" in refused("rates", "cycle:4", "--plot", tmp_path / "no" / "r.png")
     assert ".png" in refused("rates", "cycle:4", "--plot", tmp_path / "r.docx")
+    assert "is a folder" in refused("rates", "cycle:4", "--output", tmp_path)
+    (tmp_path / "folder.png").mkdir()
+    assert "is a folder" in refused("rates", "cycle:4", "--plot", tmp_path / "folder.png")
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    refusal = refused("rates", "cycle:4", "--output", tmp_path / "r.csv")
+    assert refusal == f"folder {tmp_path} takes no files (Read-only file system); name another one"
 
 
 def test_a_picture_without_matplotlib(refused, gossamer, tmp_path, monkeypatch):
