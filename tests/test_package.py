@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import doctest
 import enum
 import importlib
 import importlib.metadata
@@ -52,6 +53,15 @@ def source_folders():
 # files and versions
 
 
+def test_the_source_distribution_takes_every_folder():
+    """Those of the package by pyproject.toml, the others by MANIFEST.in."""
+    grafted = set(re.findall(r"^graft (\S+)$", (ROOT / "MANIFEST.in").read_text(), re.MULTILINE))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packaged = {name.split(".")[1] for name in settings["packages"] if "." in name}
+    tops = {parts[0] for path in tracked_files() if len(parts := path.relative_to(ROOT).parts) > 1}
+    assert tops - packaged == grafted
+
+
 def test_every_folder_of_the_package_is_listed_in_pyproject():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folders = set(source_folders())
@@ -66,10 +76,12 @@ def test_the_versions_agree():
     assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == gossamer.__version__
 
 
-def test_no_machine_paths_or_package_sources_in_tracked_files():
+def test_no_machine_paths_in_tracked_files():
+    """Not this machine's (where the checkout and the user's files are), and no home folder of another."""
+    here = "|".join(re.escape(str(folder)) for folder in (ROOT, Path.home()) if folder != folder.parent)
+    before = r"(?<![\w.~<>$}])"
     forbidden = re.compile(
-        r"(?<![\w.~<>$}])/(?:home|root|Users|work|mnt)/[\w.]|[A-Z]:\\{1,2}Users|file:///[\w]"
-        r"|--(?:extra-)?index-url|pypi[.]org/simple|files[.]pythonhosted"
+        rf"{before}(?:{here})(?![\w-])|{before}/(?:home|Users)/\w|[A-Z]:\\{{1,2}}Users|file:///\w"
     )
     found = []
     for path in tracked_files():
@@ -238,11 +250,66 @@ def test_the_documentation_check_finds_faults():
     assert documentation_faults("none", lambda: None) == ["none: no docstring"]
 
 
+def modules():
+    """Every module of the package, by name; the listing of pyproject.toml keeps tests and the like out."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    for package in settings["packages"]:
+        yield package
+        folder = ROOT.joinpath(*package.split(".")[1:])
+        yield from (f"{package}.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_examples_in_docstrings(name, tmp_path, monkeypatch):
+    """All of them: no example may hide in an object that doctest does not look into."""
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+    assert result.attempted == len(re.findall(r"^ *>>> ", inspect.getsource(module), re.MULTILINE))
+
+
+def readme(language):
+    """The blocks of README.md in a language."""
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert blocks
+    return blocks
+
+
 def test_the_examples_of_the_readme_run(tmp_path):
     """In order, in one process, as a reader would paste them."""
-    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    if not blocks:
-        pytest.skip("README.md has no examples")
     script = tmp_path / "readme.py"
-    script.write_text("\n".join(blocks))
+    script.write_text("\n".join(readme("python")))
     python(str(script), cwd=tmp_path, MPLBACKEND="Agg")
+
+
+def test_the_commands_of_the_readme_run(tmp_path):
+    lines = [line for block in readme("bash") for line in block.splitlines() if line.startswith("gossamer ")]
+    assert len(lines) >= 4
+    folder = Path(sys.executable).parent
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stderr == ""
+    assert (tmp_path / "out" / "figure.png").is_file()
+
+
+def test_the_makefile_has_the_targets_of_the_readme():
+    named = {word for block in readme("bash") for word in re.findall(r"^make (\S+)", block, re.MULTILINE)}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_to_files_of_the_repository(document):
+    tracked = {str(path.relative_to(ROOT)) for path in tracked_files()}
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / document).read_text())
+    local = {link.partition("#")[0] for link in links if "://" not in link} - {""}
+    assert local <= tracked
