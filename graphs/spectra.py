@@ -1,17 +1,19 @@
 """Laplacians, the constants chi1 and chi2, effective resistances and spectral gaps.
 
-Up to :data:`DENSE_LIMIT` nodes everything is dense LAPACK; above it, one sparse factorisation of the
-Laplacian with its last node grounded gives the pseudo-inverse on the vectors of zero sum, which serves
-both the eigenvalue (Lanczos on the inverse, a fixed starting vector) and the resistances (solves in
-blocks of nodes). Both ways are exact up to rounding and deterministic.
+Resistances and lambda_2 come from one factorisation, :mod:`gossamer.kernels.sparse`, that never subtracts.
+So both are accurate to about 1e-13 relatively, however many magnitudes the rates span: forming the Laplacian
+and factoring it would lose as many digits as the rates span magnitudes. lambda_2 is the inverse of the
+largest eigenvalue of the pseudo-inverse, from a dense matrix up to :data:`PSEUDO_INVERSE_LIMIT` nodes and by
+Lanczos above (a fixed starting vector, to machine precision). All is deterministic.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..kernels import checks
+from ..kernels.sparse import LaplacianFactor, factor_laplacian
 from .graph import Graph
 
 if TYPE_CHECKING:
@@ -19,15 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["algebraic_connectivity", "chi", "effective_resistances", "laplacian", "spectral_gap"]
 
-DENSE_LIMIT = 1500  # nodes; above it the sparse methods are faster on sparse graphs
-_BLOCK = 256  # right-hand sides in one sparse solve
-
-_TOO_WIDE = (
-    "the Laplacian is numerically singular: the rates span too many magnitudes for double precision; "
-    "raise the smallest ones"
-)
-
-Solve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+DENSE_LIMIT = 1500  # nodes; up to here eigenvalues of sparse matrices come from dense ones
+PSEUDO_INVERSE_LIMIT = 200  # nodes; the same for lambda_2, where Lanczos on the inverse converges at once
+_SMALLEST = 1e-290  # positive rate, absolutely and next to the mean: the inverse of smaller ones may overflow
 
 
 def laplacian(graph: Graph, rates: ArrayLike | None = None) -> "csr_array":
@@ -47,8 +43,8 @@ def laplacian(graph: Graph, rates: ArrayLike | None = None) -> "csr_array":
 
     Raises
     ------
-    ValueError
-        If ``rates`` has a wrong shape, or a negative or non-finite entry.
+    TypeError, ValueError
+        If ``rates`` are not real numbers, or have a wrong shape or a negative or non-finite entry.
     """
     from scipy.sparse import csr_array
 
@@ -80,13 +76,12 @@ def algebraic_connectivity(graph: Graph, rates: ArrayLike | None = None) -> floa
 
     Raises
     ------
-    ValueError
-        If the graph has one node, or the edges of positive rate do not connect it.
+    TypeError, ValueError
+        As :func:`laplacian`; or if the graph has one node, or the edges of positive rate do not connect it,
+        or one of these rates is below 1e-290 or below 1e-290 times the mean rate.
     """
-    w, scale = connecting_rates(graph, rates)
-    if graph.n_nodes <= DENSE_LIMIT:
-        return scale * _dense_connectivity(graph, w)
-    return scale * _sparse_connectivity(graph, grounded_solve(graph, w))
+    w, scale = connecting_rates(graph, rates, "algebraic_connectivity")
+    return scale * _connectivity(factor_laplacian(graph.n_nodes, graph.edges, w))
 
 
 def effective_resistances(graph: Graph, rates: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -109,13 +104,11 @@ def effective_resistances(graph: Graph, rates: ArrayLike | None = None) -> NDArr
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As :func:`algebraic_connectivity`.
     """
-    w, scale = connecting_rates(graph, rates)
-    if graph.n_nodes <= DENSE_LIMIT:
-        return _dense_resistances(graph, w) / scale
-    return _sparse_resistances(graph, grounded_solve(graph, w)) / scale
+    w, scale = connecting_rates(graph, rates, "effective_resistances")
+    return factor_laplacian(graph.n_nodes, graph.edges, w).resistances(graph.edges) / scale
 
 
 def chi(graph: Graph, rates: ArrayLike | None = None) -> tuple[float, float]:
@@ -140,7 +133,7 @@ def chi(graph: Graph, rates: ArrayLike | None = None) -> tuple[float, float]:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As :func:`algebraic_connectivity`.
 
     Examples
@@ -152,13 +145,10 @@ def chi(graph: Graph, rates: ArrayLike | None = None) -> tuple[float, float]:
     >>> round(chi1, 12), round(chi2, 12)
     (1.0, 0.5)
     """
-    w, scale = connecting_rates(graph, rates)
-    if graph.n_nodes <= DENSE_LIMIT:
-        l2, resistances = _dense_connectivity(graph, w), _dense_resistances(graph, w)
-    else:
-        solve = grounded_solve(graph, w)
-        l2, resistances = _sparse_connectivity(graph, solve), _sparse_resistances(graph, solve)
-    return 1.0 / (scale * l2), 0.5 * float(resistances.max()) / scale
+    w, scale = connecting_rates(graph, rates, "chi")
+    factor = factor_laplacian(graph.n_nodes, graph.edges, w)
+    largest = float(factor.resistances(graph.edges).max())
+    return 1.0 / (scale * _connectivity(factor)), 0.5 * largest / scale
 
 
 def spectral_gap(W: Any) -> float:
@@ -179,21 +169,21 @@ def spectral_gap(W: Any) -> float:
 
     Raises
     ------
-    ValueError
-        If W is not square, finite, symmetric with unit row sums.
+    TypeError, ValueError
+        If W is not an array of real numbers, or not square, finite, symmetric with unit row sums.
     """
     from scipy import sparse
 
     is_sparse = sparse.issparse(W)
-    try:
-        matrix: Any = sparse.csr_array(W) if is_sparse else np.asarray(W, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("W must be a square matrix of numbers") from None
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
-        raise ValueError(f"W must be a square matrix, got shape {matrix.shape}")
+    if is_sparse:
+        matrix: Any = sparse.csr_array(W)
+        entries = checks.real_array("W", matrix.data, 1)  # int or float32 becomes float64
+        matrix = sparse.csr_array((entries, matrix.indices, matrix.indptr), shape=matrix.shape)
+    else:
+        matrix = checks.real_array("W", W, 2)
     n = matrix.shape[0]
-    if not np.all(np.isfinite(matrix.data if is_sparse else matrix)):
-        raise ValueError("W has a NaN or infinite entry")
+    if matrix.ndim != 2 or matrix.shape != (n, n) or n == 0:
+        raise ValueError(f"W must be a square matrix, got shape {matrix.shape}")
     asymmetry = abs(matrix - matrix.T).max()
     row_error = np.max(np.abs(matrix.sum(axis=1) - 1.0))
     if asymmetry > 1e-8 or row_error > 1e-8:
@@ -212,39 +202,38 @@ def spectral_gap(W: Any) -> float:
 
 
 def check_rates(graph: Graph, rates: ArrayLike | None) -> NDArray[np.float64]:
-    """Return the rates as an (m,) float64 array (ones for None), or raise a ``ValueError``."""
+    """Return the rates as an (m,) float64 array, ones for None, or raise a ``TypeError``, ``ValueError``."""
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be a Graph, got {type(graph).__name__}; see Graph.from_edges")
     if rates is None:
         return np.ones(graph.n_edges)
-    try:
-        w = np.asarray(rates, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("rates must be an array of numbers, one for each edge") from None
-    if w.shape != (graph.n_edges,):
-        raise ValueError(f"rates must have one entry per edge, shape ({graph.n_edges},), got {w.shape}")
-    bad = ~(np.isfinite(w) & (w >= 0))
-    if bad.any():
-        e = int(np.argmax(bad))
-        raise ValueError(f"rates must be finite and non-negative, got rates[{e}] = {w[e]}")
-    return w
+    return checks.real_array("rates", rates, (graph.n_edges,), least=0.0)
 
 
-def connecting_rates(graph: Graph, rates: ArrayLike | None) -> tuple[NDArray[np.float64], float]:
-    """Check the rates and divide them by their mean, so that no formula meets tiny or huge numbers."""
+def connecting_rates(
+    graph: Graph, rates: ArrayLike | None, purpose: str
+) -> tuple[NDArray[np.float64], float]:
+    """Check the rates and divide them by their mean, so that no formula meets tiny or huge numbers.
+
+    `purpose`, what the rates are for, begins the message where they do not connect the graph.
+    """
     w = check_rates(graph, rates)
     if graph.n_nodes == 1:
-        raise ValueError("chi, connectivity and resistances are undefined on a graph with one node")
+        raise ValueError(f"{purpose} needs two nodes or more, but {graph!r} has one")
     active = w > 0
     if active.all():
-        graph.require_connected("this quantity")
+        graph.require_connected(purpose)
     else:
         support = Graph(graph.n_nodes, graph.edges[active], name="edges of positive rate")
-        support.require_connected("this quantity")
+        support.require_connected(purpose)
     largest = float(w.max())
-    w = w / largest
-    mean = float(w.mean())
-    return w / mean, largest * mean
+    scale = largest * float((w / largest).mean())
+    limit = _SMALLEST * max(scale, 1.0)
+    if w[active].min() < limit:
+        raise ValueError(
+            f"{purpose} would overflow: rates must be zero or at least {limit:.2g}, got {w[active].min():.2g}"
+        )
+    return w / scale, scale
 
 
 def incidence(graph: Graph) -> NDArray[np.float64]:
@@ -258,102 +247,56 @@ def incidence(graph: Graph) -> NDArray[np.float64]:
 
 def fiedler_space(graph: Graph) -> NDArray[np.float64]:
     """Orthonormal (n, k) eigenvectors of lambda_2 at rates one; only one of them on large graphs."""
-    w, _ = connecting_rates(graph, None)
+    w, _ = connecting_rates(graph, None, "lambda_2")
     if graph.n_nodes > DENSE_LIMIT:
-        return _sparse_fiedler(graph, grounded_solve(graph, w))[1]
+        return _lanczos(factor_laplacian(graph.n_nodes, graph.edges, w))[1]
     values, vectors = np.linalg.eigh(laplacian(graph, w).toarray())
     return vectors[:, 1:][:, values[1:] <= values[1] * (1.0 + 1e-8)]
 
 
-def dense_pseudo_inverse(graph: Graph, w: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pseudo-inverse of the Laplacian by Cholesky of ``L + kappa J``, kappa = tr L / n."""
-    from scipy.linalg import cho_solve
-
-    n = graph.n_nodes
-    L = laplacian(graph, w).toarray()
-    kappa = float(np.trace(L)) / n
-    try:
-        factor = np.linalg.cholesky(L + kappa / n)
-    except np.linalg.LinAlgError:
-        raise ValueError(_TOO_WIDE) from None
-    inverse = cho_solve((factor, True), np.eye(n))
-    inverse = 0.5 * (inverse + inverse.T)
-    return inverse - 1.0 / (n * kappa)
+def pseudo_inverse(factor: LaplacianFactor) -> NDArray[np.float64]:
+    """Dense (n, n) pseudo-inverse of the Laplacian: its inverse on the vectors of zero sum."""
+    n = len(factor.total)
+    # columns of zero sum differ from those of the grounded inverse by multiples of 1, which centring removes
+    inverse = factor.solve(np.eye(n) - 1.0 / n)
+    inverse -= inverse.mean(axis=0)
+    return 0.5 * (inverse + inverse.T)
 
 
-def grounded_solve(graph: Graph, w: NDArray[np.float64]) -> Solve:
-    """Return ``b -> x`` with ``L x = b`` and ``x[n-1] = 0`` for zero-sum b, (n,) or (n, k)."""
-    from scipy.sparse.linalg import splu
+# ---------------------------------------------------------------------- eigenvalues
 
-    n = graph.n_nodes
-    L = laplacian(graph, w)
-    factor = splu(L[: n - 1, : n - 1].tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0)
 
-    def solve(b: NDArray[np.float64]) -> NDArray[np.float64]:
-        x = np.zeros_like(b)
-        x[: n - 1] = factor.solve(np.ascontiguousarray(b[: n - 1]))
-        return x
+def _connectivity(factor: LaplacianFactor) -> float:
+    """lambda_2 as the inverse of the largest eigenvalue of the pseudo-inverse."""
+    n = len(factor.total)
+    if n > PSEUDO_INVERSE_LIMIT:
+        return _lanczos(factor)[0]
+    from scipy.linalg import eigh
 
-    return solve
+    largest = eigh(pseudo_inverse(factor), eigvals_only=True, subset_by_index=[n - 1, n - 1])
+    return 1.0 / float(largest[0])
+
+
+def _lanczos(factor: LaplacianFactor) -> tuple[float, NDArray[np.float64]]:
+    """lambda_2 and an (n, 1) eigenvector."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    n = len(factor.total)
+
+    def apply(b: NDArray[np.float64]) -> NDArray[np.float64]:
+        b = b.ravel()
+        x = factor.solve(b - b.mean())
+        return x - x.mean()
+
+    operator = LinearOperator((n, n), matvec=apply, dtype=np.float64)  # type: ignore[call-arg]
+    value, vector = eigsh(operator, k=1, which="LA", v0=_fixed_start(n))
+    return 1.0 / float(value[0]), vector
 
 
 def _fixed_start(n: int) -> NDArray[np.float64]:
     """Build a zero-sum starting vector for Lanczos, the same in every run."""
     v = np.random.default_rng(n).standard_normal(n)
     return v - v.mean()
-
-
-# ---------------------------------------------------------------------- the two ways
-
-
-def _dense_connectivity(graph: Graph, w: NDArray[np.float64]) -> float:
-    from scipy.linalg import eigh
-
-    value = eigh(laplacian(graph, w).toarray(), eigvals_only=True, subset_by_index=[1, 1])
-    return _positive(float(value[0]))
-
-
-def _dense_resistances(graph: Graph, w: NDArray[np.float64]) -> NDArray[np.float64]:
-    P = dense_pseudo_inverse(graph, w)
-    i, j = graph.edges[:, 0], graph.edges[:, 1]
-    return P[i, i] + P[j, j] - 2.0 * P[i, j]
-
-
-def _sparse_connectivity(graph: Graph, solve: Solve) -> float:
-    return _positive(_sparse_fiedler(graph, solve)[0])
-
-
-def _sparse_fiedler(graph: Graph, solve: Solve) -> tuple[float, NDArray[np.float64]]:
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
-    n = graph.n_nodes
-
-    def pseudo_inverse(b: NDArray[np.float64]) -> NDArray[np.float64]:
-        b = b.ravel()
-        x = solve(b - b.mean())
-        return x - x.mean()
-
-    operator = LinearOperator((n, n), matvec=pseudo_inverse, dtype=np.float64)  # type: ignore[call-arg]
-    value, vector = eigsh(operator, k=1, which="LA", v0=_fixed_start(n))
-    return 1.0 / float(value[0]), vector
-
-
-def _sparse_resistances(graph: Graph, solve: Solve) -> NDArray[np.float64]:
-    """R_ij = Z_ii + Z_jj - 2 Z_ij with Z the inverse of the grounded Laplacian, column block by block."""
-    n = graph.n_nodes
-    i, j = graph.edges[:, 0].astype(np.int64), graph.edges[:, 1].astype(np.int64)
-    diagonal, coupling = np.zeros(n), np.zeros(graph.n_edges)
-    first = np.searchsorted(i, np.arange(n + 1))  # edges are sorted by i
-    for start in range(0, n - 1, _BLOCK):
-        stop = min(start + _BLOCK, n - 1)
-        columns = np.arange(start, stop)
-        rhs = np.zeros((n, len(columns)))
-        rhs[columns, columns - start] = 1.0
-        Z = solve(rhs)
-        diagonal[columns] = Z[columns, columns - start]
-        edges = np.arange(int(first[start]), int(first[stop]))
-        coupling[edges] = Z[j[edges], i[edges] - start]
-    return diagonal[i] + diagonal[j] - 2.0 * coupling
 
 
 def _sparse_gap(W: Any) -> float:
@@ -376,16 +319,10 @@ def _sparse_gap(W: Any) -> float:
     order = np.lexsort((edges[:, 1], edges[:, 0]))
     keep = order[upper.data[order] > 0]
     graph = Graph(n, edges[keep])  # I - W is the Laplacian of the off-diagonal weights
-    top = _sparse_connectivity(graph, grounded_solve(graph, np.asarray(upper.data[keep], dtype=np.float64)))
+    top = _connectivity(factor_laplacian(n, graph.edges, upper.data[keep]))
     # smallest eigenvalue of I + W, resolved on the scale of the other end of the spectrum
     shift = 1e-3 * top
     bottom: Any = eigsh(
         (sparse.eye_array(n) + W).tocsc(), k=1, sigma=-shift, which="LM", v0=v0, return_eigenvectors=False
     )
     return min(top, max(float(bottom[0]), 0.0))
-
-
-def _positive(l2: float) -> float:
-    if not l2 > 0.0:
-        raise ValueError(_TOO_WIDE)
-    return l2

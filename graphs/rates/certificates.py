@@ -24,14 +24,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...kernels.sparse import factor_laplacian
 from ..graph import Graph
 from ..spectra import (
     algebraic_connectivity,
     check_rates,
     connecting_rates,
-    dense_pseudo_inverse,
     effective_resistances,
     incidence,
+    pseudo_inverse,
 )
 
 __all__ = [
@@ -259,9 +260,9 @@ def _spread(graph: Graph, Y: ArrayLike) -> Array:
 
 def _curvature(graph: Graph, rates: ArrayLike) -> Array:
     """Return the (m, m) matrix ``T_ae^2 / R_e^2`` at the rates scaled to sum one."""
-    w, _ = connecting_rates(graph, rates)
+    w, _ = connecting_rates(graph, rates, "the bound")
     B = incidence(graph)
-    T = B.T @ dense_pseudo_inverse(graph, w / w.sum()) @ B
+    T = B.T @ pseudo_inverse(factor_laplacian(graph.n_nodes, graph.edges, w / w.sum())) @ B
     return (T / np.diag(T)) ** 2
 
 

@@ -1,4 +1,4 @@
-"""Spectra against closed forms, networkx, and the dense way against the sparse one."""
+"""Spectra against closed forms, networkx, pseudo-inverses, and Lanczos against dense eigenvalues."""
 
 import networkx as nx
 import numpy as np
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gossamer import graphs
 from gossamer.graphs import spectra
+from gossamer.kernels import sparse
 
 
 @st.composite
@@ -77,7 +78,8 @@ def test_against_networkx_and_pinv(case):
     b = spectra.incidence(graph)
     expected = np.einsum("ie,ij,je->e", b, pinv, b)
     np.testing.assert_allclose(graphs.effective_resistances(graph, w), expected, rtol=1e-9)
-    np.testing.assert_allclose(spectra.dense_pseudo_inverse(graph, w), pinv, atol=1e-9)
+    factor = sparse.factor_laplacian(graph.n_nodes, graph.edges, w)
+    np.testing.assert_allclose(spectra.pseudo_inverse(factor), pinv, atol=1e-9)
     u, v = graph.edges[0].tolist()
     distance = nx.resistance_distance(G, u, v, weight="weight", invert_weight=False)
     assert expected[0] == pytest.approx(distance, rel=1e-9)
@@ -89,26 +91,83 @@ def test_networkx_algebraic_connectivity():
     assert graphs.algebraic_connectivity(graph) == pytest.approx(expected, rel=1e-8)
 
 
-@pytest.mark.parametrize(
-    "graph", [graphs.grid_2d(12, 17), graphs.random_geometric(300, rng=1), graphs.binary_tree(7)], ids=repr
-)
-def test_sparse_agrees_with_dense(graph, monkeypatch):
+EVERY_FAMILY = [
+    graphs.complete(40),
+    graphs.cycle(61),
+    graphs.path(70),
+    graphs.star(50),
+    graphs.grid_2d(12, 17),
+    graphs.torus_2d(7, 9),
+    graphs.hypercube(6),
+    graphs.barbell(12),
+    graphs.lollipop(9, 20),
+    graphs.binary_tree(6),
+    graphs.exponential(45),
+    graphs.random_regular(60, 4),
+    graphs.random_geometric(220),
+    graphs.erdos_renyi(70),
+    graphs.barabasi_albert(80, 3),
+    graphs.watts_strogatz(90, 4, 0.2),
+]
+
+
+@pytest.mark.parametrize("graph", EVERY_FAMILY, ids=repr)
+def test_every_family(graph, monkeypatch):
     w = np.random.default_rng(0).uniform(0.2, 3.0, graph.n_edges)
-    W = graphs.mixing_matrix(graph, "metropolis")
-    dense = (*graphs.chi(graph, w), graphs.algebraic_connectivity(graph, w), graphs.spectral_gap(W))
-    resistances = graphs.effective_resistances(graph, w)
+    L = graphs.laplacian(graph, w).toarray()
+    P = np.linalg.pinv(L, hermitian=True)
+    i, j = graph.edges.T
+    expected = P[i, i] + P[j, j] - 2 * P[i, j]
+    np.testing.assert_allclose(graphs.effective_resistances(graph, w), expected, rtol=1e-10)
+    l2 = np.linalg.eigvalsh(L)[1]
+    assert graphs.chi(graph, w) == pytest.approx((1 / l2, expected.max() / 2), rel=1e-10)
+    gap = graphs.spectral_gap(graphs.mixing_matrix(graph, "metropolis"))
+    monkeypatch.setattr(spectra, "PSEUDO_INVERSE_LIMIT", 10)
     monkeypatch.setattr(spectra, "DENSE_LIMIT", 10)
-    sparse = (*graphs.chi(graph, w), graphs.algebraic_connectivity(graph, w), graphs.spectral_gap(W))
-    assert sparse == pytest.approx(dense, rel=1e-8)
-    np.testing.assert_allclose(graphs.effective_resistances(graph, w), resistances, rtol=1e-9)
+    assert graphs.chi(graph, w) == pytest.approx((1 / l2, expected.max() / 2), rel=1e-10)
+    assert graphs.algebraic_connectivity(graph, w) == pytest.approx(l2, rel=1e-10)
+    assert graphs.spectral_gap(graphs.mixing_matrix(graph, "metropolis")) == pytest.approx(gap, rel=1e-8)
     assert graphs.chi(graph, w) == graphs.chi(graph, w)  # the same bits
 
 
-def test_large_path_closed_form():
-    n = 4000
+@pytest.mark.parametrize("limit", [1, 200], ids=["lanczos", "dense"])
+@pytest.mark.parametrize("s", [1e-6, 1e-12, 1e-14, 1e-15, 1e-17, 1e-100, 1e-280])
+def test_rates_that_span_many_magnitudes(s, limit, monkeypatch):
+    monkeypatch.setattr(spectra, "PSEUDO_INVERSE_LIMIT", limit)
+    # two weakly linked pairs; the exact lambda_2 of path(4) with rates 1, s, 1
+    l2 = 2 * s / (1 + s + np.sqrt(1 + s**2))
+    assert graphs.chi(graphs.path(4), [1, s, 1]) == pytest.approx((1 / l2, 0.5 / s), rel=1e-13)
+    # ten cliques in a ring of weak links: to first order a ring with the rates s / 6
+    clique = graphs.complete(6).edges
+    links = [(6 * k, (6 * k + 7) % 60) for k in range(10)]
+    graph = graphs.Graph.from_edges(60, np.vstack([*(clique + 6 * k for k in range(10)), links]))
+    weak = np.diff(graph.edges // 6, axis=1)[:, 0] != 0
+    rates = np.where(weak, s, 1.0)
+    chi1, chi2 = graphs.chi(graph, rates)
+    assert chi1 == pytest.approx(6 / (s * 4 * np.sin(np.pi / 10) ** 2), rel=2 * s + 1e-12)
+    assert rates @ graphs.effective_resistances(graph, rates) == pytest.approx(59, rel=1e-13)
+    # ten weak links in series next to 1/s each, and what the cliques add
+    assert chi2 == pytest.approx(0.45 / s, rel=2 * s + 1e-12)
+
+
+def test_extreme_rates():
+    with pytest.raises(
+        ValueError, match=r"chi would overflow: rates must be zero or at least 1e-290, got 1e-300"
+    ):
+        graphs.chi(graphs.path(3), [1.0, 1e-300])
+    with pytest.raises(ValueError, match=r"at least 6.7e-91, got 1e-100"):
+        graphs.effective_resistances(graphs.path(4), [1e200, 1e-100, 1e200])
+    assert graphs.chi(graphs.path(2), [1e308]) == pytest.approx((0.5e-308, 0.5e-308))
+
+
+@pytest.mark.parametrize("n", [4000, 100_000])
+def test_large_closed_forms(n):
     chi1, chi2 = graphs.chi(graphs.path(n))
-    assert chi1 == pytest.approx(1 / (2 - 2 * np.cos(np.pi / n)), rel=1e-6)
-    assert chi2 == pytest.approx(0.5, rel=1e-9)
+    assert chi1 == pytest.approx(0.25 / np.sin(np.pi / (2 * n)) ** 2, rel=1e-11)
+    assert chi2 == pytest.approx(0.5, rel=1e-14)
+    chi1, chi2 = graphs.chi(graphs.cycle(n))
+    assert chi1 == pytest.approx(0.25 / np.sin(np.pi / n) ** 2, rel=1e-11)
+    assert chi2 == pytest.approx(0.5 * (n - 1) / n, rel=1e-13)
 
 
 def test_zero_rate_edges_have_resistance():
@@ -133,9 +192,11 @@ def test_bad_rates():
         [1, 1, 1, 1, -1],
         [1, 1, 1, 1, np.nan],
         [1, 1, 1, 1, np.inf],
-        "abc",
     ):
-        with pytest.raises(ValueError, match="rates"):
+        with pytest.raises(ValueError, match="rates must"):
+            graphs.chi(ring, rates)
+    for rates in ("abc", np.ones(5) * 1j, [None] * 5):
+        with pytest.raises(TypeError, match="rates must be an array of real numbers"):
             graphs.chi(ring, rates)
     with pytest.raises(TypeError, match="graph must be a Graph"):
         graphs.chi([[0, 1]])
@@ -143,11 +204,15 @@ def test_bad_rates():
         graphs.chi(ring, [1, 0, 1, 0, 1])
     with pytest.raises(ValueError, match="5 components"):
         graphs.chi(ring, np.zeros(5))
-    with pytest.raises(ValueError, match="one node"):
+    with pytest.raises(ValueError, match=r"chi needs two nodes or more, but Graph\('path\(1\)'"):
         graphs.chi(graphs.path(1))
     apart = graphs.Graph.from_edges(4, [(0, 1), (2, 3)])
-    for function in (graphs.chi, graphs.algebraic_connectivity, graphs.effective_resistances):
-        with pytest.raises(ValueError, match="2 components"):
+    for function, name in (
+        (graphs.chi, "chi"),
+        (graphs.algebraic_connectivity, "algebraic_connectivity"),
+        (graphs.effective_resistances, "effective_resistances"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} needs a connected graph.*2 components"):
             function(apart)
     assert graphs.laplacian(apart).shape == (4, 4)
 
@@ -190,8 +255,16 @@ def test_spectral_gap_sparse_special_cases(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "W", ["text", np.ones((2, 3)), np.ones(3), [[1, 1], [0, 1]], np.ones((2, 2)), [[np.nan]]]
+    "W", [np.ones((2, 3)), np.ones(3), np.ones((0, 0)), [[1, 1], [0, 1]], np.ones((2, 2)), [[np.nan]]]
 )
 def test_spectral_gap_errors(W):
-    with pytest.raises(ValueError, match="W"):
+    from scipy.sparse import csr_array
+
+    with pytest.raises(ValueError, match=r"^W "):
         graphs.spectral_gap(W)
+    if np.ndim(W) == 2 and np.size(W):
+        with pytest.raises(ValueError, match=r"^W "):
+            graphs.spectral_gap(csr_array(W))
+    for wrong in ("text", [[1j]], csr_array([[1j]])):
+        with pytest.raises(TypeError, match="W must be an array of real numbers"):
+            graphs.spectral_gap(wrong)
