@@ -158,8 +158,9 @@ def real_array(
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
     _check_shape(name, array.shape, shape)
-    with np.errstate(over="ignore"):  # what exceeds float64 becomes infinite
-        array = np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
+    if array.dtype != np.float64 or not (array.flags.c_contiguous and array.flags.aligned):
+        with np.errstate(over="ignore"):  # what exceeds float64 becomes infinite
+            array = np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
     if finite:
         _require(name, "finite", array, np.isfinite(array))
     if least > -math.inf:

@@ -91,6 +91,12 @@ class Problem(ABC):
         """f(x)."""
         return oracles.mean_objective(self._sample_oracle or self.oracle, x)
 
+    def value_and_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
+        """f(x) and its gradient (d,): `objective` and `full_gradient` to the same bits, in one pass."""
+        if self._sample_oracle is None or self._sample_oracle is self.oracle:
+            return oracles.mean_value_and_gradient(self.oracle, x)
+        return self.objective(x), self.full_gradient(x)
+
     def solution(self) -> np.ndarray:
         """Minimiser of f, (d,), near machine precision; computed once, read-only.
 

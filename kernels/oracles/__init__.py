@@ -2,8 +2,8 @@
 
 Every problem, whatever its formula, is an `Oracle`: two compiled functions and the four arrays that they
 read. One compiled loop of a solver therefore serves all problems. `quadratic`, `least_squares`, `logistic`
-and `custom` make oracles; `gradient`, `gradients`, `mean_gradient`, `objective`, `objectives` and
-`mean_objective` evaluate any.
+and `custom` make oracles; `gradient`, `gradients`, `mean_gradient`, `objective`, `objectives`,
+`mean_objective` and `mean_value_and_gradient` evaluate any.
 
 To add an oracle: write its gradient and objective in `cpu.py` with the signatures `GRADIENT` and `OBJECTIVE`,
 its definition in `reference.py`, and a constructor here.
@@ -46,6 +46,7 @@ __all__ = [
     "logistic",
     "mean_gradient",
     "mean_objective",
+    "mean_value_and_gradient",
     "objective",
     "objectives",
     "quadratic",
@@ -221,7 +222,7 @@ def gradient(oracle: Oracle, node: int, x: ArrayLike, rows: ArrayLike | None = N
     x = point(oracle, x)
     batch = _ALL_ROWS if rows is None else row_positions(oracle, node, rows)
     out = np.empty(oracle.dim)
-    cpu.node_gradient(oracle.gradient.compiled(), oracle.data, node, x, batch, out)
+    cpu.node_gradient(oracle.gradient_address, oracle.data, node, x, batch, out)
     return out
 
 
@@ -247,7 +248,7 @@ def gradients(oracle: Oracle, X: ArrayLike) -> np.ndarray:
     shape = oracle.n_nodes, oracle.dim
     X = real_array("X", X, shape, finite=False)
     out = np.empty(shape)
-    cpu.stacked_gradients(oracle.gradient.compiled(), oracle.data, X, out)
+    cpu.stacked_gradients(oracle.gradient_address, oracle.data, X, out)
     return out
 
 
@@ -272,7 +273,7 @@ def mean_gradient(oracle: Oracle, x: ArrayLike) -> np.ndarray:
     """
     x = point(oracle, x)
     out = np.empty(oracle.dim)
-    cpu.mean_gradient(oracle.gradient.compiled(), oracle.data, oracle.n_nodes, x, out)
+    cpu.mean_gradient(oracle.gradient_address, oracle.data, oracle.n_nodes, x, out)
     return out
 
 
@@ -341,12 +342,38 @@ def mean_objective(oracle: Oracle, x: ArrayLike) -> float:
     TypeError, ValueError
         A shape that does not fit.
     """
-    with np.errstate(over="ignore"):  # at extreme x the sum is inf, which is its right value
-        return float(objectives(oracle, x).mean())
+    x = point(oracle, x)
+    return cpu.mean_objective(oracle.objective_address, oracle.data, oracle.n_nodes, x)
+
+
+def mean_value_and_gradient(oracle: Oracle, x: ArrayLike) -> tuple[float, np.ndarray]:
+    """Objective and gradient of f = (1/n) sum_i f_i: `mean_objective` and `mean_gradient`, to the same bits.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any; a custom one without an objective gives NaN for it.
+    x : (d,) array_like
+        Where.
+
+    Returns
+    -------
+    value : float
+    gradient : (d,) float64 array
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape that does not fit.
+    """
+    x = point(oracle, x)
+    out = np.empty(oracle.dim)
+    addresses = oracle.objective_address, oracle.gradient_address
+    return cpu.mean_value_and_gradient(*addresses, oracle.data, oracle.n_nodes, x, out), out
 
 
 def _objectives(oracle: Oracle, first: int, count: int, x: ArrayLike) -> np.ndarray:
     x = point(oracle, x)
     out = np.empty(count)
-    cpu.node_objectives(oracle.objective.compiled(), oracle.data, first, x, out)
+    cpu.node_objectives(oracle.objective_address, oracle.data, first, x, out)
     return out

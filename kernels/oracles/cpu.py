@@ -14,7 +14,7 @@ from numba import types
 
 from .._jit import NO_ALIAS, REORDER, array_type, inner_njit, lazy_njit
 from ..elementary import exp_minus
-from .types import DATA, GRADIENT, GRADIENT_POINTER, OBJECTIVE, OBJECTIVE_POINTER
+from .types import DATA, GRADIENT, OBJECTIVE, gradient_at, objective_at
 
 _vector = array_type(types.float64, 1)
 _vector_in = array_type(types.float64, 1, readonly=True)
@@ -219,26 +219,28 @@ def logistic_objective(node, x, data):
     return value
 
 
-# -- loops over nodes, for any oracle --------------------------------------------------------------------
+# -- loops over nodes, for any oracle, by the address of its gradient or objective -------------------------
 
 
-@lazy_njit(types.void(GRADIENT_POINTER, DATA, types.int64, _vector_in, _integers_in, _vector))
-def node_gradient(gradient, data, node, x, rows, out):
+@lazy_njit(types.void(types.int64, DATA, types.int64, _vector_in, _integers_in, _vector))
+def node_gradient(address, data, node, x, rows, out):
     """Write the gradient of one node over `rows` (empty: all) to `out`."""
-    gradient(node, x, rows, data, out)
+    gradient_at(address)(node, x, rows, data, out)
 
 
-@lazy_njit(types.void(GRADIENT_POINTER, DATA, _matrix_in, _matrix))
-def stacked_gradients(gradient, data, X, out):
+@lazy_njit(types.void(types.int64, DATA, _matrix_in, _matrix))
+def stacked_gradients(address, data, X, out):
     """Write grad f_i(X_i) to row i of `out`."""
+    gradient = gradient_at(address)
     all_rows = np.empty(0, dtype=np.int64)
     for i in range(X.shape[0]):
         gradient(i, X[i], all_rows, data, out[i])
 
 
-@lazy_njit(types.void(GRADIENT_POINTER, DATA, types.int64, _vector_in, _vector))
-def mean_gradient(gradient, data, n_nodes, x, out):
+@lazy_njit(types.void(types.int64, DATA, types.int64, _vector_in, _vector))
+def mean_gradient(address, data, n_nodes, x, out):
     """Write (1/n) sum_i grad f_i(x) to `out`."""
+    gradient = gradient_at(address)
     all_rows = np.empty(0, dtype=np.int64)
     scratch = np.empty(x.size)
     out[:] = 0.0
@@ -248,8 +250,36 @@ def mean_gradient(gradient, data, n_nodes, x, out):
     out /= n_nodes
 
 
-@lazy_njit(types.void(OBJECTIVE_POINTER, DATA, types.int64, _vector_in, _vector))
-def node_objectives(objective, data, first, x, out):
+@lazy_njit(types.float64(types.int64, DATA, types.int64, _vector_in))
+def mean_objective(address, data, n_nodes, x):
+    """Return (1/n) sum_i f_i(x)."""
+    objective = objective_at(address)
+    total = 0.0
+    for i in range(n_nodes):
+        total += objective(i, x, data)
+    return total / n_nodes
+
+
+@lazy_njit(types.float64(types.int64, types.int64, DATA, types.int64, _vector_in, _vector))
+def mean_value_and_gradient(objective_address, gradient_address, data, n_nodes, x, out):
+    """Do both of the above; a node's data come from memory once."""
+    objective = objective_at(objective_address)
+    gradient = gradient_at(gradient_address)
+    all_rows = np.empty(0, dtype=np.int64)
+    scratch = np.empty(x.size)
+    total = 0.0
+    out[:] = 0.0
+    for i in range(n_nodes):
+        total += objective(i, x, data)
+        gradient(i, x, all_rows, data, scratch)
+        out += scratch
+    out /= n_nodes
+    return total / n_nodes
+
+
+@lazy_njit(types.void(types.int64, DATA, types.int64, _vector_in, _vector))
+def node_objectives(address, data, first, x, out):
     """Write f_first(x), f_{first + 1}(x), ... to `out`, one for each of its entries."""
+    objective = objective_at(address)
     for k in range(out.size):
         out[k] = objective(first + k, x, data)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 
 from .._jit import LazyKernel, array_type
+from .pointers import address, function_at
 
 
 class OracleData(NamedTuple):
@@ -48,6 +50,9 @@ OBJECTIVE = types.float64(types.int64, _vector_in, DATA)
 
 GRADIENT_POINTER = types.FunctionType(GRADIENT)
 OBJECTIVE_POINTER = types.FunctionType(OBJECTIVE)
+# in compiled code: from an oracle's `gradient_address` or `objective_address` to the function
+gradient_at = function_at(GRADIENT_POINTER)
+objective_at = function_at(OBJECTIVE_POINTER)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,16 @@ class Oracle:
     def __post_init__(self) -> None:
         for array in (*self.data, self.n_samples):
             array.flags.writeable = False
+
+    @cached_property
+    def gradient_address(self) -> int:
+        """Where the compiled gradient begins, for `gradient_at`; valid as long as the oracle exists."""
+        return address(self.gradient)
+
+    @cached_property
+    def objective_address(self) -> int:
+        """Where the compiled objective begins, for `objective_at`."""
+        return address(self.objective)
 
     def __reduce__(self) -> tuple[type[Oracle], tuple[Any, ...]]:
         return Oracle, (self.gradient, self.objective, self.data, self.n_nodes, self.dim, self.n_samples)

@@ -89,6 +89,9 @@ def test_kernels_equal_definitions(kind, sizes, d):
     )
     np.testing.assert_allclose(oracles.objectives(oracle, x), [f(x) for _, f in means], rtol=1e-12)
     assert oracles.mean_objective(oracle, x) == pytest.approx(np.mean([f(x) for _, f in means]), rel=1e-12)
+    value, slope = oracles.mean_value_and_gradient(oracle, x)
+    assert value == oracles.mean_objective(oracle, x)
+    np.testing.assert_array_equal(slope, oracles.mean_gradient(oracle, x))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -237,6 +240,7 @@ def test_data_are_copied_unless_read_only():
         ),
         (lambda o: oracles.mean_gradient(o, []), ValueError, "x must have shape"),
         (lambda o: oracles.objective(o, 5, np.ones(3)), IndexError, "node must be"),
+        (lambda o: oracles.mean_value_and_gradient(o, np.ones(2)), ValueError, "x must have shape"),
         (lambda o: oracles.objectives(o, np.ones(2)), ValueError, "x must have shape"),
     ],
 )
@@ -350,6 +354,9 @@ def test_custom_without_objective_is_nan():
     ):
         assert np.isnan(oracles.objectives(oracle, np.ones(2))).all()
         assert np.isnan(oracles.mean_objective(oracle, np.ones(2)))
+        value, gradient = oracles.mean_value_and_gradient(oracle, np.ones(2))
+        assert np.isnan(value)
+        np.testing.assert_array_equal(gradient, oracles.mean_gradient(oracle, np.ones(2)))
 
 
 def test_what_numba_cannot_compile_runs_in_python_with_a_warning():
@@ -400,8 +407,9 @@ def test_exceptions_reach_the_caller(compiled):
     ):
         with pytest.raises(ZeroDivisionError, match="node 1"):
             call()
-    with pytest.raises(ZeroDivisionError, match="value 1"):
-        oracles.objectives(oracle, x)
+    for evaluate in (oracles.objectives, oracles.mean_objective, oracles.mean_value_and_gradient):
+        with pytest.raises(ZeroDivisionError, match="value 1"):
+            evaluate(oracle, x)
     np.testing.assert_array_equal(oracles.gradient(oracle, 1, -x), -x)  # and it works again afterwards
 
 

@@ -64,6 +64,10 @@ def test_the_face_of_a_problem(problem):
     values = [problem.node_objective(i, x) for i in range(n)]
     np.testing.assert_allclose(problem.objective(x), np.mean(values), rtol=1e-13)
     assert isinstance(problem.objective(x), float)
+    value, gradient = problem.value_and_gradient(x)
+    assert value == problem.objective(x)
+    assert isinstance(value, float)
+    np.testing.assert_array_equal(gradient, problem.full_gradient(x))
     assert isinstance(problem.smoothness, float)
     assert 0 <= problem.strong_convexity <= problem.smoothness
     assert repr(problem).startswith(f"{type(problem).__name__}(n_nodes={n}, dim={d}")
