@@ -109,7 +109,7 @@ def growth(measured: Measured) -> str:
 def draws(measured: Measured) -> str:
     rows = []
     for group in measured.groups:
-        if group in measured.setups:
+        if not measured.has(group, "arrays"):
             continue
         values = [measured.ns(group, what) for what in ("compiled", "numpy", "arrays", "copy")]
         ratios = f"{values[1] / values[0]:.1f}x", f"{values[2] / values[0]:.1f}x"
@@ -118,6 +118,18 @@ def draws(measured: Measured) -> str:
         )
     head = "", "compiled", "NumPy loop", "NumPy arrays", "loop ratio", "arrays ratio", "copy floor", "spread"
     return table(head, rows)
+
+
+def gradients(measured: Measured) -> str:
+    rows = []
+    for group in measured.groups:
+        if not measured.has(group, "gemv"):
+            continue
+        fused, gemv = (measured.ns(group, what) for what in ("compiled", "gemv"))
+        rows.append(
+            [group, number(fused), number(gemv), f"{gemv / fused:.2f}x", f"{measured.spread(group):.2f}"]
+        )
+    return table(("", "fused rows", "BLAS gemv", "ratio", "spread"), rows)
 
 
 def startup(measured: Measured) -> str:
@@ -198,6 +210,12 @@ Communications, d = 10.
 ## Drawing events
 
 {draws(measured)}
+
+## Gradients
+
+{gradients(measured)}
+
+Of least squares; both in a compiled loop over the nodes (`bench/test_oracles.py`).
 
 ## New process
 
