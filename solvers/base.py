@@ -282,14 +282,15 @@ def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | 
     """Metrics of the iterates X at the state's time, and |x_mean|."""
     mean = X.mean(axis=0)
     with np.errstate(over="ignore", invalid="ignore"):  # diverging runs overflow on their way
+        objective, gradient = problem.value_and_gradient(mean)
         return {
             "time": state.time,
             "n_gradients": state.n_gradients,
             "n_communications": state.n_communications,
             "bits": state.bits,
             "wall_time": state.wall_time,
-            "objective": problem.objective(mean),
-            "optimality": float(np.linalg.norm(problem.full_gradient(mean))),
+            "objective": objective,
+            "optimality": float(np.linalg.norm(gradient)),
             "consensus": float(np.sqrt(((X - mean) ** 2).sum() / X.shape[0])),
             "norm": float(np.linalg.norm(mean)),
             "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),

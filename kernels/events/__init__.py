@@ -294,7 +294,7 @@ def dadao_advance(
         rows,
         last,
         constants,
-        oracle.gradient.compiled(),
+        oracle.gradient_address,
         oracle.data,
         batches,
         _NO_AREA if area is None else area,

@@ -19,7 +19,7 @@ from numba import types
 
 from .._jit import NO_ALIAS, array_type, inner_njit, lazy_njit
 from ..elementary import exp_minus, sin_cos
-from ..oracles.types import DATA, GRADIENT_POINTER
+from ..oracles.types import DATA, gradient_at
 from ..random.cpu import alias_draw, distinct, to_exponential, words
 from ..random.streams import BATCH, EVENT
 
@@ -265,7 +265,7 @@ def gradient_jump(a, x, gradient, constants):
         array_type(types.float64, 3),  # rows
         array_type(types.float64, 1),  # last
         CONSTANTS,
-        GRADIENT_POINTER,
+        types.int64,  # address of the gradient
         DATA,
         BATCHES,
         array_type(types.float64, 2),  # area
@@ -273,7 +273,7 @@ def gradient_jump(a, x, gradient, constants):
     )
 )
 def advance(
-    times, kinds, indices, start, edges, rows, last, constants, gradient, data, batches, area, average_from
+    times, kinds, indices, start, edges, rows, last, constants, address, data, batches, area, average_from
 ):
     """Apply events to the rows (n, 6, d) and to the nodes' clocks; return the number of gradients."""
     n_nodes = rows.shape[0]
@@ -286,6 +286,7 @@ def advance(
             k = edges[i, 1]
             if j < 0 or k < 0 or j >= n_nodes or k >= n_nodes or j == k:
                 raise IndexError("an edge joins nodes that do not exist, or a node with itself")
+    gradient = gradient_at(address)
     dim = rows.shape[2]
     r = constants.r
     x = np.empty(dim)
