@@ -186,7 +186,8 @@ class Solver(abc.ABC):
         rng : None, int, SeedSequence or Generator
             Source of randomness; equal seeds give equal bits, whatever the number of threads.
         record_every : int, optional
-            Events between two records of the trace.
+            Events between two records of the trace. A record costs about two gradients at every node; by
+            default there are few enough to make up a small part of the run.
         callback : callable or sequence of callables, optional
             Each is called after each record with the state and the record; StopIteration stops the run.
         progress : bool

@@ -217,7 +217,7 @@ class _PreparedDADAO:
         else:
             self._events = kernel.check_events(solver.events, problem.n_nodes, graph.n_edges)
             self.n_events = len(self._events.time)
-        self.record_every = math.ceil(10 * (problem.n_nodes + self._parameters.total_rate))
+        self.record_every = math.ceil(20 * (problem.n_nodes + self._parameters.total_rate))
 
     def _take(self, state: State, count: int) -> kernel.Events:
         if self._events is not None:
