@@ -49,7 +49,7 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,  # fonts as outlines that journals accept
 }
 THEORY: dict[str, Any] = {"color": GREY, "linestyle": (0, (3, 2)), "linewidth": 0.9}
-Y_LABEL = r"$\|X_t-X^\ast\|^2\,/\,\|X_0-X^\ast\|^2$"
+Y_LABEL = r"$\|X_t-X^{\star}\|^2\,/\,\|X_0-X^{\star}\|^2$"
 X_LABELS = {"n_communications": "communications", "n_gradients": "gradients"}
 
 
@@ -200,7 +200,8 @@ def network_figure(found: GossipRates) -> Figure:
     with _style():
         figure = Figure(figsize=(5.2, 3.6), layout="constrained")
         ax = figure.subplots()
-        graphs.draw(found.graph, found.rates, ax, label="communications per unit of time")
+        named = found.graph.labels is not None and found.graph.n_nodes <= 16  # more would overlap
+        graphs.draw(found.graph, found.rates, ax, node_labels=named, label="communications per unit of time")
         ax.set_title(found.graph.name)
     return figure
 

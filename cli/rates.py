@@ -62,7 +62,7 @@ def rates(
         if plot is not None:
             from .figures import network_figure
 
-            network_figure(found).savefig(plot, dpi=200)
+            network_figure(found).savefig(plot, dpi=200, bbox_inches="tight")
             screen.print(f"picture written to {plot}")
 
 

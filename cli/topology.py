@@ -58,10 +58,11 @@ def parse_topology(text: str, folder: Path | None = None) -> Graph:
 
 
 def generators() -> dict[str, Callable[..., Graph]]:
-    """Return the families of graphs by name."""
-    from ..graphs import topologies
+    """Return the families of graphs by name: what `graphs` has from its modules of topologies."""
+    from .. import graphs
 
-    return {name: getattr(topologies, name) for name in sorted(topologies.__all__)}
+    public = {name: getattr(graphs, name) for name in sorted(graphs.__all__)}
+    return {name: value for name, value in public.items() if value.__module__.endswith("topologies")}
 
 
 def _generate(family: str, generator: Callable[..., Graph], arguments: str) -> Graph:

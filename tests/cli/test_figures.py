@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from gossamer import graphs
 from gossamer.cli import figures
 from gossamer.solvers import Trace
 
@@ -58,6 +59,15 @@ def test_theory_is_drawn_with_its_slope():
     ax = figures.Figure().subplots()
     figures.draw_curves(ax, [curves[0], same], "n_communications")
     assert [line.get_color() for line in ax.lines][2:] == [figures.GREY]  # one line for both
+
+
+def test_small_networks_are_drawn_with_the_names_of_their_nodes():
+    abilene = graphs.gossip_rates(graphs.topology("topozoo/Abilene"), "uniform")
+    written = [text.get_text() for text in figures.network_figure(abilene).axes[0].texts]
+    assert sorted(written) == sorted(abilene.graph.labels)
+    for large in ("topozoo/BtNorthAmerica", "topozoo/Geant2012"):
+        found = graphs.gossip_rates(graphs.topology(large), "uniform")
+        assert not figures.network_figure(found).axes[0].texts
 
 
 def test_the_state_of_pyplot_is_left_alone():

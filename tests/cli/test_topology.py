@@ -29,6 +29,7 @@ def test_every_family_can_be_named():
         "lollipop": "3,2",
         "watts_strogatz": "9,2,0.1",
     }
+    assert {"complete", "grid_2d", "lollipop", *arguments} <= set(generators())
     for name, family in generators().items():
         assert family is getattr(graphs, name)
         assert parse_topology(f"{name}:{arguments.get(name, '4')}").is_connected
