@@ -4,7 +4,8 @@ A map of the room:
 
 ========================  ===========================================================================
 `graph`                   :class:`Graph`, the immutable graph that everything else takes
-`topologies`              families: ``complete``, ``cycle``, ..., ``random_geometric``, ``exponential``
+`topologies`              families: ``complete``, ``cycle``, ``grid_2d``, ..., ``exponential``
+`random_topologies`       random families: ``random_geometric``, ``erdos_renyi``, ...
 `networks`                real networks: :func:`topology`, :func:`topology_names`
 `io`                      :func:`read_graph`, :func:`write_graph` (GraphML, edge lists)
 `spectra`                 :func:`laplacian`, :func:`chi`, :func:`algebraic_connectivity`,
@@ -29,6 +30,13 @@ from .graph import Graph
 from .io import read_graph, write_graph
 from .mixing import mixing_matrix
 from .networks import topology, topology_names
+from .random_topologies import (
+    barabasi_albert,
+    erdos_renyi,
+    random_geometric,
+    random_regular,
+    watts_strogatz,
+)
 from .rates import (
     Bounds,
     Certificate,
@@ -40,22 +48,17 @@ from .rates import (
 )
 from .spectra import algebraic_connectivity, chi, effective_resistances, laplacian, spectral_gap
 from .topologies import (
-    barabasi_albert,
     barbell,
     binary_tree,
     complete,
     cycle,
-    erdos_renyi,
     exponential,
     grid_2d,
     hypercube,
     lollipop,
     path,
-    random_geometric,
-    random_regular,
     star,
     torus_2d,
-    watts_strogatz,
 )
 
 __all__ = [

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..kernels import checks
 from .graph import Graph
 from .spectra import check_rates
 
@@ -72,9 +73,10 @@ def draw(
             'drawing needs matplotlib, which is not installed; pip install "gossamer[plot]"'
         ) from None
     w = None if rates is None else check_rates(graph, rates)
-    top = 1.0 if w is None else float(w.max(initial=0.0) if vmax is None else vmax)
-    if not (np.isfinite(top) and top >= 0):
-        raise ValueError(f"vmax must be finite and non-negative, got {vmax}")
+    if vmax is not None:
+        top = checks.real("vmax", vmax, least=0.0)
+    else:
+        top = 1.0 if w is None else float(w.max(initial=0.0))
     points = _layout(graph)
     if ax is None:
         ax = plt.figure(figsize=_figure_size(graph, points), layout="constrained").add_subplot()

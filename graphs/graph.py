@@ -1,6 +1,6 @@
 """The immutable undirected graph that every other module takes."""
 
-import operator
+import sys
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ..kernels import checks
 
 if TYPE_CHECKING:
     import networkx
@@ -60,15 +62,15 @@ class Graph:
     name: str = ""
 
     def __post_init__(self) -> None:
-        n = _node_count(self.n_nodes)
+        n = checks.count("n_nodes", self.n_nodes, least=1, most=_MAX_NODES)
         edges = _edge_array(self.edges, n)
         key = edges[:, 0] * n + edges[:, 1]
         if np.any(edges[:, 0] >= edges[:, 1]) or np.any(np.diff(key) <= 0):
             raise ValueError("edges must be unique, sorted rows (i, j) with i < j; use Graph.from_edges")
         fields = {
             "n_nodes": n,
-            "edges": _frozen(edges, np.int32),
-            "positions": _optional_array("positions", self.positions, (n, 2)),
+            "edges": checks.frozen(edges.astype(np.int32, order="C")),
+            "positions": _check_positions(self.positions, n),
             "lengths": _check_lengths(self.lengths, len(edges)),
             "labels": _check_labels(self.labels, n),
             "name": str(self.name),
@@ -116,7 +118,7 @@ class Graph:
         Raises
         ------
         TypeError
-            If ``n_nodes`` or an edge is not an integer.
+            If ``n_nodes`` or an edge is not an integer, or lengths or positions are not real numbers.
         ValueError
             If an index is out of range, or an array has a wrong shape or a non-finite value.
 
@@ -125,16 +127,14 @@ class Graph:
         >>> Graph.from_edges(3, [(2, 0), (0, 2), (1, 0)], lengths=[5.0, 4.0, 1.0]).lengths.tolist()
         [1.0, 4.0]
         """
-        n = _node_count(n_nodes)
+        n = checks.count("n_nodes", n_nodes, least=1, most=_MAX_NODES)
         pairs = _edge_array(edges, n)
         given = _check_lengths(lengths, len(pairs))
         loops = pairs[:, 0] == pairs[:, 1]
         if loops.any():
-            warnings.warn(
+            _warn(
                 f"{int(loops.sum())} self-loop(s) dropped, the first at node {int(pairs[loops][0, 0])}: "
-                "a node does not talk to itself over an edge",
-                UserWarning,
-                stacklevel=2,
+                "a node does not talk to itself over an edge"
             )
             pairs = pairs[~loops]
             given = None if given is None else given[~loops]
@@ -145,8 +145,7 @@ class Graph:
             merged = np.full(len(key), np.inf)
             np.minimum.at(merged, inverse, given)
         unique = np.column_stack([key // n, key % n])
-        placed = _optional_array("positions", positions, (n, 2))
-        return cls(n, unique, positions=placed, lengths=merged, labels=labels, name=name)
+        return cls(n, unique, positions=positions, lengths=merged, labels=labels, name=name)  # type: ignore[arg-type]
 
     @classmethod
     def from_networkx(
@@ -155,8 +154,9 @@ class Graph:
         """Convert an undirected networkx graph.
 
         Nodes that are exactly the integers ``0 .. n - 1`` keep their numbers; other nodes are numbered
-        in networkx order and their names become the labels. Node attributes ``pos`` (a pair) and
-        ``label``, and the edge attribute named by ``length``, are kept when every node (edge) has them.
+        in networkx order and their names become the labels, where they have no node attribute ``label``.
+        The node attribute ``pos`` (a pair) and the edge attribute named by ``length`` are kept when every
+        node (edge) has them, and ignored with a ``UserWarning`` when only some have.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class Graph:
         TypeError
             If ``graph`` is directed or not a networkx graph.
         ValueError
-            If it has no node, or an attribute is present on only a part of the nodes or edges.
+            If it has no node, or a position or length is no number.
         """
         if not (hasattr(graph, "is_directed") and hasattr(graph, "nodes")):
             raise TypeError(
@@ -193,19 +193,19 @@ class Graph:
             nodes = list(range(n))
         index = {v: i for i, v in enumerate(nodes)}
         edges = [(index[u], index[v]) for u, v in graph.edges()]
-        lengths = _whole_attribute([graph.edges[e].get(length) for e in graph.edges], length, "edges")
-        positions = _whole_attribute([graph.nodes[v].get("pos") for v in nodes], "pos", "nodes")
-        labels = _whole_attribute([graph.nodes[v].get("label") for v in nodes], "label", "nodes")
-        if labels is None and not numbered:
-            labels = nodes
-        return cls.from_edges(
-            n,
-            edges,
-            lengths=lengths,
-            positions=positions,
-            labels=None if labels is None else [str(v) for v in labels],
-            name=str(graph.graph.get("name", "")) if name is None else name,
+        title = str(graph.graph.get("name", "")) if name is None else name
+        where = title or "this graph"
+        lengths = _whole(
+            [graph.edges[e].get(length) for e in graph.edges], f"{length!r}", f"edges of {where}"
         )
+        positions = _whole([graph.nodes[v].get("pos") for v in nodes], "'pos'", f"nodes of {where}")
+        labels = [graph.nodes[v].get("label") for v in nodes]
+        if all(label is None for label in labels) and numbered:
+            labels = None
+        else:  # a node without a label has its name, which is nothing if it is a number
+            names = [""] * n if numbered else nodes
+            labels = [str(b if a is None else a) for a, b in zip(labels, names, strict=True)]
+        return cls.from_edges(n, edges, lengths=lengths, positions=positions, labels=labels, name=title)
 
     def to_networkx(self) -> "networkx.Graph":
         """Convert to a ``networkx.Graph`` with nodes ``0 .. n - 1``.
@@ -244,7 +244,7 @@ class Graph:
     @cached_property
     def degrees(self) -> NDArray[np.int64]:
         """Number of neighbours of each node, an (n,) read-only int64 array."""
-        return _frozen(np.bincount(self.edges.ravel(), minlength=self.n_nodes), np.int64)
+        return checks.frozen(np.bincount(self.edges.ravel(), minlength=self.n_nodes))
 
     @property
     def adjacency(self) -> "csr_array":
@@ -336,27 +336,8 @@ class Graph:
         return Graph, (self.n_nodes, self.edges, self.positions, self.lengths, self.labels, self.name)
 
 
-def _frozen(values: ArrayLike, dtype: Any) -> NDArray[Any]:
-    """Copy into a contiguous read-only array."""
-    array = np.array(values, dtype=dtype, order="C")
-    array.flags.writeable = False
-    return array
-
-
 def _same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
     return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
-
-
-def _node_count(n_nodes: Any) -> int:
-    try:
-        if isinstance(n_nodes, (bool, np.bool_)):
-            raise TypeError
-        n = operator.index(n_nodes)
-    except TypeError:
-        raise TypeError(f"n_nodes must be an integer, got {n_nodes!r}") from None
-    if not 1 <= n <= _MAX_NODES:
-        raise ValueError(f"n_nodes must be between 1 and {_MAX_NODES}, got {n}")
-    return n
 
 
 def _edge_array(edges: Any, n: int) -> NDArray[np.int64]:
@@ -378,26 +359,12 @@ def _edge_array(edges: Any, n: int) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _optional_array(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
-    if values is None:
-        return None
-    try:
-        array = _frozen(values, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers in an array of shape {shape}") from None
-    if array.shape != shape and not (array.size == 0 and 0 in shape):
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} has a NaN or infinite entry (index {int(np.argmin(np.isfinite(array)))})")
-    return array.reshape(shape)
-
-
 def _check_lengths(lengths: Any, m: int) -> NDArray[np.float64] | None:
-    array = _optional_array("lengths", lengths, (m,))
-    if array is not None and np.any(array < 0):
-        worst = int(np.argmin(array))
-        raise ValueError(f"lengths must be non-negative, got lengths[{worst}] = {array[worst]}")
-    return array
+    return None if lengths is None else checks.own_array("lengths", lengths, (m,), least=0.0)
+
+
+def _check_positions(positions: Any, n: int) -> NDArray[np.float64] | None:
+    return None if positions is None else checks.own_array("positions", positions, (n, 2))
 
 
 def _check_labels(labels: Any, n: int) -> tuple[str, ...] | None:
@@ -411,12 +378,21 @@ def _check_labels(labels: Any, n: int) -> tuple[str, ...] | None:
     return tuple(str(v) for v in names)
 
 
-def _whole_attribute(values: list[Any], key: str, where: str) -> list[Any] | None:
+def _whole(values: list[Any], key: str, where: str) -> Any:
+    """Return the values, or None if there are none or some are missing."""
     missing = sum(v is None for v in values)
     if missing == len(values):
         return None
     if missing:
-        raise ValueError(
-            f"attribute {key!r} is missing on {missing} of {len(values)} {where}; set all or none"
-        )
+        _warn(f"the attribute {key} is ignored: it is missing on {missing} of {len(values)} {where}")
+        return None
     return values
+
+
+def _warn(message: str) -> None:
+    """Give a ``UserWarning`` that points at the line outside this room that led here."""
+    room = __name__.rpartition(".")[0]
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(room):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)

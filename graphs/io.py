@@ -1,16 +1,16 @@
 """Read and write graphs: GraphML with everything, edge lists with edges and lengths."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from .graph import Graph
 
 __all__ = ["read_graph", "write_graph"]
 
 _EDGE_LISTS = {".edges": " ", ".txt": " ", ".csv": ","}
+_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # a return is read as a newline
 _HEADER = re.compile(r"#\s*n_nodes\s*[:=]\s*(\d+)\s*$")
 
 
@@ -29,7 +29,7 @@ def write_graph(graph: Graph, path: "str | Path") -> None:
     Raises
     ------
     ValueError
-        If the suffix is unknown.
+        If the suffix is unknown, or a label (or the name) has a control character, for GraphML.
     """
     target = Path(path)
     if _suffix(target) == ".graphml":
@@ -53,7 +53,8 @@ def read_graph(path: "str | Path") -> Graph:
     ----------
     path : str or Path
         ``.graphml``: undirected; node data ``x`` and ``y`` or ``Longitude`` and ``Latitude`` become
-        positions, ``label`` the labels, edge data ``length`` the lengths. ``.edges``, ``.txt``,
+        positions, ``label`` the labels, edge data ``length`` the lengths. Positions (lengths) that are
+        missing on some nodes (edges) are ignored with a ``UserWarning``. ``.edges``, ``.txt``,
         ``.csv``: two node indices and optionally a length on each line, nodes from 0; lines that begin
         with ``#`` are comments, and a first line of column names is allowed. Without a comment
         ``# n_nodes: 7`` the largest index gives the number of nodes.
@@ -69,7 +70,8 @@ def read_graph(path: "str | Path") -> Graph:
     TypeError
         If the graph in a GraphML file is directed.
     ValueError
-        If the suffix is unknown or the content is malformed; the message names the line.
+        If the suffix is unknown or the content is malformed; the message names the file, and the line
+        where there is one.
     """
     source = Path(path)
     suffix = _suffix(source)
@@ -89,8 +91,9 @@ def _read_edge_list(path: Path, suffix: str) -> Graph:
     n_nodes: int | None = None
     rows: list[tuple[int, int]] = []
     lengths: list[float] = []
+    numbers: list[int] = []  # of the lines of the edges
     width = 0
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         text = line.strip()
         header = _HEADER.match(text)
         if header:
@@ -105,18 +108,39 @@ def _read_edge_list(path: Path, suffix: str) -> Graph:
         try:
             if len(words) != width or width not in (2, 3):
                 raise ValueError
-            rows.append((int(words[0]), int(words[1])))
-            lengths += [float(word) for word in words[2:]]
+            i, j, *length = int(words[0]), int(words[1]), *map(float, words[2:])
+            if min(i, j) < 0 or not all(0 <= d < math.inf for d in length):
+                raise ValueError
         except ValueError:
             raise ValueError(
-                f"{path}, line {number}: expected two node indices and optionally a length, the same "
-                f"number of columns on all lines, got {text!r}"
+                f"{path}, line {number}: expected two node indices from 0 and optionally a finite, "
+                f"non-negative length, the same number of columns on all lines, got {text!r}"
             ) from None
+        rows.append((i, j))
+        lengths += length
+        numbers.append(number)
     if n_nodes is None:
         if not rows:
             raise ValueError(f"{path} has no edge and no line '# n_nodes: ...'")
-        n_nodes = 1 + max(max(pair) for pair in rows)
-    return Graph.from_edges(n_nodes, rows, lengths=lengths if width == 3 else None, name=path.stem)
+        n_nodes = 1 + max(map(max, rows))
+    for row, number in zip(rows, numbers, strict=True):
+        if max(row) >= n_nodes:
+            raise ValueError(
+                f"{path}, line {number}: node {max(row)} is out of range for n_nodes = {n_nodes}"
+            )
+    try:
+        return Graph.from_edges(n_nodes, rows, lengths=lengths if width == 3 else None, name=path.stem)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = 1 + content.count(b"\n", 0, error.start)
+        raise ValueError(f"{path}, line {line}: not UTF-8 text; convert the file to UTF-8") from error
 
 
 def _is_number(word: str) -> bool:
@@ -130,6 +154,10 @@ def _is_number(word: str) -> bool:
 def _write_graphml(graph: Graph, path: Path) -> None:
     import networkx
 
+    texts = {"the name": graph.name} | {f"labels[{i}]": v for i, v in enumerate(graph.labels or ())}
+    for what, text in texts.items():
+        if _NOT_XML.search(text):
+            raise ValueError(f"{path}: {what} is {text!r}; remove what GraphML cannot hold")
     flat = graph.to_networkx()
     for _, data in flat.nodes(data=True):
         if "pos" in data:
@@ -144,13 +172,29 @@ def _read_graphml(path: Path) -> Graph:
 
     try:
         found = networkx.read_graphml(path)
-    except (ParseError, networkx.NetworkXError) as error:
+    except KeyError as error:  # networkx looks the types up
+        raise ValueError(f"{path} is not a GraphML file: unknown key or attr.type {error}") from error
+    except (ParseError, networkx.NetworkXError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not a GraphML file: {error}") from error
     numbers = {v: int(v) for v in found.nodes if str(v).isdecimal()}
     if len(numbers) == len(found) and set(numbers.values()) == set(range(len(found))):
         found = networkx.relabel_nodes(found, numbers)
-    for _, data in found.nodes(data=True):
+    for node, data in found.nodes(data=True):
         for x, y in (("x", "y"), ("Longitude", "Latitude")):
             if x in data and y in data:
-                data["pos"] = np.array([data[x], data[y]], dtype=np.float64)
-    return Graph.from_networkx(found, name=str(found.graph.get("name") or path.stem))
+                where = f"{path}, node {node!r}"
+                data["pos"] = _number(where, x, data[x]), _number(where, y, data[y])
+    for a, b, data in found.edges(data=True):
+        if "length" in data:
+            data["length"] = _number(f"{path}, edge {a!r} to {b!r}", "length", data["length"])
+    try:
+        return Graph.from_networkx(found, name=str(found.graph.get("name") or path.stem))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _number(where: str, key: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where}: {key} must be a number, got {value!r}") from None

@@ -47,8 +47,8 @@ def topology(name: str) -> Graph:
         # compare without case and also without the collection, so that "abilene" finds something
         lower = {k.lower(): k for k in known} | {k.rsplit("/", 1)[-1].lower(): k for k in known}
         close = [lower[k] for k in get_close_matches(name.lower(), lower, n=6, cutoff=0.5)]
-        hint = f"; did you mean {', '.join(dict.fromkeys(close))}?" if close else ""
-        raise ValueError(f"no network is called {name!r}{hint} topology_names() lists all {len(known)}")
+        hint = f" (did you mean {', '.join(dict.fromkeys(close))}?)" if close else ""
+        raise ValueError(f"no network is called {name!r}{hint}; topology_names() lists all {len(known)}")
     # topohub.get leaves its file open, so the file is read here
     network = json.loads((_data() / f"{name}.json").read_text(encoding="utf-8"))
     nodes, links = network["nodes"], network["edges"]

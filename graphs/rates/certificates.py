@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...kernels import checks
 from ...kernels.sparse import factor_laplacian
 from ..graph import Graph
 from ..spectra import (
@@ -113,7 +114,7 @@ def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bo
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the rates or the dual object are malformed, or the rates do not connect the graph.
     """
     w = check_rates(graph, rates)
@@ -177,9 +178,7 @@ def communication_lower_bound(
     if p is None:
         return simple
     y = _curvature(graph, rates) @ _probability(graph, p)
-    balance = best_balance(x, y) if t is None else float(t)
-    if not (np.isfinite(balance) and balance > 0):
-        raise ValueError(f"t must be positive and finite, got {t}")
+    balance = best_balance(x, y) if t is None else checks.real("t", t, above=0.0)
     return max(simple, 1.0 / _mean_bound(x, y, balance))
 
 
@@ -238,12 +237,10 @@ def tighten(graph: Graph, rates: Array, Y: Array, p: Array | None) -> Certificat
 
 def _normalised(Y: ArrayLike) -> Array:
     """Centre the columns and scale to ``tr Y Y' = 1``."""
-    factor = np.array(Y, dtype=np.float64)
-    if factor.ndim != 2 or not np.all(np.isfinite(factor)):
-        raise ValueError(f"Y must be a finite (n, k) matrix, got shape {factor.shape}")
+    factor = checks.real_array("Y", Y, 2)
     size = np.abs(factor).max(initial=0.0)
     factor = factor / size if size > 0 else factor
-    factor -= factor.mean(axis=0)
+    factor = factor - factor.mean(axis=0)
     norm = np.linalg.norm(factor)
     if not norm > 1e-12:
         raise ValueError("Y must not be zero or constant over the nodes")
@@ -267,10 +264,9 @@ def _curvature(graph: Graph, rates: ArrayLike) -> Array:
 
 
 def _probability(graph: Graph, p: ArrayLike) -> Array:
-    weights = np.asarray(p, dtype=np.float64)
-    good = weights.shape == (graph.n_edges,) and bool(np.all(np.isfinite(weights) & (weights >= 0)))
-    if not good or not weights.sum() > 0:
-        raise ValueError(f"p must be ({graph.n_edges},), finite, non-negative and not zero")
+    weights = checks.real_array("p", p, (graph.n_edges,), least=0.0)
+    if not weights.sum() > 0:
+        raise ValueError("p must not be zero on all edges")
     return weights / weights.sum()
 
 

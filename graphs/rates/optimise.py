@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels import checks
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import sdp
@@ -137,9 +138,10 @@ def gossip_rates(
 
     Raises
     ------
-    ValueError
-        If the graph is disconnected or has one node, if ``criterion`` or ``method`` is unknown, or if
-        the graph is too large for the method asked for.
+    TypeError, ValueError
+        If an argument has a wrong type, if ``tol`` is not positive, if the graph is disconnected or has
+        one node, if ``criterion`` or ``method`` is unknown, or if the graph is too large for the method
+        asked for.
 
     Examples
     --------
@@ -219,8 +221,7 @@ def _check_arguments(graph: Graph, criterion: str, method: str, tol: float) -> N
         raise ValueError(f"method {method!r} is unknown; choose from auto, {', '.join(METHODS)}")
     if method != "auto" and criterion not in METHODS[method].criteria:
         raise ValueError(f"method {method!r} does not serve the criterion {criterion!r}; use 'auto'")
-    if not (isinstance(tol, (int, float, np.number)) and np.isfinite(tol) and tol > 0):
-        raise ValueError(f"tol must be a positive, finite number, got {tol!r}")
+    checks.real("tol", tol, above=0.0)
     if graph.n_nodes == 1:
         raise ValueError("graph has one node and no edge, so there is nothing to choose rates for")
     graph.require_connected("gossip_rates")

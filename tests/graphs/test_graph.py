@@ -82,11 +82,17 @@ def test_bad_edges(n, edges, error, match):
     ("arguments", "error", "match"),
     [
         ({"lengths": [1.0]}, ValueError, "lengths must have shape"),
-        ({"lengths": [1.0, np.nan]}, ValueError, "lengths has a NaN"),
-        ({"lengths": [1.0, -1.0]}, ValueError, "non-negative"),
-        ({"lengths": ["a", "b"]}, ValueError, "lengths must be numbers"),
+        ({"lengths": [1.0, np.nan]}, ValueError, r"lengths must be finite, but lengths\[1\] is nan"),
+        ({"lengths": [1.0, -1.0]}, ValueError, "lengths must be at least 0"),
+        ({"lengths": ["a", "b"]}, TypeError, "lengths must be an array of real numbers"),
+        ({"lengths": [1j, 1.0]}, TypeError, "lengths must be an array of real numbers"),
         ({"positions": np.zeros((2, 2))}, ValueError, "positions must have shape"),
-        ({"positions": np.full((3, 2), np.inf)}, ValueError, "positions has a NaN or infinite"),
+        (
+            {"positions": np.full((3, 2), np.inf)},
+            ValueError,
+            r"positions must be finite, but positions\[0, 0\]",
+        ),
+        ({"positions": np.ones((3, 2)) * 1j}, TypeError, "positions must be an array of real numbers"),
         ({"labels": ["a", "b"]}, ValueError, "labels"),
         ({"labels": [1, 2, 3]}, TypeError, "labels"),
         ({"labels": iter("ab")}, ValueError, "labels"),
@@ -193,7 +199,36 @@ def test_from_networkx_errors():
         Graph.from_networkx([(0, 1)])
     with pytest.raises(ValueError, match="no node"):
         Graph.from_networkx(nx.Graph())
+
+
+def test_from_networkx_ignores_incomplete_attributes():
     G = nx.path_graph(3)
     G.edges[0, 1]["length"] = 1.0
-    with pytest.raises(ValueError, match="missing on 1 of 2 edges"):
-        Graph.from_networkx(G)
+    with pytest.warns(UserWarning, match="'length' is ignored: it is missing on 1 of 2 edges") as caught:
+        assert Graph.from_networkx(G) == path_without_positions(3)
+    assert caught[0].filename == __file__
+    G = nx.path_graph(3)
+    nx.set_node_attributes(G, {0: (0.0, 1.0), 2: (1.0, 1.0)}, "pos")
+    with pytest.warns(UserWarning, match="'pos' is ignored: it is missing on 1 of 3 nodes"):
+        assert Graph.from_networkx(G) == path_without_positions(3)
+
+
+def path_without_positions(n):
+    return Graph.from_edges(n, path(n).edges)
+
+
+def test_missing_labels():
+    G = nx.path_graph(3)
+    G.nodes[1]["label"] = "middle"
+    assert Graph.from_networkx(G).labels == ("", "middle", "")
+    named = nx.Graph([("a", "b")])
+    named.nodes["a"]["label"] = "first"
+    assert Graph.from_networkx(named).labels == ("first", "b")
+
+
+def test_warnings_point_at_the_caller():
+    loop = nx.Graph([(0, 0), (0, 1)])
+    for make in (lambda: Graph.from_networkx(loop), lambda: Graph.from_edges(2, [(0, 0), (0, 1)])):
+        with pytest.warns(UserWarning, match="1 self-loop") as caught:
+            make()
+        assert [w.filename for w in caught] == [__file__]

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from gossamer import graphs
 from gossamer.graphs import Graph
 
-TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=8)
+# what XML can hold: no control characters but tab and newline
+XML = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], include_characters="\t\n\x85")
+TEXT = st.text(XML.filter(lambda c: c not in "\ufffe\uffff"), max_size=8)
 
 
 @given(st.data())
@@ -22,7 +24,7 @@ def test_round_trips(tmp_path, data):
     lengths = data.draw(st.lists(numbers, min_size=len(edges), max_size=len(edges))) if edges else None
     plain = Graph.from_edges(n, edges)
     weighted = Graph.from_edges(n, edges, lengths=lengths)
-    labels = data.draw(st.lists(TEXT.filter(lambda s: s.strip() == s), min_size=n, max_size=n))
+    labels = data.draw(st.lists(TEXT, min_size=n, max_size=n))
     positions = data.draw(st.lists(st.tuples(numbers, numbers), min_size=n, max_size=n))
     full = Graph.from_edges(n, edges, lengths=lengths, labels=labels, positions=positions, name="net")
     for graph, suffixes in (
@@ -58,7 +60,7 @@ def test_foreign_graphml(tmp_path):
     assert g.labels == ("a", "b", "c")
     np.testing.assert_array_equal(g.positions, [[1, 4], [2, 5], [3, 6]])
     nx.write_graphml(nx.DiGraph([(0, 1)]), tmp_path / "d.graphml")
-    with pytest.raises(TypeError, match="directed"):
+    with pytest.raises(TypeError, match=r"d\.graphml: graph is directed"):
         graphs.read_graph(tmp_path / "d.graphml")
 
 
@@ -71,16 +73,97 @@ def test_foreign_graphml(tmp_path):
         ("0\n", "line 1"),
         ("0 1 2 3\n", "line 1"),
         ("# nothing\n", "no edge"),
-        ("0 -1\n", "out of range"),
-        ("# n_nodes: 2\n0 5\n", "out of range"),
-        ("0 1 nan\n", "NaN"),
+        ("0 1\n0 -1\n", "line 2"),
+        ("# n_nodes: 2\n0 1\n0 5\n", "line 3: node 5 is out of range"),
+        ("0 1 nan\n", "line 1"),
+        ("0 1 -2.0\n", "line 1"),
+        ("# n_nodes: 0\n", "n_nodes must be"),
+        ("0 99999999999\n", "n_nodes must be"),
+        ("0 1\n1 2 \ud8e9\n", "line 2: not UTF-8"),
     ],
 )
 def test_malformed_edge_lists(tmp_path, text, match):
     file = tmp_path / "bad.edges"
-    file.write_text(text)
-    with pytest.raises(ValueError, match=match):
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ValueError, match=match) as caught:
         graphs.read_graph(file)
+    assert str(file) in str(caught.value)
+
+
+GRAPHML = """<?xml version="1.0" encoding="utf-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+<key attr.name="{x}" attr.type="{kind}" for="node" id="d0"/>
+<key attr.name="{y}" attr.type="double" for="node" id="d1"/>
+<key attr.name="length" attr.type="{kind}" for="edge" id="d2"/>
+<graph edgedefault="undirected">
+<node id="a"><data key="d0">{value}</data><data key="d1">47.5</data></node>
+<node id="b"><data key="d0">3</data><data key="d1">4</data></node>
+<node id="c">{third}</node>
+<edge source="a" target="b"><data key="d2">{length}</data></edge>
+<edge source="b" target="c">{second}</edge>
+</graph></graphml>
+"""
+WHOLE = {
+    "x": "Longitude",
+    "y": "Latitude",
+    "kind": "double",
+    "value": "8.5",
+    "third": '<data key="d0">5</data><data key="d1">6</data>',
+    "length": "7",
+    "second": '<data key="d2">9</data>',
+}
+
+
+def test_incomplete_attributes_are_ignored(tmp_path):
+    file = tmp_path / "zoo.graphml"
+    file.write_text(GRAPHML.format(**WHOLE))
+    whole = graphs.read_graph(file)
+    assert whole.positions.tolist() == [[8.5, 47.5], [3, 4], [5, 6]]
+    assert whole.lengths.tolist() == [7, 9]
+    file.write_text(GRAPHML.format(**WHOLE | {"third": '<data key="d0">5</data>'}))
+    with pytest.warns(UserWarning, match="'pos' is ignored: it is missing on 1 of 3 nodes of zoo") as caught:
+        g = graphs.read_graph(file)
+    assert caught[0].filename == __file__  # the reader's line, not one inside the package
+    assert g == Graph.from_edges(3, [(0, 1), (1, 2)], lengths=[7, 9], labels=["a", "b", "c"])
+    file.write_text(GRAPHML.format(**WHOLE | {"second": ""}))
+    with pytest.warns(UserWarning, match="'length' is ignored: it is missing on 1 of 2 edges of zoo"):
+        g = graphs.read_graph(file)
+    assert g.lengths is None
+    np.testing.assert_array_equal(g.positions, whole.positions)
+    # numbers that are declared as text are numbers
+    file.write_text(GRAPHML.format(**WHOLE | {"kind": "string"}))
+    assert graphs.read_graph(file) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"kind": "vector"}, "'vector'"),
+        ({"value": "east"}, "east"),
+        ({"kind": "string", "value": "8 E"}, "node 'a': Longitude must be a number, got '8 E'"),
+        ({"kind": "string", "length": "far"}, "edge 'a' to 'b': length must be a number, got 'far'"),
+        ({"value": "nan"}, "positions must be finite"),
+        ({"length": "-1"}, "lengths must be at least 0"),
+        ({"third": '<data key="d7">1</data>'}, "d7"),
+        ({"third": "</graph>"}, "line 9"),
+    ],
+)
+def test_malformed_graphml(tmp_path, change, match):
+    file = tmp_path / "bad.graphml"
+    file.write_text(GRAPHML.format(**WHOLE | change))
+    with pytest.raises(ValueError, match=match) as caught:
+        graphs.read_graph(file)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["\0", "a\x1b[0m", "one\rtwo", "\ud800", "\uffff"])
+def test_text_that_xml_cannot_hold(tmp_path, text):
+    file = tmp_path / "g.graphml"
+    with pytest.raises(ValueError, match=r"g\.graphml: labels\[1\] is .*remove"):
+        graphs.write_graph(Graph.from_edges(2, [(0, 1)], labels=["fine", text]), file)
+    with pytest.raises(ValueError, match=r"g\.graphml: the name is .*remove"):
+        graphs.write_graph(Graph.from_edges(2, [(0, 1)], name=text), file)
+    assert not file.exists()
 
 
 def test_bad_paths(tmp_path):

@@ -48,7 +48,10 @@ def test_every_collection_loads(collection):
 
 
 def test_unknown_names():
-    with pytest.raises(ValueError, match="did you mean topozoo/Abilene"):
+    with pytest.raises(
+        ValueError,
+        match=r"'topozoo/abilene' \(did you mean topozoo/Abilene.*\?\); topology_names\(\) lists all",
+    ):
         graphs.topology("topozoo/abilene")
     with pytest.raises(ValueError, match="topozoo/Abilene"):
         graphs.topology("Abilen")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gossamer import graphs
-from gossamer.graphs import topologies
+from gossamer.graphs import random_topologies
 
 FAMILIES = [
     (graphs.complete(7), nx.complete_graph(7)),
@@ -80,11 +80,25 @@ def test_random_families(draw):
         assert graph.is_connected
         assert draw(seed) == graph
         assert draw(np.random.SeedSequence(seed)) == graph
-        assert draw(np.random.default_rng(seed)) == graph
+        generators = np.random.default_rng(seed), np.random.default_rng(seed)
+        assert draw(generators[0]) == draw(generators[1])
+        assert draw(generators[0]) != draw(np.random.default_rng(seed))  # it advances
     assert draw(0) != draw(1)
-    generator = np.random.default_rng(0)
-    assert draw(generator) != draw(generator)
+    assert draw(None) != draw(None)
     assert draw(None).is_connected
+    for rng in (True, [1, 2], np.random.RandomState(0), 1.0, "seed"):
+        with pytest.raises(TypeError, match="rng must be None, an int, a SeedSequence or a Generator"):
+            draw(rng)
+    with pytest.raises(ValueError, match="rng must be a non-negative seed, got -1"):
+        draw(-1)
+
+
+def test_reproducible_by_default():
+    assert graphs.random_regular(30, 3) == graphs.random_regular(30, 3, rng=0)
+    assert graphs.random_geometric(60) == graphs.random_geometric(60, rng=0)
+    assert graphs.erdos_renyi(40) == graphs.erdos_renyi(40, rng=0)
+    assert graphs.barabasi_albert(40, 2) == graphs.barabasi_albert(40, 2, rng=0)
+    assert graphs.watts_strogatz(40, 4, 0.2) == graphs.watts_strogatz(40, 4, 0.2, rng=0)
 
 
 def test_random_counts():
@@ -108,14 +122,14 @@ def test_erdos_renyi_law():
 
 @pytest.mark.parametrize("n", [2, 3, 10, 57])
 def test_unranking_all_pairs(n):
-    pairs = topologies._unrank_pairs(np.arange(n * (n - 1) // 2), n)
+    pairs = random_topologies._unrank_pairs(np.arange(n * (n - 1) // 2), n)
     np.testing.assert_array_equal(pairs, np.column_stack(np.triu_indices(n, 1)))
 
 
 def test_unranking_large():
     n = 1_000_003
     for rank in (0, n - 2, n - 1, n * (n - 1) // 2 - 1, 123_456_789_012):
-        i, j = topologies._unrank_pairs(np.array([rank]), n)[0].tolist()
+        i, j = random_topologies._unrank_pairs(np.array([rank]), n)[0].tolist()
         assert 0 <= i < j < n
         assert i * (2 * n - 1 - i) // 2 + j - i - 1 == rank
 
@@ -146,9 +160,11 @@ def test_geometric_edges_are_the_close_pairs():
         (lambda: graphs.random_geometric(50, -1.0), ValueError, "radius"),
         (lambda: graphs.random_geometric(50, "far"), TypeError, "radius must be a number"),
         (lambda: graphs.random_geometric(50, np.nan), ValueError, "radius"),
+        (lambda: graphs.random_geometric(50, 1j), TypeError, "radius must be a number"),
+        (lambda: graphs.erdos_renyi(10, True), TypeError, "p must be a number"),
         (lambda: graphs.random_geometric(50, 0.01, 0), ValueError, "larger radius"),
-        (lambda: graphs.erdos_renyi(10, 1.5), ValueError, "p must be in"),
-        (lambda: graphs.erdos_renyi(10, np.nan), ValueError, "p must be in"),
+        (lambda: graphs.erdos_renyi(10, 1.5), ValueError, "p must be a finite number >= 0 and <= 1"),
+        (lambda: graphs.erdos_renyi(10, np.nan), ValueError, "p must be a finite number >= 0 and <= 1"),
         (lambda: graphs.erdos_renyi(10, 0.0), ValueError, "connected=False"),
         (lambda: graphs.barabasi_albert(5, 5), ValueError, "m must be below n"),
         (lambda: graphs.watts_strogatz(10, 3, 0.1), ValueError, "even"),

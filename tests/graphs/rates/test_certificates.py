@@ -120,12 +120,12 @@ def test_tampering_shows():
     [
         ({"Y": np.ones((10, 1))}, "zero or constant"),
         ({"Y": np.zeros((10, 1))}, "zero or constant"),
-        ({"Y": np.ones(10)}, "matrix"),
+        ({"Y": np.ones(10)}, "Y must have 2 dim"),
         ({"Y": np.full((10, 1), np.nan)}, "finite"),
         ({"Y": np.eye(9)}, "one row per node"),
-        ({"p": np.ones(3)}, "p must be"),
+        ({"p": np.ones(3)}, "p must have shape"),
         ({"p": -np.ones(21)}, "p must be"),
-        ({"p": np.zeros(21)}, "p must be"),
+        ({"p": np.zeros(21)}, "p must not be zero"),
         ({"t": 0.0}, "t must be"),
         ({"t": np.nan}, "t must be"),
         ({"criterion": "speed"}, "no bounds"),
@@ -134,6 +134,13 @@ def test_tampering_shows():
 def test_malformed_certificates(change, match):
     fields = {"criterion": "communication", "Y": np.eye(10), "p": np.ones(21), "t": 1.0} | change
     with pytest.raises(ValueError, match=match):
+        verify_rates(graphs.barbell(5), np.ones(21), Certificate(**fields))
+
+
+@pytest.mark.parametrize("change", [{"Y": np.eye(10) * 1j}, {"p": np.ones(21) * 1j}, {"t": 1j}, {"t": "one"}])
+def test_certificates_of_wrong_types(change):
+    fields = {"criterion": "communication", "Y": np.eye(10), "p": np.ones(21), "t": 1.0} | change
+    with pytest.raises(TypeError, match=f"^{next(iter(change))} must be"):
         verify_rates(graphs.barbell(5), np.ones(21), Certificate(**fields))
 
 
