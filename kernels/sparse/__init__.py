@@ -178,11 +178,11 @@ def fill_reducing_order(n_nodes: int, edges: ArrayLike) -> NDArray[np.int64]:
 
     Examples
     --------
-    The leaves of a star go before its hub:
+    The leaves of a star go before its hub, until one leaf and the hub are alike:
 
     >>> from gossamer.kernels import sparse
-    >>> sparse.fill_reducing_order(4, [[0, 1], [0, 2], [0, 3]]).argmax()
-    np.int64(0)
+    >>> sparse.fill_reducing_order(4, [[0, 1], [0, 2], [0, 3]]).tolist()
+    [2, 0, 1, 3]
     """
     n = checks.count("n_nodes", n_nodes, least=1)
     i, j = _node_pairs(edges, n).T
