@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.checks import count, frozen, real
+from ..kernels.random import make_key
 
 SPLITS = ("iid", "contiguous", "sorted", "dirichlet")
 
@@ -79,7 +80,7 @@ def split_rows(
     if (alpha is not None) != (split == "dirichlet"):
         need = "needs alpha > 0" if alpha is None else "takes no alpha, which is for dirichlet"
         raise ValueError(f"split {split!r} {need}")
-    generator = np.random.default_rng(rng)
+    generator = np.random.default_rng(make_key(rng))
     if split == "dirichlet":
         classes = targets if bins is None else _quantile_bins(targets, bins)
         assert alpha is not None
