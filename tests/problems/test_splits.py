@@ -92,7 +92,10 @@ def test_dirichlet_with_bins_follows_the_value():
 def test_rng_may_be_a_generator_or_a_seed_sequence():
     targets = np.zeros(50)
     expected = split_rows(targets, 5, rng=7)[0]
-    np.testing.assert_array_equal(split_rows(targets, 5, rng=np.random.default_rng(7))[0], expected)
+    from_generator = [split_rows(targets, 5, rng=np.random.default_rng(7))[0] for _ in range(2)]
+    np.testing.assert_array_equal(*from_generator)
+    with pytest.raises(TypeError, match="rng must be"):
+        split_rows(targets, 5, rng=True)
     np.testing.assert_array_equal(split_rows(targets, 5, rng=np.random.SeedSequence(7))[0], expected)
     assert (split_rows(targets, 5, rng=None)[0] != expected).any()
 
