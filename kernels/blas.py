@@ -14,15 +14,26 @@ from typing import Any
 
 _lock = threading.Lock()
 _inside = 0
-_limits: Any = None
+_before: list[int] = []
 
 
 @functools.cache
-def _controller() -> Any:
+def _libraries() -> list[Any]:
     import scipy.linalg  # noqa: F401  (the controller knows the libraries that are loaded now)
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _set_threads(numbers: list[int]) -> None:
+    for library, number in zip(_libraries(), numbers, strict=True):
+        # threadpoolctl lets one thread alone set the limit; ours is shared, and counted below
+        release = getattr(library, "clear_controlling_thread", None)
+        if release is not None:
+            release(force=True)
+        library.set_num_threads(number)
+        if release is not None:
+            release(force=True)
 
 
 @contextmanager
@@ -31,10 +42,11 @@ def one_blas_thread() -> Iterator[None]:
 
     The limit is lifted when the last of several threads leaves.
     """
-    global _inside, _limits
+    global _inside, _before
     with _lock:
         if _inside == 0:
-            _limits = _controller().limit(limits=1, user_api="blas")
+            _before = [library.get_num_threads() for library in _libraries()]
+            _set_threads([1] * len(_before))
         _inside += 1
     try:
         yield
@@ -42,4 +54,4 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if _inside == 0:
-                _limits.restore_original_limits()
+                _set_threads(_before)
