@@ -51,6 +51,12 @@ class Setup(NamedTuple):
         return f"{sizes} half gradients, {self.model.replace('_', ' ')}"
 
     @property
+    def id(self) -> str:
+        """The name, as `pytest -k` can select it."""
+        events = self.model.replace("_", "-") if self.gradients else "communications"
+        return f"{self.n_nodes}-{self.dim}-{self.samples}-{events}"
+
+    @property
     def cost(self) -> floors.Cost:
         """Mean cost of an event."""
         gradients, communications = floors.gradient(self.dim, self.samples), floors.communication(self.dim)

@@ -20,7 +20,7 @@ GROWING = [Setup(n, 10) for n in (100, 1000, 10_000, 100_000)]  # cost against n
 TURNS = range(2)
 
 CASES = [
-    pytest.param(setup, what, turn, id=f"{setup.name} {what} {turn}")
+    pytest.param(setup, what, turn, id=f"{setup.id}-{what}-{turn}")
     for turn in TURNS
     for setup in SETUPS + GROWING
     for what in ("compiled", "numpy", "copy", "update")

@@ -15,7 +15,7 @@ from gossamer.bench import floors, setups
 COUNT = 1 << 16  # what solvers draw at a time
 SIZES = [10, 100, 1000, 100_000]
 CASES = [
-    pytest.param(n, what, id=f"events {n} nodes {what} {turn}")
+    pytest.param(n, what, id=f"{n}-nodes-{what}-{turn}")
     for turn in range(2)
     for n in SIZES
     for what in ("compiled", "numpy", "arrays", "copy")

@@ -12,7 +12,7 @@ from gossamer.kernels.oracles.types import gradient_at
 
 NODES, SAMPLES, L2 = 8, 50, 0.01
 CASES = [
-    pytest.param(dim, what, id=f"gradients {dim} coordinates {what} {turn}")
+    pytest.param(dim, what, id=f"{dim}-coordinates-{what}-{turn}")
     for turn in range(2)
     for dim in (50, 500, 1000, 5000)
     for what in ("compiled", "gemv")
