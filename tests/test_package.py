@@ -10,6 +10,7 @@ import inspect
 import os
 import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -298,6 +299,22 @@ def test_the_commands_of_the_readme_run(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""
     assert (tmp_path / "out" / "figure.png").is_file()
+
+
+def pytest_commands():
+    """The arguments of each pytest command of CONTRIBUTING.md."""
+    lines = re.findall(r"^\.venv/bin/pytest (.+)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_there_are_pytest_commands():
+    assert len(pytest_commands()) >= 3
+
+
+@pytest.mark.parametrize("arguments", pytest_commands(), ids=" ".join)
+def test_the_pytest_commands_of_contributing_select_something(arguments):
+    """An exit status of 5, which `python` refuses, says that nothing was selected."""
+    assert "::" in python("-m", "pytest", *arguments, "--collect-only", "-q", "-p", "no:cacheprovider")
 
 
 def test_the_makefile_has_the_targets_of_the_readme():
