@@ -14,6 +14,7 @@ try:
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.transforms import Bbox
 except ImportError as error:
     raise ImportError('figures need matplotlib: pip install "gossamer[plot]"') from error
 
@@ -202,8 +203,31 @@ def network_figure(found: GossipRates) -> Figure:
         ax = figure.subplots()
         named = found.graph.labels is not None and found.graph.n_nodes <= 16  # more would overlap
         graphs.draw(found.graph, found.rates, ax, node_labels=named, label="communications per unit of time")
-        ax.set_title(found.graph.name)
+        figure.suptitle(found.graph.name, x=0.02, ha="left", fontsize=8)
+        _part_names(ax)
     return figure
+
+
+def _part_names(ax: Axes) -> None:
+    """Move each name to a corner of its node where it covers no node and no other name, or hide it."""
+    figure: Any = ax.figure
+    figure.draw_without_rendering()  # sizes and places are known only now
+    nodes = next(drawn for drawn in ax.collections if isinstance(drawn, PathCollection))
+    points = ax.transData.transform(np.asarray(nodes.get_offsets()))
+    taken = [Bbox.from_extents(*(point - 4.0), *(point + 4.0)) for point in points]
+    for text in ax.texts:
+        x, y = np.abs(text.get_position())
+        first = -1.0 if text.get_horizontalalignment() == "right" else 1.0
+        for across, up in ((first, 1.0), (first, -1.0), (-first, 1.0), (-first, -1.0)):
+            text.set_position((across * x, up * y))
+            text.set_horizontalalignment("left" if across > 0 else "right")
+            text.set_verticalalignment("bottom" if up > 0 else "top")
+            box = text.get_window_extent()
+            if not box.count_overlaps(taken):
+                taken.append(box)
+                break
+        else:
+            text.set_visible(False)
 
 
 def _draw_network(ax: Axes, found: GossipRates) -> None:

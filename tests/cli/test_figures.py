@@ -78,3 +78,21 @@ def test_the_state_of_pyplot_is_left_alone():
     figures.seeds_figure([trace([0, 1], [1.0, 0.5])], "method")
     assert dict(matplotlib.rcParams) == before
     assert pyplot.get_fignums() == open_figures
+
+
+@pytest.mark.parametrize("name", ["topozoo/Abilene", "six places at one point"])
+def test_names_do_not_overlap(name):
+    if "/" in name:
+        graph = graphs.topology(name)
+    else:
+        labels = [f"a name that is long {i}" for i in range(6)]
+        places = np.arange(12.0).reshape(6, 2) * 1e-3
+        places[0] = 1.0
+        edges = [(0, i) for i in range(1, 6)]
+        graph = graphs.Graph.from_edges(6, edges, positions=places, labels=labels)
+    figure = figures.network_figure(graphs.gossip_rates(graph, "uniform"))
+    figure.draw_without_rendering()
+    title = figure._suptitle.get_window_extent()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_visible()]
+    assert [box.count_overlaps([title, *boxes]) for box in boxes] == [1] * len(boxes)  # each with itself
+    assert len(boxes) == graph.n_nodes if "/" in name else 2 <= len(boxes) < 6
