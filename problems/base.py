@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
+from ..kernels.blas import one_blas_thread
 from ..kernels.checks import frozen
 
 
@@ -45,6 +46,11 @@ class Problem(ABC):
     def dim(self) -> int:
         """Number of coordinates d."""
         return self.oracle.dim
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether there is a `sample_oracle`: objectives that are means over samples."""
+        return self._sample_oracle is not None
 
     @property
     def sample_oracle(self) -> oracles.Oracle:
@@ -124,11 +130,13 @@ class Problem(ABC):
 
     @cached_property
     def _curvatures(self) -> tuple[float, float]:
-        return self._curvature_bounds()
+        with one_blas_thread():
+            return self._curvature_bounds()
 
     @cached_property
     def _solution(self) -> np.ndarray:
-        return frozen(self._minimizer())
+        with one_blas_thread():
+            return frozen(self._minimizer())
 
     @abstractmethod
     def _curvature_bounds(self) -> tuple[float, float]:

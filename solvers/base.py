@@ -11,7 +11,7 @@ import abc
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,9 @@ from .progress import progress_bar
 from .result import Result
 from .state import State
 from .trace import Trace
+
+_SAME = 1e-5  # relative; other machines compute the same rates and constants to fewer digits than all
+_START_FROM = "to start from its iterates, pass them as x0"
 
 Record = dict[str, Any]
 Callback = Callable[[State, Record], None]
@@ -63,13 +66,20 @@ class Solver(abc.ABC):
     Subclasses are frozen dataclasses whose fields are hyper-parameters (None stands for theory's value).
     """
 
+    # arrays of a state that hold what was set or computed at the start; a resumed run must agree on them
+    _settings: ClassVar[tuple[str, ...]] = ()
+
     @abc.abstractmethod
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
         """Return the solver's variables at time zero; X (n, d) is the start of each node."""
 
     @abc.abstractmethod
-    def _prepare(self, problem: Problem, graph: Graph, key: int) -> Prepared:
-        """Check hyper-parameters against the problem and the graph and bind them together."""
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> Prepared:
+        """Bind the solver to the problem and the graph.
+
+        What was computed from them at the start is in the state's arrays, and is taken from there, so that a
+        resumed run has the bits of an uninterrupted one on any machine.
+        """
 
     def init(
         self, problem: Problem, graph: Graph, x0: ArrayLike | None = None, *, rng: random.Rng = 0
@@ -94,12 +104,13 @@ class Solver(abc.ABC):
         """
         _check_match(problem, graph)
         X = _start_iterates(x0, problem.n_nodes, problem.dim)
-        key = random.make_key(rng)
-        prepared = self._prepare(problem, graph, key)
         state = State(
-            type(self).__name__, key, fingerprint(self, problem, graph), self._start(problem, graph, X)
+            solver=type(self).__name__,
+            key=random.make_key(rng),
+            fingerprint=fingerprint(problem, graph),
+            arrays=self._start(problem, graph, X),
         )
-        state.prepared = (self, problem, graph, prepared)
+        state.prepared = (self, problem, graph, self._prepare(problem, graph, state))
         return state
 
     def advance(
@@ -256,6 +267,8 @@ class Solver(abc.ABC):
                     break
                 finite = state.copy()
                 n_events = int(min(every - state.n_events % every, event_limit - state.n_events))
+                if not state.wall_time:
+                    prepared.advance(state, 0, time_limit)  # compiles, off the clock
                 begin = clock.perf_counter()
                 _advance(prepared, state, n_events, time_limit)
                 state.wall_time += clock.perf_counter() - begin
@@ -270,12 +283,17 @@ class Solver(abc.ABC):
             a is not b for a, b in zip(state.prepared, (self, problem, graph), strict=False)
         ):
             _check_match(problem, graph)
-            if state.fingerprint != fingerprint(self, problem, graph):
+            if state.fingerprint != fingerprint(problem, graph):
+                raise ValueError(f"the state belongs to another problem or graph; {_START_FROM}")
+            fresh = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
+            found = state.arrays
+            if {k: v.shape for k, v in fresh.items()} != {k: v.shape for k, v in found.items()} or not all(
+                np.allclose(fresh[name], found[name], rtol=_SAME, atol=0.0) for name in self._settings
+            ):
                 raise ValueError(
-                    f"the state belongs to another problem or graph, or to {type(self).__name__} with other "
-                    "hyper-parameters; to start from its iterates, pass them as x0"
+                    f"the state belongs to {state.solver} with other hyper-parameters; {_START_FROM}"
                 )
-            state.prepared = (self, problem, graph, self._prepare(problem, graph, state.key))
+            state.prepared = (self, problem, graph, self._prepare(problem, graph, state))
         return state.prepared[-1]
 
 
@@ -308,7 +326,8 @@ def _advance(prepared: Prepared, state: State, n_events: int, max_time: float) -
         prepared.advance(state, n_events, max_time)
     except BaseException:
         for array in state.arrays.values():  # some events were applied and not counted
-            array[...] = np.nan
+            if np.issubdtype(array.dtype, np.floating):
+                array[...] = np.nan
         raise
 
 

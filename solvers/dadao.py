@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -101,6 +102,8 @@ class DADAO(Solver):
     (True, [3.0, 2.0])
     """
 
+    _settings: ClassVar[tuple[str, ...]] = ("rates", "constants", "options")
+
     rates: ArrayLike | GossipRates | None = None
     batch_size: int | None = None
     average_from: float | None = None
@@ -128,6 +131,10 @@ class DADAO(Solver):
         ValueError
             No strong convexity, a disconnected graph, or rates that break chi1 chi2 <= 1/2.
         """
+        if self.batch_size is not None:
+            count("batch_size", self.batch_size, least=1)
+        if self.average_from is not None:
+            real("average_from", self.average_from, least=0.0)
         mu, L = problem.strong_convexity, problem.smoothness
         if not 0 < mu <= L < math.inf:
             raise ValueError(
@@ -137,7 +144,7 @@ class DADAO(Solver):
         rates, chi1, chi2 = self._rates(graph)
         nu = mu / 2
         r = math.sqrt(nu / L)
-        constants = self.constants or DadaoConstants(
+        constants = self._given_constants() or DadaoConstants(
             r=r,
             nu=nu,
             gamma=1 / (4 * L),
@@ -148,6 +155,15 @@ class DADAO(Solver):
             beta_tilde=2 * chi1 / r,
         )
         return DADAOParameters(rates, chi1, chi2, constants, math.sqrt(mu / L) / (8 * math.sqrt(2)))
+
+    def _given_constants(self) -> DadaoConstants | None:
+        if self.constants is None:
+            return None
+        given = real_array("constants", self.constants, (len(DadaoConstants._fields),))
+        constants = DadaoConstants(*given.tolist())
+        if not 0 < constants.r**2 < 8:
+            raise ValueError(f"constants.r must be positive and below sqrt(8), got {constants.r}")
+        return constants
 
     def _rates(self, graph: Graph) -> tuple[np.ndarray, float, float]:
         """Return rates, chi1, chi2."""
@@ -175,8 +191,14 @@ class DADAO(Solver):
         return shape * scale, chi1 / scale, chi2 / scale
 
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
-        nu = self.constants.nu if self.constants else problem.strong_convexity / 2
-        arrays = {"rows": kernel.dadao_rows(X, nu), "last": np.zeros(problem.n_nodes)}
+        parameters = self.parameters(problem, graph)
+        arrays = {
+            "rows": kernel.dadao_rows(X, parameters.constants.nu),
+            "last": np.zeros(problem.n_nodes),
+            "rates": parameters.rates,
+            "constants": np.array(parameters.constants),
+            "options": np.array([self.batch_size or 0.0, self._averages_from or 0.0]),
+        }
         if self._averages_from is not None:
             arrays["area"] = np.zeros(X.shape)
         return arrays
@@ -187,19 +209,16 @@ class DADAO(Solver):
             return 0.0
         return self.average_from
 
-    def _prepare(self, problem: Problem, graph: Graph, key: int) -> _PreparedDADAO:
-        if self.batch_size is not None:
-            count("batch_size", self.batch_size, least=1)
-        if self.average_from is not None:
-            real("average_from", self.average_from, least=0.0)
-        return _PreparedDADAO(self, problem, graph, key)
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedDADAO:
+        return _PreparedDADAO(self, problem, graph, state)
 
 
 class _PreparedDADAO:
     """DADAO bound to a problem and a graph."""
 
-    def __init__(self, solver: DADAO, problem: Problem, graph: Graph, key: int):
-        self._parameters = solver.parameters(problem, graph)
+    def __init__(self, solver: DADAO, problem: Problem, graph: Graph, state: State):
+        rates = state.arrays["rates"].copy()
+        self._constants = DadaoConstants(*state.arrays["constants"].tolist())
         self._edges = graph.edges
         self._dim = problem.dim
         self._average_from = solver._averages_from
@@ -208,16 +227,17 @@ class _PreparedDADAO:
         else:
             self._oracle = problem.sample_oracle
             size = min(int(solver.batch_size), int(self._oracle.n_samples.max()))
-            self._batches = Batches(size, self._oracle.n_samples, np.uint64(key))
+            self._batches = Batches(size, self._oracle.n_samples, np.uint64(state.key))
         self._stream: EventStream | None = None
         self._events: kernel.Events | None = None
         self.n_events = math.inf
         if solver.events is None:
-            self._stream = EventStream(np.ones(problem.n_nodes), self._parameters.rates, key)
+            self._stream = EventStream(np.ones(problem.n_nodes), rates, state.key)
         else:
             self._events = kernel.check_events(solver.events, problem.n_nodes, graph.n_edges)
             self.n_events = len(self._events.time)
-        self.record_every = math.ceil(20 * (problem.n_nodes + self._parameters.total_rate))
+        self.record_every = math.ceil(20 * (problem.n_nodes + float(rates.sum())))
+        self._decay_rate = math.sqrt(problem.strong_convexity / problem.smoothness) / (8 * math.sqrt(2))
 
     def _take(self, state: State, count: int) -> kernel.Events:
         if self._events is not None:
@@ -226,6 +246,8 @@ class _PreparedDADAO:
         return self._stream.take(state.n_events, state.clock, count)
 
     def advance(self, state: State, n_events: int, max_time: float) -> None:
+        if n_events == 0:  # as good as nothing, but compiles
+            self._apply(kernel.Events(np.empty(0), np.empty(0, np.uint8), np.empty(0, np.int32)), state)
         left = n_events if max_time > state.time else 0
         while left:
             events = self._take(state, min(left, kernel.CHUNK))
@@ -243,15 +265,13 @@ class _PreparedDADAO:
 
     def _apply(self, events: kernel.Events, state: State) -> None:
         applied = len(events.time)
-        if applied == 0:
-            return
         n_gradients = kernel.dadao_advance(
             events,
             state.n_events,
             self._edges,
             state.arrays["rows"],
             state.arrays["last"],
-            self._parameters.constants,
+            self._constants,
             self._oracle,
             batches=self._batches,
             area=state.arrays.get("area"),
@@ -261,10 +281,11 @@ class _PreparedDADAO:
         state.n_gradients += n_gradients
         state.n_communications += applied - n_gradients
         state.bits += (applied - n_gradients) * 2 * 64 * self._dim
-        state.clock = state.time = float(events.time[-1])
+        if applied:
+            state.clock = state.time = float(events.time[-1])
 
     def iterates(self, state: State) -> np.ndarray:
-        constants = self._parameters.constants
+        constants = self._constants
         return kernel.dadao_iterates(state.arrays["rows"], state.arrays["last"], state.time, constants)
 
     def average(self, state: State) -> np.ndarray | None:
@@ -276,11 +297,11 @@ class _PreparedDADAO:
             state.arrays["rows"],
             state.arrays["last"],
             state.time,
-            self._parameters.constants,
+            self._constants,
             start,
         )
         return integrals.mean(axis=0) / (state.time - start)
 
     def time_limit(self, tol: float) -> float:
         # the squared distance has to fall by tol^2 at the guaranteed rate; e^20 stands for its constant
-        return 4 * (20 - 2 * math.log(max(min(tol, 1.0), 1e-16))) / self._parameters.decay_rate
+        return 4 * (20 - 2 * math.log(max(min(tol, 1.0), 1e-16))) / self._decay_rate

@@ -1,26 +1,22 @@
-"""Digest of a solver, a problem and a graph: what a saved run needs to go on."""
+"""Digest of a problem and a graph: what a saved run needs to go on."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from typing import Any
 
 import numpy as np
 
-from ..graphs import GossipRates, Graph
+from ..graphs import Graph
 from ..problems import Problem
 
 
-def fingerprint(solver: Any, problem: Problem, graph: Graph) -> str:
-    """Return a hexadecimal digest of the solver's fields, the problem's data and the graph's edges.
+def fingerprint(problem: Problem, graph: Graph) -> str:
+    """Return a hexadecimal digest of the problem's data and the graph's edges.
 
     Parameters
     ----------
-    solver : Solver
-        A dataclass; its fields count.
     problem : Problem
-        Its curvature bounds and the arrays of its oracle count. The code of a `Custom` objective does not.
+        Its class, and the arrays that it was made from. The code of a `Custom` objective does not count.
     graph : Graph
         Nodes and edges count, positions and names do not.
 
@@ -30,25 +26,9 @@ def fingerprint(solver: Any, problem: Problem, graph: Graph) -> str:
         32 characters.
     """
     digest = hashlib.blake2b(digest_size=16)
-
-    def add(value: Any) -> None:
-        if isinstance(value, GossipRates):
-            add(value.rates)
-        elif isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype.str}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).data)
-        elif isinstance(value, list | tuple):
-            digest.update(f"{len(value)}".encode())
-            for part in value:
-                add(part)
-        else:
-            digest.update(repr(value).encode() + b";")
-
-    for field in dataclasses.fields(solver):
-        add(field.name)
-        add(getattr(solver, field.name))
-    add([problem.n_nodes, problem.dim, float(problem.smoothness), float(problem.strong_convexity)])
-    add(tuple(problem.oracle.data))
-    add(graph.n_nodes)
-    add(graph.edges)
+    oracle = problem.sample_oracle if problem.has_samples else problem.oracle
+    digest.update(f"{type(problem).__name__} {problem.n_nodes} {problem.dim} {graph.n_nodes}".encode())
+    for array in (*oracle.data, graph.edges):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

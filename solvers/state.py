@@ -26,9 +26,9 @@ class State:
     key : int
         64-bit key of all random draws.
     fingerprint : str
-        Digest of the solver's fields, the problem's data and the graph: a run goes on with these only.
+        Digest of the problem's data and the graph: a run goes on with these only.
     arrays : dict of str to array
-        The solver's variables.
+        The solver's variables, and what it computed from the problem and the graph at the start.
     clock : float
         Time of the last event applied.
     time : float

@@ -182,6 +182,8 @@ def check_events(events: tuple[ArrayLike, ArrayLike, ArrayLike], n_nodes: int, n
     if len(events) != 3:
         raise ValueError("events must be (time, kind, index), three vectors of one length")
     time, kind, index = (np.asarray(part) for part in events)
+    if time.dtype.kind not in "fiu":
+        raise TypeError(f"event times must be real numbers, got dtype {time.dtype}")
     if time.size == kind.size == index.size == 0:  # empty lists have no type of their own
         kind, index = kind.astype(np.uint8), index.astype(np.int32)
     if time.ndim != 1 or time.shape != kind.shape or time.shape != index.shape:
@@ -230,6 +232,14 @@ def dadao_rows(X: np.ndarray, nu: float) -> np.ndarray:
 _NO_AREA = np.empty((0, 0))
 
 
+def _check_state(rows: np.ndarray, last: np.ndarray, area: np.ndarray | None, n: int, d: int) -> None:
+    if rows.shape != (n, 6, d) or last.shape != (n,) or (area is not None and area.shape != (n, d)):
+        raise ValueError(
+            f"rows, last and area must have shapes ({n}, 6, {d}), ({n},) and ({n}, {d}), got {rows.shape}, "
+            f"{last.shape} and {None if area is None else area.shape}"
+        )
+
+
 def dadao_advance(
     events: Events,
     start: int,
@@ -276,17 +286,19 @@ def dadao_advance(
     Raises
     ------
     TypeError, ValueError, IndexError
-        Arrays of wrong types or shapes; events or edges that name a node or edge that does not exist. The
-        state is then as before. What an objective raises passes through, and the state is spoilt.
+        Arrays of wrong types or shapes; events or edges that name a node or edge that does not exist; times
+        that are not finite. The state is then as before. An event earlier than what its node has seen raises,
+        too, and leaves the state spoilt. What an objective raises passes through, and the state is spoilt.
     """
-    n, d = oracle.n_nodes, oracle.dim
-    if rows.shape != (n, 6, d) or last.shape != (n,) or (area is not None and area.shape != (n, d)):
-        raise ValueError(
-            f"rows, last and area must have shapes ({n}, 6, {d}), ({n},) and ({n}, {d}), got {rows.shape}, "
-            f"{last.shape} and {None if area is None else area.shape}"
-        )
+    _check_state(rows, last, area, oracle.n_nodes, oracle.dim)
+    if len({len(part) for part in events}) != 1:
+        raise ValueError("the three vectors of events must have one length")
+    if edges.ndim != 2 or edges.shape[1] != 2:
+        raise ValueError(f"edges must have shape (m, 2), got {edges.shape}")
     if batches is None:
         batches = Batches(0, oracle.n_samples, np.uint64(0))
+    elif not np.array_equal(batches.n_samples, oracle.n_samples):
+        raise ValueError("batches.n_samples must be the oracle's")
     return cpu.advance(
         *events,
         start,
@@ -319,6 +331,7 @@ def dadao_iterates(rows: np.ndarray, last: np.ndarray, time: float, constants: D
     (n, d) float64 array
         The iterates.
     """
+    _check_state(rows, last, None, len(rows), rows.shape[-1])
     out = np.empty((rows.shape[0], rows.shape[2]))
     cpu.flowed_iterates(rows, last, constants.r, time, out)
     return out
@@ -348,6 +361,7 @@ def dadao_integrals(
     (n, d) float64 array
         Divide by time - average_from for the time average.
     """
+    _check_state(rows, last, area, len(rows), rows.shape[-1])
     out = area.copy()
     cpu.integrated_iterates(rows, last, constants.r, time, average_from, out)
     return out

@@ -278,6 +278,8 @@ def advance(
     """Apply events to the rows (n, 6, d) and to the nodes' clocks; return the number of gradients."""
     n_nodes = rows.shape[0]
     for e in range(times.shape[0]):  # before any change
+        if not math.isfinite(times[e]):
+            raise ValueError("event times must be finite")
         i = indices[e]
         if i < 0 or i >= (n_nodes if kinds[e] == GRADIENT_EVENT else edges.shape[0]):
             raise IndexError("an event names a node or an edge that does not exist")
@@ -318,6 +320,9 @@ def advance(
             ends[used] = now
             last[i] = now
             used += 1
+        for k in range(used):
+            if ends[k] < begins[k]:
+                raise ValueError("the events of a node must be in the order of their times")
         fill_coefficients(r, begins[:used], ends[:used], c0, c1, c2, c3, c4, c5)
         k = 0
         for e in range(first, end):

@@ -137,18 +137,27 @@ def fill_integers(bound, key, stream, start, step, out):
     types.void(types.int64, types.uint64, types.uint64, types.uint64, types.int64, array_type(types.int64, 1))
 )
 def fill_distinct(bound, key, stream, index, count, out):
-    """Fill out with `count` distinct integers in [0, bound); by search where marks would take more."""
-    if count * count > bound:
+    """Fill out with `count` distinct integers in [0, bound), in memory of the order of `count`."""
+    if 8 * count > bound:
         stamps = np.full(bound, -1, np.int64)
         distinct(count, bound, key, stream, index, stamps, 0, out)
         return
+    slots = 4
+    while slots < 2 * count:
+        slots *= 2
+    table = np.full(slots, -1, np.int64)  # open addressing: at most half full
     for t in range(count):
         j = bound - count + t
         value = bounded(j + 1, key, stream, index, t)
-        for earlier in range(t):
-            if out[earlier] == value:
-                value = j
+        slot = 0
+        for _ in range(2):  # the second, j, is new for sure
+            slot = (value * 0x9E3779B1) & (slots - 1)
+            while table[slot] >= 0 and table[slot] != value:
+                slot = (slot + 1) & (slots - 1)
+            if table[slot] < 0:
                 break
+            value = j
+        table[slot] = value
         out[t] = value
 
 

@@ -385,6 +385,28 @@ def test_loop_refuses_what_does_not_exist_before_any_change(rng, made, edges):
         events.dadao_advance(made, 0, np.array(edges, np.int32), rows[:3], last, c, oracle)
 
 
+def test_shapes_and_times_are_checked(rng):
+    oracle, _, c, edges, _ = quadratic_network(rng, 4, 2)
+    made = events.poisson_events(np.ones(4), np.ones(4), n_events=20, key=KEY)
+    rows, last = events.dadao_rows(np.ones((4, 2)), c.nu), np.zeros(4)
+    short = Events(made.time, made.kind[:-1], made.index)
+    with pytest.raises(ValueError, match="one length"):
+        events.dadao_advance(short, 0, edges, rows, last, c, oracle)
+    with pytest.raises(ValueError, match="edges must have shape"):
+        events.dadao_advance(made, 0, edges[:, :1].copy(), rows, last, c, oracle)
+    wrong = events.Batches(2, np.full(4, 3), np.uint64(1))
+    with pytest.raises(ValueError, match="n_samples"):
+        events.dadao_advance(made, 0, edges, rows, last, c, oracle, batches=wrong)
+    with pytest.raises(ValueError, match="shapes"):
+        events.dadao_integrals(np.zeros((2, 1)), rows, last, 1.0, c, 0.0)
+    with pytest.raises(ValueError, match="shapes"):
+        events.dadao_iterates(rows, last[:1], 1.0, c)
+    with pytest.raises(ValueError, match="finite"):
+        events.dadao_advance(made._replace(time=np.full(20, np.nan)), 0, edges, rows, last, c, oracle)
+    with pytest.raises(ValueError, match="order of their times"):
+        events.dadao_advance(made, 0, edges, rows, np.full(4, 1e9), c, oracle)
+
+
 # -- mini-batches --------------------------------------------------------------------------------------------
 
 

@@ -106,6 +106,15 @@ def test_distinct_integers_of_a_huge_range():
     assert np.array_equal(drawn, reference.distinct(5, 2**32, KEY, streams.USER, 0))
 
 
+def test_many_distinct_integers_of_a_huge_range():
+    drawn = random.distinct_integers(200_000, 2**32, KEY, streams.USER, 0)
+    assert len(np.unique(drawn)) == 200_000
+    few = random.distinct_integers(300, 4000, KEY, streams.USER, 5)  # hash set
+    many = random.distinct_integers(600, 4000, KEY, streams.USER, 5)  # marks
+    assert np.array_equal(few, reference.distinct(300, 4000, KEY, streams.USER, 5))
+    assert np.array_equal(many, reference.distinct(600, 4000, KEY, streams.USER, 5))
+
+
 def test_distinct_integers_are_uniform_over_subsets():
     subsets = [frozenset(random.distinct_integers(2, 5, KEY, streams.USER, i).tolist()) for i in range(5000)]
     counts = list(map(subsets.count, set(subsets)))

@@ -348,15 +348,30 @@ def test_states_of_other_runs_are_refused(problem, solver):
     for run in (
         (solvers.DADAO(rates=2 * rates), problem, GRAPH),
         (solvers.DADAO(average_from=1.0), problem, GRAPH),
+        (solvers.DADAO(batch_size=3), problem, GRAPH),
         (solver, other_problem, GRAPH),
         (solver, problem, other_graph),
         (solver, problems.Quadratic(np.ones((3, 1, 1)), np.zeros((3, 1))), graphs.cycle(3)),
     ):
-        with pytest.raises(ValueError, match="belongs to another problem or graph, or to DADAO with other"):
+        with pytest.raises(ValueError, match=r"belongs to (another problem|DADAO with other)"):
             run[0].solve(*run[1:], state=state)
     same = problems.LeastSquares(problem.features, problem.targets, problem.offsets, problem.l2)
-    resumed = solvers.DADAO().solve(same, graphs.cycle(5), tol=0, max_events=10, state=state)
-    assert resumed.state.n_events == 10
+    for equal in (
+        solvers.DADAO(),
+        solvers.DADAO(rates=rates.tolist()),
+        solvers.DADAO(rates=rates * (1 + 1e-12)),
+    ):
+        resumed = equal.solve(same, graphs.cycle(5), tol=0, max_events=10, state=state)
+        assert resumed.state.n_events == 10
+        assert resumed.state.arrays["rates"].tobytes() == rates.tobytes()  # the state's own, to the bit
+    # data in another order within a node: the stored Hessians may agree, the samples do not
+    order = np.arange(len(problem.targets))
+    order[:2] = [1, 0]
+    permuted = problems.LeastSquares(
+        problem.features[order], problem.targets[order], problem.offsets, problem.l2
+    )
+    with pytest.raises(ValueError, match="another problem"):
+        solver.solve(permuted, GRAPH, state=state)
     state.solver = "EXTRA"
     with pytest.raises(ValueError, match="belongs to EXTRA"):
         solver.advance(state, problem, GRAPH)
