@@ -62,7 +62,7 @@ class Graph:
     name: str = ""
 
     def __post_init__(self) -> None:
-        n = checks.count("n_nodes", self.n_nodes, least=1, most=_MAX_NODES)
+        n = node_count("n_nodes", self.n_nodes)
         edges = _edge_array(self.edges, n)
         key = edges[:, 0] * n + edges[:, 1]
         if np.any(edges[:, 0] >= edges[:, 1]) or np.any(np.diff(key) <= 0):
@@ -127,12 +127,12 @@ class Graph:
         >>> Graph.from_edges(3, [(2, 0), (0, 2), (1, 0)], lengths=[5.0, 4.0, 1.0]).lengths.tolist()
         [1.0, 4.0]
         """
-        n = checks.count("n_nodes", n_nodes, least=1, most=_MAX_NODES)
+        n = node_count("n_nodes", n_nodes)
         pairs = _edge_array(edges, n)
         given = _check_lengths(lengths, len(pairs))
         loops = pairs[:, 0] == pairs[:, 1]
         if loops.any():
-            _warn(
+            warn(
                 f"{int(loops.sum())} self-loop(s) dropped, the first at node {int(pairs[loops][0, 0])}: "
                 "a node does not talk to itself over an edge"
             )
@@ -384,12 +384,17 @@ def _whole(values: list[Any], key: str, where: str) -> Any:
     if missing == len(values):
         return None
     if missing:
-        _warn(f"the attribute {key} is ignored: it is missing on {missing} of {len(values)} {where}")
+        warn(f"the attribute {key} is ignored: it is missing on {missing} of {len(values)} {where}")
         return None
     return values
 
 
-def _warn(message: str) -> None:
+def node_count(name: str, value: Any, *, least: int = 1) -> int:
+    """Return a number of nodes as an int from `least` to 2^31 - 1."""
+    return checks.count(name, checks.count(name, value, least=least), least=None, most=_MAX_NODES)
+
+
+def warn(message: str) -> None:
     """Give a ``UserWarning`` that points at the line outside this room that led here."""
     room = __name__.rpartition(".")[0]
     frame, level = sys._getframe(), 1

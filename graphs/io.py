@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .graph import Graph
+from .graph import Graph, warn
 
 __all__ = ["read_graph", "write_graph"]
 
@@ -53,8 +53,9 @@ def read_graph(path: "str | Path") -> Graph:
     ----------
     path : str or Path
         ``.graphml``: undirected; node data ``x`` and ``y`` or ``Longitude`` and ``Latitude`` become
-        positions, ``label`` the labels, edge data ``length`` the lengths. Positions (lengths) that are
-        missing on some nodes (edges) are ignored with a ``UserWarning``. ``.edges``, ``.txt``,
+        positions, ``label`` or else ``name`` the labels, edge data ``length`` the lengths. Positions
+        (lengths) that are missing on some nodes (edges), and positions as one text ``pos``, are ignored
+        with a ``UserWarning``. ``.edges``, ``.txt``,
         ``.csv``: two node indices and optionally a length on each line, nodes from 0; lines that begin
         with ``#`` are comments, and a first line of column names is allowed. Without a comment
         ``# n_nodes: 7`` the largest index gives the number of nodes.
@@ -179,11 +180,17 @@ def _read_graphml(path: Path) -> Graph:
     numbers = {v: int(v) for v in found.nodes if str(v).isdecimal()}
     if len(numbers) == len(found) and set(numbers.values()) == set(range(len(found))):
         found = networkx.relabel_nodes(found, numbers)
+    texts = sum("pos" in data for _, data in found.nodes(data=True))  # GraphML has no type for a pair
     for node, data in found.nodes(data=True):
+        data.pop("pos", None)
+        if "name" in data:
+            data.setdefault("label", data["name"])
         for x, y in (("x", "y"), ("Longitude", "Latitude")):
             if x in data and y in data:
                 where = f"{path}, node {node!r}"
                 data["pos"] = _number(where, x, data[x]), _number(where, y, data[y])
+    if texts and not any("pos" in data for _, data in found.nodes(data=True)):
+        warn(f"the attribute 'pos' is ignored: it is no pair on {texts} of {len(found)} nodes of {path.stem}")
     for a, b, data in found.edges(data=True):
         if "length" in data:
             data["length"] = _number(f"{path}, edge {a!r} to {b!r}", "length", data["length"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.blas import one_blas_thread
 from .graph import Graph
 from .spectra import incidence, laplacian, spectral_gap
 
@@ -71,7 +72,8 @@ def mixing_matrix(graph: Graph, kind: str = "metropolis", *, lazy: bool = False)
         raise ValueError(f"kind {kind!r} is unknown; choose from {', '.join(_KINDS)}")
     if kind in ("best_constant", "fdla", "fmmc"):
         graph.require_connected(f"mixing_matrix(kind={kind!r})")
-    weights = _KINDS[kind](graph) if graph.n_edges else np.zeros(0)
+    with one_blas_thread():
+        weights = _KINDS[kind](graph) if graph.n_edges else np.zeros(0)
     return _assemble(graph, 0.5 * weights if lazy else weights)
 
 

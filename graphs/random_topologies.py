@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..kernels import checks
 from ..kernels.random import Rng, make_key
-from .graph import Graph
+from .graph import Graph, node_count
 from .topologies import circle
 
 __all__ = ["barabasi_albert", "erdos_renyi", "random_geometric", "random_regular", "watts_strogatz"]
@@ -38,7 +38,7 @@ def random_regular(n: int, degree: int, rng: Rng = 0, *, connected: bool = True)
     -------
     Graph
     """
-    n, degree = checks.count("n", n, least=1), checks.count("degree", degree, least=0)
+    n, degree = node_count("n", n, least=1), checks.count("degree", degree, least=0)
     if degree >= n or n * degree % 2:
         raise ValueError(f"degree must be below n and n * degree even, got n = {n}, degree = {degree}")
     import networkx
@@ -72,7 +72,7 @@ def random_geometric(n: int, radius: float | None = None, rng: Rng = 0, *, conne
     Graph
         With positions and Euclidean edge lengths.
     """
-    n = checks.count("n", n, least=1)
+    n = node_count("n", n, least=1)
     if radius is None:
         reach = math.sqrt(2.0 * math.log(max(n, 2)) / (math.pi * n))
     else:
@@ -109,7 +109,7 @@ def erdos_renyi(n: int, p: float | None = None, rng: Rng = 0, *, connected: bool
     Graph
         Without positions.
     """
-    n = checks.count("n", n, least=1)
+    n = node_count("n", n, least=1)
     probability = (
         min(1.0, 2.0 * math.log(max(n, 2)) / n) if p is None else checks.real("p", p, least=0.0, most=1.0)
     )
@@ -140,7 +140,7 @@ def barabasi_albert(n: int, m: int, rng: Rng = 0) -> Graph:
     Graph
         ``m * (n - m)`` edges, without positions.
     """
-    n, m = checks.count("n", n, least=2), checks.count("m", m, least=1)
+    n, m = node_count("n", n, least=2), checks.count("m", m, least=1)
     if m >= n:
         raise ValueError(f"m must be below n, got n = {n}, m = {m}")
     import networkx
@@ -171,7 +171,7 @@ def watts_strogatz(n: int, k: int, p: float, rng: Rng = 0, *, connected: bool = 
         ``n * k / 2`` edges, placed on a circle.
     """
     n, k, probability = (
-        checks.count("n", n, least=3),
+        node_count("n", n, least=3),
         checks.count("k", k, least=2),
         checks.real("p", p, least=0.0, most=1.0),
     )

@@ -4,7 +4,8 @@ Resistances and lambda_2 come from one factorisation, :mod:`gossamer.kernels.spa
 So both are accurate to about 1e-13 relatively, however many magnitudes the rates span: forming the Laplacian
 and factoring it would lose as many digits as the rates span magnitudes. lambda_2 is the inverse of the
 largest eigenvalue of the pseudo-inverse, from a dense matrix up to :data:`PSEUDO_INVERSE_LIMIT` nodes and by
-Lanczos above (a fixed starting vector, to machine precision). All is deterministic.
+Lanczos above (a fixed starting vector, to machine precision). All is deterministic, and to the same bits
+however many threads BLAS has.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..kernels import checks
+from ..kernels.blas import one_blas_thread
 from ..kernels.sparse import LaplacianFactor, factor_laplacian
 from .graph import Graph
 
@@ -81,7 +83,8 @@ def algebraic_connectivity(graph: Graph, rates: ArrayLike | None = None) -> floa
         or one of these rates is below 1e-290 or below 1e-290 times the mean rate.
     """
     w, scale = connecting_rates(graph, rates, "algebraic_connectivity")
-    return scale * _connectivity(factor_laplacian(graph.n_nodes, graph.edges, w))
+    with one_blas_thread():
+        return scale * _connectivity(factor_laplacian(graph.n_nodes, graph.edges, w))
 
 
 def effective_resistances(graph: Graph, rates: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -148,7 +151,8 @@ def chi(graph: Graph, rates: ArrayLike | None = None) -> tuple[float, float]:
     w, scale = connecting_rates(graph, rates, "chi")
     factor = factor_laplacian(graph.n_nodes, graph.edges, w)
     largest = float(factor.resistances(graph.edges).max())
-    return 1.0 / (scale * _connectivity(factor)), 0.5 * largest / scale
+    with one_blas_thread():
+        return 1.0 / (scale * _connectivity(factor)), 0.5 * largest / scale
 
 
 def spectral_gap(W: Any) -> float:
@@ -191,11 +195,12 @@ def spectral_gap(W: Any) -> float:
             f"W must be symmetric with rows that sum to 1, but it is off by {asymmetry:.2g} and "
             f"{row_error:.2g}; see mixing_matrix"
         )
-    if n <= DENSE_LIMIT:
+    with one_blas_thread():
+        if n > DENSE_LIMIT:
+            return _sparse_gap(matrix if is_sparse else sparse.csr_array(matrix))
         dense = matrix.toarray() if is_sparse else matrix
         centred = 0.5 * (dense + dense.T) - 1.0 / n
         return 1.0 - float(np.max(np.abs(np.linalg.eigvalsh(centred))))
-    return _sparse_gap(matrix if is_sparse else sparse.csr_array(matrix))
 
 
 # ---------------------------------------------------------------------- shared with the rest of the room

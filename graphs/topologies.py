@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..kernels import checks
-from .graph import Graph
+from .graph import Graph, node_count
 
 __all__ = [
     "barbell",
@@ -35,7 +35,7 @@ def complete(n: int) -> Graph:
     -------
     Graph
     """
-    n = checks.count("n", n, least=1)
+    n = node_count("n", n, least=1)
     return Graph(n, _pairs(n), positions=circle(n), name=f"complete({n})")
 
 
@@ -51,7 +51,7 @@ def cycle(n: int) -> Graph:
     -------
     Graph
     """
-    n = checks.count("n", n, least=3)
+    n = node_count("n", n, least=3)
     i = np.arange(n)
     edges = np.column_stack([i, (i + 1) % n])
     return Graph.from_edges(n, edges, positions=circle(n), name=f"cycle({n})")
@@ -69,7 +69,7 @@ def path(n: int) -> Graph:
     -------
     Graph
     """
-    n = checks.count("n", n, least=1)
+    n = node_count("n", n, least=1)
     i = np.arange(n - 1)
     positions = np.column_stack([np.arange(float(n)), np.zeros(n)])
     return Graph(n, np.column_stack([i, i + 1]), positions=positions, name=f"path({n})")
@@ -87,7 +87,7 @@ def star(n: int) -> Graph:
     -------
     Graph
     """
-    n = checks.count("n", n, least=1)
+    n = node_count("n", n, least=1)
     edges = np.column_stack([np.zeros(n - 1, dtype=np.int64), np.arange(1, n)])
     positions = np.vstack([np.zeros((1, 2)), circle(n - 1)])
     return Graph(n, edges, positions=positions, name=f"star({n})")
@@ -106,7 +106,8 @@ def grid_2d(rows: int, cols: int) -> Graph:
     Graph
         ``rows * cols`` nodes and ``rows * (cols - 1) + (rows - 1) * cols`` edges.
     """
-    rows, cols = checks.count("rows", rows, least=1), checks.count("cols", cols, least=1)
+    rows, cols = node_count("rows", rows, least=1), node_count("cols", cols, least=1)
+    node_count("rows * cols", rows * cols, least=1)
     node = np.arange(rows * cols).reshape(rows, cols)
     edges = np.vstack([_links(node[:, :-1], node[:, 1:]), _links(node[:-1], node[1:])])
     return Graph.from_edges(
@@ -127,7 +128,8 @@ def torus_2d(rows: int, cols: int) -> Graph:
     Graph
         ``rows * cols`` nodes and ``2 * rows * cols`` edges.
     """
-    rows, cols = checks.count("rows", rows, least=3), checks.count("cols", cols, least=3)
+    rows, cols = node_count("rows", rows, least=3), node_count("cols", cols, least=3)
+    node_count("rows * cols", rows * cols, least=1)
     node = np.arange(rows * cols).reshape(rows, cols)
     edges = np.vstack([_links(node, np.roll(node, -1, axis=1)), _links(node, np.roll(node, -1, axis=0))])
     return Graph.from_edges(
@@ -148,7 +150,7 @@ def hypercube(dim: int) -> Graph:
     Graph
         ``2**dim`` nodes and ``dim * 2**(dim - 1)`` edges, drawn as a linear projection.
     """
-    dim = checks.count("dim", dim, least=0)
+    dim = checks.count("dim", dim, least=0, most=30)
     node = np.arange(2**dim)
     bits = (node[:, None] >> np.arange(dim)) & 1
     edges = [_links(node[bits[:, b] == 0], node[bits[:, b] == 0] + 2**b) for b in range(dim)]
@@ -173,7 +175,7 @@ def barbell(k: int) -> Graph:
     Graph
         ``2k`` nodes and ``k(k-1) + 1`` edges; the bridge is ``(k - 1, k)``.
     """
-    k = checks.count("k", k, least=2)
+    k = node_count("k", k, least=2)
     edges = np.vstack([_pairs(k), [[k - 1, k]], k + _pairs(k)])
     left = _clique(k)
     right = left[::-1] * [-1.0, 1.0] + [2.0 + max(1.0, np.pi / k), 0.0]
@@ -195,7 +197,7 @@ def lollipop(k: int, length: int) -> Graph:
     Graph
         ``k + length`` nodes and ``k(k-1)/2 + length`` edges.
     """
-    k, length = checks.count("k", k, least=2), checks.count("length", length, least=0)
+    k, length = node_count("k", k, least=2), node_count("length", length, least=0)
     i = np.arange(k - 1, k + length - 1)
     edges = np.vstack([_pairs(k), np.column_stack([i, i + 1])])
     spacing = max(0.7, 2.0 * np.sin(np.pi / k))
@@ -218,7 +220,7 @@ def binary_tree(depth: int) -> Graph:
     Graph
         ``2**(depth + 1) - 1`` nodes.
     """
-    depth = checks.count("depth", depth, least=0)
+    depth = checks.count("depth", depth, least=0, most=30)
     n = 2 ** (depth + 1) - 1
     child = np.arange(1, n)
     level = np.floor(np.log2(np.arange(1, n + 1))).astype(np.int64)
@@ -244,7 +246,7 @@ def exponential(n: int) -> Graph:
     -------
     Graph
     """
-    n = checks.count("n", n, least=1)
+    n = node_count("n", n, least=1)
     i = np.arange(n)
     hops = [2**k for k in range(max(n - 1, 0).bit_length()) if 2**k < n]
     edges = np.vstack([_links(i, (i + h) % n) for h in hops]) if hops else []

@@ -9,12 +9,16 @@ import math
 import numbers
 import operator
 import reprlib
+import weakref
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 Shape = int | tuple[int | None, ...]
+
+# arrays that the package itself made and froze, by id: nobody outside holds a writable view of them
+_frozen_here: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()
 
 
 def count(name: str, value: Any, *, least: int | None = 0, most: int | None = None) -> int:
@@ -51,7 +55,10 @@ def count(name: str, value: Any, *, least: int | None = 0, most: int | None = No
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {reprlib.repr(value)}") from None
     if (least is not None and number < least) or (most is not None and number > most):
-        interval = f"at least {least}" if most is None else f"in {least}..{most}"
+        if least is None:
+            interval = f"at most {most}"
+        else:
+            interval = f"at least {least}" if most is None else f"in {least}..{most}"
         raise ValueError(f"{name} must be {interval}, got {reprlib.repr(number)}")
     return number
 
@@ -142,8 +149,8 @@ def real_array(
     Raises
     ------
     TypeError, ValueError
-        Not real numbers (complex ones, strings and objects are not); a shape that does not fit; an entry out
-        of range, whose place is given.
+        Not real numbers (complex ones, strings and objects are not); a masked array; a shape that does not
+        fit; an entry out of range, whose place is given.
 
     Examples
     --------
@@ -151,6 +158,7 @@ def real_array(
     Traceback (most recent call last):
     ValueError: rates must be at least 0, but rates[1] is -2.0 (1 such entry)
     """
+    refuse_masked(name, value)
     try:
         array = np.asarray(value)
     except ValueError as error:  # lists of unequal lengths
@@ -173,19 +181,27 @@ def own_array(
 ) -> np.ndarray:
     """`real_array` to keep: read-only, and safe from whoever holds `value`.
 
-    A copy, unless `value` fits as it is, is read-only and owns its memory. A read-only view of a writable
-    array is copied: its owner may still change.
+    A copy, even of a read-only array: a view made before it was frozen could still change it. Only what the
+    package itself made and passed through `frozen` is kept as it is.
     """
     array = real_array(name, value, shape, finite=finite, least=least)
-    if array is value and array.flags.owndata and not array.flags.writeable:
+    if _frozen_here.get(id(array)) is array and not array.flags.writeable:
         return array
     return frozen(array.copy())
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
-    """Make `array` read-only and return it."""
+    """Make `array`, which the package has made and nobody else holds, read-only and return it."""
     array.flags.writeable = False
+    if array.flags.owndata:
+        _frozen_here[id(array)] = array
     return array
+
+
+def refuse_masked(name: str, value: Any) -> None:
+    """Raise a TypeError for a masked array, whose mask NumPy would drop without a word."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: fill or drop masked entries first")
 
 
 def _check_shape(name: str, found: tuple[int, ...], wanted: Shape) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
+from ..kernels.blas import one_blas_thread
 from ..kernels.checks import frozen, own_array
 from .samples import SampleProblem, check_lengths, gram_extremes
 
@@ -111,6 +112,7 @@ def _solvers(R: np.ndarray) -> tuple[_Map, _Map]:
     return lambda b: Vt.T @ ((U.T @ b) / s), lambda g: Vt.T @ ((Vt @ g) / s**2)
 
 
+@one_blas_thread()
 def _hessian_oracle(sample_oracle: oracles.Oracle) -> oracles.Oracle:
     """Quadratic oracle of the same objectives."""
     features, targets, offsets, parameters = sample_oracle.data

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.checks import frozen, own_array
+from ..kernels.checks import frozen, own_array, refuse_masked
 from .samples import SampleProblem, check_lengths, gram_extremes
 
 
@@ -75,6 +75,7 @@ class LogisticRegression(SampleProblem):
 
 def signs(name: str, labels: ArrayLike) -> np.ndarray:
     """Return labels as -1.0 and +1.0, read-only."""
+    refuse_masked(name, labels)
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(f"{name} must have 1 dimension, got shape {labels.shape}")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
+from ..kernels.blas import one_blas_thread
 from ..kernels.checks import frozen, own_array
 from .base import Problem
 from .samples import above_rounding
@@ -55,7 +56,8 @@ class Quadratic(Problem):
         super().__init__(oracles.quadratic(H, b))
         self.H = H
         self.b = b
-        eigenvalues = np.linalg.eigvalsh(H)
+        with one_blas_thread():
+            eigenvalues = np.linalg.eigvalsh(H)
         low, high = eigenvalues[:, 0], np.maximum(eigenvalues[:, -1], 0.0)
         wrong = np.flatnonzero(low < -_ROUNDING * high)
         if wrong.size:

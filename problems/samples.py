@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.checks import own_array
+from ..kernels.checks import frozen, own_array
 from . import splits
 from .base import Problem
 
@@ -93,10 +93,7 @@ class SampleProblem(Problem):
         y = cls._check_targets("y", y)
         check_lengths("X", X, "y", y)
         order, offsets = splits.split_rows(y, n_nodes, split, alpha=alpha, bins=cls._dirichlet_bins, rng=rng)
-        X, y = X[order], y[order]
-        X.flags.writeable = False
-        y.flags.writeable = False
-        return cls(X, y, offsets, l2)  # pyright: ignore[reportCallIssue]
+        return cls(frozen(X[order]), frozen(y[order]), offsets, l2)  # pyright: ignore[reportCallIssue]
 
     # quantile bins of the targets that a Dirichlet split deals out; None: each value is a class
     _dirichlet_bins: int | None = None

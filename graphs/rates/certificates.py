@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import checks
+from ...kernels.blas import one_blas_thread
 from ...kernels.sparse import factor_laplacian
 from ..graph import Graph
 from ..spectra import (
@@ -119,7 +120,8 @@ def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bo
     """
     w = check_rates(graph, rates)
     l2, resistances = algebraic_connectivity(graph, w), effective_resistances(graph, w)
-    return bounds_of(graph, w, l2, resistances, certificate)
+    with one_blas_thread():
+        return bounds_of(graph, w, l2, resistances, certificate)
 
 
 def bounds_of(graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate) -> Bounds:
@@ -177,7 +179,8 @@ def communication_lower_bound(
     simple = float(np.sqrt((graph.n_nodes - 1) / x.max()))
     if p is None:
         return simple
-    y = _curvature(graph, rates) @ _probability(graph, p)
+    with one_blas_thread():
+        y = _curvature(graph, rates) @ _probability(graph, p)
     balance = best_balance(x, y) if t is None else checks.real("t", t, above=0.0)
     return max(simple, 1.0 / _mean_bound(x, y, balance))
 

@@ -3,12 +3,13 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels import checks
+from ...kernels.blas import one_blas_thread
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import sdp
@@ -98,6 +99,11 @@ class GossipRates:
         """
         return 1.0 - self.cost / self.cost_uniform
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for array in (self.rates, self.edge_resistances):
+            checks.frozen(array)  # pickles and copies do not keep arrays read-only
+
     def __repr__(self) -> str:
         return (
             f"GossipRates({self.criterion} on {self.graph!r}: total rate {self.total_rate:.6g}, "
@@ -156,6 +162,14 @@ def gossip_rates(
     [4, 5]
     """
     _check_arguments(graph, criterion, method, tol)
+    with one_blas_thread():
+        return _optimise(graph, criterion, method, tol)
+
+
+# ---------------------------------------------------------------------- steps
+
+
+def _optimise(graph: Graph, criterion: str, method: str, tol: float) -> GossipRates:
     m = graph.n_edges
     uniform = np.full(m, 1.0 / m)
     target = "communication" if criterion == "uniform" else criterion
@@ -189,14 +203,11 @@ def gossip_rates(
         message = f"solved by method {name!r}"
     elif failure:
         message = f"uniform rates: {failure}"
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        warnings.warn(message, RuntimeWarning, stacklevel=3)  # the caller of gossip_rates
     else:
         message = f"uniform rates: method {name!r} found nothing better"
     status = "certified" if chosen.gap <= tol else "tolerance_not_met"
     return _result(graph, criterion, chosen, fallback, status, message)
-
-
-# ---------------------------------------------------------------------- steps
 
 
 class _Assessed(NamedTuple):

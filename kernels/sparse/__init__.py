@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from .. import checks
 from . import cpu
 
+_SMALLEST = 1e-300  # positive weight: the inverse of smaller ones may overflow
+
 __all__ = ["LaplacianFactor", "factor_laplacian", "fill_reducing_order"]
 
 
@@ -107,7 +109,8 @@ def factor_laplacian(n_nodes: int, edges: ArrayLike, weights: ArrayLike) -> Lapl
     edges : (m, 2) array_like of int
         Distinct pairs of distinct nodes.
     weights : (m,) array_like
-        Finite, non-negative conductances; the edges of positive weight connect the graph.
+        Finite conductances, zero or at least 1e-300, so that no resistance overflows; the edges of positive
+        weight connect the graph.
 
     Returns
     -------
@@ -131,6 +134,11 @@ def factor_laplacian(n_nodes: int, edges: ArrayLike, weights: ArrayLike) -> Lapl
     n = checks.count("n_nodes", n_nodes, least=1)
     pairs = _node_pairs(edges, n)
     w = checks.real_array("weights", weights, (len(pairs),), least=0.0)
+    smallest = w.min(where=w > 0.0, initial=np.inf)
+    if smallest < _SMALLEST:
+        raise ValueError(
+            f"weights must be zero or at least {_SMALLEST:g}, got {smallest:.3g}: multiply all by one number"
+        )
     position = fill_reducing_order(n, pairs)
     ends = np.sort(position[pairs], axis=1)
     key = np.sort(ends[:, 0] * n + ends[:, 1])

@@ -23,7 +23,8 @@ def peel(degree, link, order):
     """Write nodes of degree one, again and again, at the beginning of `order`; return how many.
 
     `link` holds the bitwise exclusive or of each node's neighbours: the neighbour itself, once only one is
-    left. Both arrays are used up; the nodes that remain have a positive degree.
+    left. Both arrays are used up. The nodes that remain have a degree of two or more, or zero: the
+    last node of a tree, or a node without an edge.
     """
     n = degree.shape[0]
     found = 0

@@ -176,3 +176,16 @@ def test_bad_paths(tmp_path):
     (tmp_path / "broken.graphml").write_text("not xml")
     with pytest.raises(ValueError, match="not a GraphML file"):
         graphs.read_graph(tmp_path / "broken.graphml")
+
+
+def test_attributes_of_other_programs(tmp_path):
+    other = nx.Graph()
+    other.add_node("n0", name="Bern", pos="(0.0, 1.0)")
+    other.add_node("n1", name="Chur", pos="(2.0, 3.0)")
+    other.add_edge("n0", "n1")
+    file = tmp_path / "rail.graphml"
+    nx.write_graphml(other, file)
+    with pytest.warns(UserWarning, match="'pos' is ignored: it is no pair on 2 of 2 nodes of rail") as caught:
+        g = graphs.read_graph(file)
+    assert caught[0].filename == __file__
+    assert g == Graph.from_edges(2, [(0, 1)], labels=["Bern", "Chur"])

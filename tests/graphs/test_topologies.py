@@ -169,6 +169,12 @@ def test_geometric_edges_are_the_close_pairs():
         (lambda: graphs.barabasi_albert(5, 5), ValueError, "m must be below n"),
         (lambda: graphs.watts_strogatz(10, 3, 0.1), ValueError, "even"),
         (lambda: graphs.watts_strogatz(10, 10, 0.1), ValueError, "below n"),
+        (lambda: graphs.cycle(10**23), ValueError, "n must be at most 2147483647, got 1000"),
+        (lambda: graphs.erdos_renyi(2**31), ValueError, "n must be at most 2147483647"),
+        (lambda: graphs.grid_2d(10**5, 10**5), ValueError, r"rows \* cols must be at most 2147483647"),
+        (lambda: graphs.torus_2d(10**5, 10**5), ValueError, r"rows \* cols must be at most 2147483647"),
+        (lambda: graphs.hypercube(64), ValueError, "dim must be"),
+        (lambda: graphs.binary_tree(64), ValueError, "depth must be"),
     ],
 )
 def test_bad_arguments(call, error, match):

@@ -81,7 +81,7 @@ def test_arrays_of_any_kind():
     unaligned = np.frombuffer(b"0" + X.tobytes(), dtype=np.float64, offset=1).reshape(2, 3)
     variants = [
         X, X.tolist(), X.astype(np.float32), X.astype(">f8"), X.astype(np.uint8), X.astype(np.longdouble),
-        np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2], unaligned, np.ma.array(X),
+        np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2], unaligned,
         checks.frozen(X.copy()),
     ]  # fmt: skip
     for variant in variants:
@@ -157,9 +157,35 @@ def test_kept_arrays_do_not_change_with_their_source(given):
             array[0] = 1.0
 
 
-def test_what_cannot_change_is_not_copied():
+def test_an_earlier_view_of_a_read_only_array_does_not_reach_what_is_kept():
+    source = np.arange(4.0)
+    earlier = source[:]
+    source.flags.writeable = False
+    kept = checks.own_array("x", source, 1)
+    earlier[:] = -1.0
+    assert kept.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_only_what_the_package_froze_is_not_copied():
     source = checks.frozen(np.arange(4.0))
     assert checks.own_array("x", source, 1) is source
+    source.flags.writeable = True
+    assert checks.own_array("x", source, 1) is not source
+
+
+def test_masked_arrays():
+    masked = np.ma.masked_array([1.0, 2.0], [False, True])
+    for check in (checks.real_array, checks.own_array):
+        with pytest.raises(
+            TypeError, match=r"^x must not be a masked array: fill or drop masked entries first$"
+        ):
+            check("x", masked, 1)
+
+
+def test_count_without_a_lower_end():
+    assert checks.count("x", -7, least=None, most=5) == -7
+    with pytest.raises(ValueError, match=r"^x must be at most 5, got 6$"):
+        checks.count("x", 6, least=None, most=5)
 
 
 def test_docstring_examples():

@@ -220,3 +220,12 @@ def test_bad_calls_of_the_factor():
         factor.solve(np.zeros(3))
     with pytest.raises(ValueError, match="b must have shape"):
         factor.solve(np.zeros((3, 2)))
+
+
+def test_weights_whose_inverse_overflows():
+    edges = [[0, 1], [1, 2]]
+    assert sparse.factor_laplacian(3, edges, [1e-300, 1e-300]).resistances(edges) == pytest.approx(
+        [1e300] * 2
+    )
+    with pytest.raises(ValueError, match=r"^weights must be zero or at least 1e-300, got 1e-310: multiply"):
+        sparse.factor_laplacian(3, edges, [1e-310, 1.0])

@@ -1,5 +1,8 @@
 """Optimal rates: closed forms, published savings, other exact formulations, invariances, failures."""
 
+import copy
+import pickle
+
 import cvxpy as cp
 import networkx as nx
 import numpy as np
@@ -446,3 +449,13 @@ def test_fifty_nodes():
     r = consistent(gossip_rates(graphs.topology("sndlib/germany50")))
     assert r.status == "certified"
     assert r.cost == pytest.approx(146.4957, abs=1e-3)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))])
+def test_copies_are_read_only(duplicate):
+    original = graphs.gossip_rates(graphs.path(3), "uniform")
+    made = duplicate(original)
+    np.testing.assert_array_equal(made.rates, original.rates)
+    for array in (made.rates, made.edge_resistances):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1.0
