@@ -5,8 +5,9 @@ CSR product, BLAS where the dense matrix is small, and the floor: a copy of X, w
 writes as many. SciPy and BLAS get what suits them: SciPy has no way to write into an array, BLAS has. The
 kernels take turns, and the fastest round of each counts.
 
-The second table is `gossip.pairwise_average` over random edges of the same graphs. Its floor changes an
-array of the size of X in place, two rows an edge.
+Pairs are `gossip.pairwise_average` over random edges of the same graph, as many as nodes. Their floor changes
+as many rows of X in place, walking through it; the rows' floor changes the same rows in the same order, one
+by one, where memory is slower.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numba import njit
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -79,11 +81,25 @@ def mixers(W: sparse.csr_array, X: np.ndarray) -> dict[str, Callable[[], Any]]:
     return kernels
 
 
+@njit(cache=True, nogil=True)
+def update_rows(X, order, factor):
+    """Multiply rows of X in place."""
+    for i in order:
+        row = X[i]
+        for c in range(row.shape[0]):
+            row[c] *= factor
+
+
 def averagers(W: sparse.csr_array, X: np.ndarray) -> dict[str, Callable[[], Any]]:
-    """Pairwise averages over as many random edges as there are nodes, and their floor."""
+    """Pairwise averages over as many random edges as there are nodes, and their floors."""
     pairs, rows = edges(W, len(X)), X.copy()
+    order, others = pairs.ravel(), X.copy()
     mover = floors.Mover(floors.Cost(updated=2 * X.size, read=0, flops=0), X.size)
-    return {"average": lambda: gossip.pairwise_average(rows, pairs), "update": mover.update}
+    return {
+        "average": lambda: gossip.pairwise_average(rows, pairs),
+        "update": mover.update,
+        "rows": lambda: update_rows(others, order, 1.0),
+    }
 
 
 def fastest(kernels: dict[str, Callable[[], Any]]) -> dict[str, float]:
@@ -110,15 +126,24 @@ def cells(largest_n: int, largest_d: int) -> Iterator[tuple[str, int, int]]:
 
 
 def main(largest_n: int = NODES[-1], largest_d: int = DIMS[-1]) -> None:
-    print("| graph, n, d | mix (us) | SciPy / mix | BLAS / mix | floor / mix | pairs (us) | floor / pairs |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    titles = (
+        "mix (us)",
+        "SciPy / mix",
+        "BLAS / mix",
+        "floor / mix",
+        "pairs (us)",
+        "floor / pairs",
+        "rows / pairs",
+    )
+    print(f"| graph, n, d | {' | '.join(titles)} |\n| --- |{' ---: |' * len(titles)}")
     for kind, n, d in cells(largest_n, largest_d):
         W: Any = matrix(kind, n)
         X = np.random.default_rng(0).random((W.shape[0], d))
         t, p = fastest(mixers(W, X)), fastest(averagers(W, X))
         blas = f"{t['blas'] / t['mix']:.2f}" if "blas" in t else ""
         ratios = f"{t['scipy'] / t['mix']:.2f} | {blas} | {t['copy'] / t['mix']:.2f}"
-        pairs = f"{p['average'] * 1e6:.4g} | {p['update'] / p['average']:.2f}"
+        floor, rows = (p[name] / p["average"] for name in ("update", "rows"))
+        pairs = f"{p['average'] * 1e6:.4g} | {floor:.2f} | {rows:.2f}"
         print(f"| {kind}, {W.shape[0]}, {d} | {t['mix'] * 1e6:.4g} | {ratios} | {pairs} |", flush=True)
 
 

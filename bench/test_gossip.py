@@ -19,7 +19,7 @@ PAIRS = [
     for turn in range(2)
     for kind in ("ring", "8-regular")
     for n, d in SIZES
-    for what in ("average", "update")
+    for what in ("average", "update", "rows")
 ]
 
 

@@ -4,7 +4,7 @@ A mixing matrix W has rows and columns that sum to one. A matrix is checked at e
 checked once, and keeps what the kernels need. Each product ``W X`` is done in one of two ways, whichever was
 measured to be faster: rows of the sparse W in a compiled kernel, or BLAS with W as a dense matrix.
 
-NaN and infinity spread as in ``W X``, to the neighbours in W only, whichever way is taken.
+NaN and infinity spread to the neighbours in W only, whichever way is taken.
 
 `reference` is the definition.
 """

@@ -84,8 +84,8 @@ def _combine_rows(mixer: Mixer, x: NDArray, factors: Factors, result: NDArray) -
     matrix = mixer.indptr, mixer.indices, mixer.weights(x.dtype)
 
     def step(k: int, source: NDArray, target: NDArray) -> None:
-        if k < 2:
-            target[...] = x if k else 0.0
+        if k < 2:  # X_{k-1}; in the first round its factor is zero
+            target[...] = x
         kernel(*matrix, source, target, *factors[k])
 
     _alternate(x, result, len(factors), step)
@@ -101,8 +101,8 @@ def _combine_dense(W: NDArray, x: NDArray, factors: Factors, result: NDArray) ->
     np.fill_diagonal(M, M.diagonal() + own)
 
     def step(k: int, source: NDArray, target: NDArray) -> None:
-        if k < 2:
-            target[...] = x if k else 0.0
+        if k < 2:  # X_{k-1}; in the first round its factor is zero
+            target[...] = x
         before = factors[k][2]
         # BLAS counts by columns, so its arrays are the transposed ones; it overwrites the target in place
         gemm(1.0 - before, source.T, M.T, before, target.T, overwrite_c=True)

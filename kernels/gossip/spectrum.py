@@ -9,7 +9,7 @@ import numpy as np
 from ..sparse import factor_laplacian
 
 DENSE_LIMIT = 1500  # nodes; up to here all eigenvalues are computed
-_RESTARTS = 40  # of Lanczos, 40 vectors each: enough on expanders, seconds on any graph
+_RESTARTS = 15  # of Lanczos, 40 vectors each: enough for the gap of expanders, seconds on any graph
 
 
 def zero_sum_spectrum(W: Any) -> tuple[float, float]:

@@ -373,6 +373,15 @@ def test_the_spectrum_of_large_graphs_of_other_kinds():
         assert b == pytest.approx(values[-2], abs=1e-10)
 
 
+def test_the_one_of_the_constant_vector_is_left_out_wherever_it_stands():
+    assert gossip.Mixer([[1.0]]).spectrum == (0.0, 0.0)
+    assert gossip.Mixer([[1.1, -0.1], [-0.1, 1.1]]).spectrum == pytest.approx((1.2, 1.2))
+    n = DENSE_LIMIT + 2
+    expander = graphs.mixing_matrix(graphs.random_regular(n, 8, rng=0)).toarray()
+    W = 1 / n + 0.3 * (expander - np.eye(n))  # all but the 1 are below zero
+    assert gossip.Mixer(W).spectrum[1] == pytest.approx(np.linalg.eigvalsh(W)[-2], abs=1e-10)
+
+
 @pytest.mark.parametrize("n", [4, DENSE_LIMIT + 2])
 def test_a_matrix_in_two_parts_has_no_gap(n):
     half = graphs.mixing_matrix(graphs.cycle(n // 2)) if n > 4 else np.full((2, 2), 0.5)
