@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
 from . import cpu
-from .matrix import Mixer
+from .matrix import Mixer, as_array
 from .rounds import repeat_mix, semi_iterate, semi_iteration
 
 __all__ = ["Mixer", "chebyshev_mix", "chebyshev_rounds", "mix", "pairwise_average"]
@@ -227,7 +227,7 @@ def pairwise_average(X: NDArray, edges: ArrayLike, alpha: float = 0.5) -> None:
     if X.ndim != 2:
         raise ValueError(f"X must have shape (n, d), got {X.shape}; X[:, None] for one number a node")
     n = X.shape[0]
-    pairs = np.asarray(edges)
+    pairs = as_array("edges", edges)
     if pairs.size == 0 and pairs.shape in ((0,), (0, 2)):
         pairs = np.empty((0, 2), np.uint32)
     if pairs.ndim != 2 or pairs.shape[1] != 2:
@@ -249,7 +249,7 @@ def pairwise_average(X: NDArray, edges: ArrayLike, alpha: float = 0.5) -> None:
 
 
 def _rows(X: ArrayLike, n: int) -> NDArray:
-    x = np.asarray(X)
+    x = as_array("X", X)
     if x.dtype not in _FLOATS or x.ndim != 2:
         x = checks.real_array("X", x, (n, None), finite=False)
     if x.shape[0] != n:

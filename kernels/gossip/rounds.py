@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from . import cpu
 from .matrix import Mixer
 
-# BLAS with W as a dense matrix was measured to be faster than rows of the sparse W (and SciPy's product
-# never the fastest of the three) for more than this share of entries and this much work n^2 d
+# BLAS with W as a dense matrix was measured to be faster than rows of the sparse W for more than this share
+# of entries and this much work n^2 d; SciPy's product was never the fastest of the three. With one to three
+# coordinates BLAS often is from a share of 0.2 on, which is not worth a second rule.
 _DENSE_SHARE = 0.4
 _DENSE_WORK = 2e4
 
