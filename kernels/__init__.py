@@ -1,11 +1,11 @@
 """Compiled kernels, functions on arrays: one family a folder.
 
-`random` (counter-based random numbers), `oracles` (gradients and objectives of the nodes), `events` (Poisson
+`random` (counter-based random numbers), `compression` (sparsifiers, quantisers, their bits), `oracles` (gradients and objectives of the nodes), `events` (Poisson
 events and the DADAO loop), `sparse` (graph Laplacians: solves and effective resistances). In each family
 `reference.py` is the definition in NumPy and `cpu.py` the Numba kernels; the public functions check their
 arguments.
 """
 
-from . import events, oracles, random, sparse
+from . import compression, events, oracles, random, sparse
 
-__all__ = ["events", "oracles", "random", "sparse"]
+__all__ = ["compression", "events", "oracles", "random", "sparse"]

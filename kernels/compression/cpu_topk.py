@@ -1,0 +1,218 @@
+"""Numba: the k entries of largest magnitude, exactly, ties to the lowest index.
+
+The bits of |x| as an integer are in the order of |x|. A sample gives a threshold that somewhat more than k
+entries reach; one pass collects them; a radix selection among these few finds the k-th largest exactly. Where
+too few or too many entries reach the threshold (ties, zeros, sparse vectors), the selection runs on all.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._jit import inner_njit
+
+I = np.int64  # noqa: E741
+FEW = 32  # so many are sorted by insertion
+SAMPLED = 8192  # shorter vectors are not sampled
+CHUNK = 4096  # coordinates formed before they are looked at: fits the first cache
+
+
+@inner_njit()
+def _kth_largest(keys, n, k, bits, work):
+    """Return the k-th largest of keys[:n], 1 <= k <= n, and how many of those equal to it are among the k.
+
+    `bits` is the width of the keys, `work` has room for n keys; keys[:n] is left as it was. Radix selection
+    from the top: a histogram finds the digit of the k-th largest, and only keys with that digit go on.
+    """
+    counts = np.empty(2048, np.int64)
+    source = keys
+    shift = bits
+    while n > FEW and shift > 0:
+        digit = min(11 if n > 4096 else 8, shift)
+        shift -= digit
+        low = (1 << digit) - 1
+        counts[: low + 1] = 0
+        for i in range(n):
+            counts[(I(source[i]) >> shift) & low] += 1
+        b = low
+        while counts[b] < k:
+            k -= counts[b]
+            b -= 1
+        if counts[b] < n:
+            m = 0
+            for i in range(n):
+                key = source[i]
+                if (I(key) >> shift) & low == b:
+                    work[m] = key
+                    m += 1
+            n = m
+            source = work
+    if shift == 0:
+        return source[0], k
+    for i in range(n):  # insertion, descending, in a place of its own
+        key = source[i]
+        place = i
+        while place > 0 and work[place - 1] < key:
+            work[place] = work[place - 1]
+            place -= 1
+        work[place] = key
+    kth = work[k - 1]
+    first = k - 1
+    while first > 0 and work[first - 1] == kth:
+        first -= 1
+    return kth, k - first
+
+
+@inner_njit()
+def _collect(values, begin, end, mask, threshold, keys, places, count):
+    """Append the coordinates in begin..end whose key is at least the threshold; -1 when there is no room."""
+    integer = keys.dtype.type
+    room = keys.size
+    for i in range(begin, end):
+        key = integer(values[i] & mask)
+        if key >= threshold:
+            if count == room:
+                return -1
+            keys[count] = key
+            places[count] = i
+            count += 1
+    return count
+
+
+@inner_njit()
+def _sample_size(d):
+    return min(max(d >> 6, 1024), 65536)
+
+
+@inner_njit()
+def _sample_place(i, stride):
+    """Place of sample i: in stride i, scattered so that no period of x resonates."""
+    scatter = (np.uint64(i + 1) * np.uint64(0x9E3779B9)) & np.uint64(0xFFFFFFFF)
+    return i * stride + I(scatter * np.uint64(stride) >> np.uint64(32))
+
+
+@inner_njit()
+def _threshold(sample, d, k, mask, bits):
+    """Return a key that, with a few standard deviations to spare, k of d keys reach, by a sample of them.
+
+    Zero where the sample is too small for that. `sample` is overwritten by its keys.
+    """
+    integer = sample.dtype.type
+    size = sample.size
+    hits = k * size / d
+    rank = math.ceil(hits + 4.0 * math.sqrt(hits) + 4.0)
+    if rank > size:
+        return integer(0)
+    for i in range(size):
+        sample[i] = integer(sample[i] & mask)
+    work = np.empty(size, sample.dtype)
+    return _kth_largest(sample, size, rank, bits, work)[0]
+
+
+@inner_njit()
+def _take(keys, places, n, kth, ties, out):
+    """Write the places whose key exceeds the k-th, and the first `ties` whose key equals it."""
+    count = 0
+    for i in range(n):
+        if keys[i] > kth:
+            out[count] = places[i]
+            count += 1
+        elif keys[i] == kth and ties > 0:
+            out[count] = places[i]
+            count += 1
+            ties -= 1
+
+
+@inner_njit()
+def _select_all(values, mask, bits, out):
+    """Top-k by radix selection on all keys."""
+    d = values.size
+    integer = values.dtype.type
+    keys = np.empty(d, values.dtype)
+    work = np.empty(d, values.dtype)
+    for i in range(d):
+        keys[i] = integer(values[i] & mask)
+    kth, ties = _kth_largest(keys, d, out.size, bits, work)
+    count = 0
+    for i in range(d):
+        if keys[i] > kth:
+            out[count] = i
+            count += 1
+        elif keys[i] == kth and ties > 0:
+            out[count] = i
+            count += 1
+            ties -= 1
+
+
+@inner_njit()
+def top_k(values, mask, bits, out):
+    """Fill `out` with the out.size coordinates of largest magnitude, ascending; ties to the lowest index.
+
+    `values` is x viewed as integers, `mask` (of their type) clears the sign, `bits` is 31 or 63.
+    """
+    d = values.size
+    k = out.size
+    if k == 0:
+        return
+    if k == d:
+        for i in range(d):
+            out[i] = i
+        return
+    if d >= SAMPLED and k <= d >> 3:
+        size = _sample_size(d)
+        sample = np.empty(size, values.dtype)
+        for i in range(size):
+            sample[i] = values[_sample_place(i, d // size)]
+        threshold = _threshold(sample, d, k, mask, bits)
+        if threshold > 0:
+            room = 3 * k + 4096
+            keys = np.empty(room, values.dtype)
+            places = np.empty(room, np.int64)
+            n = _collect(values, 0, d, mask, threshold, keys, places, 0)
+            if n >= k:
+                work = np.empty(n, values.dtype)
+                kth, ties = _kth_largest(keys, n, k, bits, work)
+                _take(keys, places, n, kth, ties, out)
+                return
+    _select_all(values, mask, bits, out)
+
+
+@inner_njit()
+def top_k_with_memory(memory, gradient, step, new, values, mask, bits, out):
+    """Form new = memory + step gradient, put its top-k places in `out`, in one pass over both.
+
+    `values` is `new` viewed as integers; `new` may be `memory` itself. The entries chosen are left in `new`.
+    """
+    d = new.size
+    k = out.size
+    number = new.dtype.type
+    integer = values.dtype.type
+    step = number(step)
+    sampled = d >= SAMPLED and 0 < k <= d >> 3
+    threshold = integer(0)
+    if sampled:
+        size = _sample_size(d)
+        sample = np.empty(size, new.dtype)
+        for i in range(size):
+            place = _sample_place(i, d // size)
+            sample[i] = memory[place] + number(step * gradient[place])
+        threshold = _threshold(sample.view(values.dtype), d, k, mask, bits)
+    sampled = threshold > 0
+    room = 3 * k + 4096 if sampled else 0
+    keys = np.empty(room, values.dtype)
+    places = np.empty(room, np.int64)
+    n = 0
+    for begin in range(0, d, CHUNK):
+        end = min(begin + CHUNK, d)
+        for i in range(begin, end):
+            new[i] = memory[i] + number(step * gradient[i])
+        if sampled and n >= 0:
+            n = _collect(values, begin, end, mask, threshold, keys, places, n)
+    if sampled and n >= k:
+        work = np.empty(n, values.dtype)
+        kth, ties = _kth_largest(keys, n, k, bits, work)
+        _take(keys, places, n, kth, ties, out)
+    else:
+        top_k(values, mask, bits, out)
