@@ -1,8 +1,9 @@
 """Compiled kernels, functions on arrays: one family a folder.
 
-`random` (counter-based random numbers), `compression` (sparsifiers, quantisers, their bits), `oracles` (gradients and objectives of the nodes), `events` (Poisson
-events and the DADAO loop), `sparse` (graph Laplacians: solves and effective resistances). In each family
-`reference.py` is the definition in NumPy and `cpu.py` the Numba kernels; the public functions check their
+`random` (counter-based random numbers), `compression` (sparsifiers, quantisers, their bits), `oracles`
+(gradients and objectives of the nodes), `events` (Poisson events and the DADAO loop), `sparse` (graph
+Laplacians: solves and effective resistances). In each family `reference.py` is the definition in NumPy and
+`cpu.py`, or several files `cpu_*.py`, the Numba kernels; the public functions check their
 arguments.
 """
 

@@ -9,11 +9,12 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .._jit import inner_njit
+from .._jit import NO_ALIAS, inner_njit
 from ..random import streams
 from ..random.cpu import LOW, S32, bounded, words
 from .reference import FEISTEL_ROUNDS
 
+I = np.int64  # noqa: E741
 U = np.uint64
 ONE = U(1)
 RAND_K = U(streams.RAND_K)
@@ -22,6 +23,7 @@ PERM_K = U(streams.PERM_K)
 BERNOULLI = U(streams.BERNOULLI)
 MIX0, MIX1 = U(0x9E3779B1), U(0x85EBCA77)
 DIGIT = 2.0**32
+BATCH = 1024  # draws at a time
 
 
 @intrinsic
@@ -33,10 +35,34 @@ def _trailing_zeros(typing_context, word):
 
 
 @inner_njit()
+def trailing_zeros(word):
+    """Number of zeros below the lowest set bit of a uint64 that is not zero."""
+    return np.int64(_trailing_zeros(word))  # pyright: ignore[reportCallIssue]
+
+
+@inner_njit()
 def pick(w0, w1, w2, w3, draw):
     """Word of a draw among the four of its step."""
     lane = draw & 3
     return w0 if lane == 0 else w1 if lane == 1 else w2 if lane == 2 else w3
+
+
+@inner_njit()
+def draw_words(key, stream, index, draw, buffer):
+    """Fill `buffer` with the words of draws draw, draw + 1, ...; its size and `draw` are multiples of 4."""
+    first = U(draw >> 2)
+    for i in range(buffer.size >> 2):
+        w0, w1, w2, w3 = words(key, stream, index, first + U(i), U(0))
+        buffer[4 * i] = w0
+        buffer[4 * i + 1] = w1
+        buffer[4 * i + 2] = w2
+        buffer[4 * i + 3] = w3
+
+
+@inner_njit()
+def new_buffer(n_draws):
+    """Room for the words of some draws at a time: of all, if they are few."""
+    return np.empty(min(BATCH, (n_draws + 3) & -4), np.uint64)
 
 
 @inner_njit()
@@ -75,7 +101,7 @@ def _emit(bits, out):
     for b in range(bits.size):
         word = bits[b]
         while word != U(0):
-            out[count] = np.int64(b << 6) + np.int64(_trailing_zeros(word))  # pyright: ignore[reportCallIssue]
+            out[count] = np.int64(b << 6) + trailing_zeros(word)
             word &= word - ONE
             count += 1
 
@@ -86,12 +112,12 @@ def rand_k(d, key, index, out):
     k = out.size
     few = k * k < d >> 5  # then a sorted list is quicker than a scan of d bits
     bits = np.zeros(1 if few else (d + 63) >> 6, np.uint64)
-    w0 = w1 = w2 = w3 = U(0)
+    buffer = new_buffer(k)
     for t in range(k):
-        if t & 3 == 0:
-            w0, w1, w2, w3 = words(key, RAND_K, index, U(t >> 2), U(0))
+        if t & (BATCH - 1) == 0:
+            draw_words(key, RAND_K, index, t, buffer)
         j = d - k + t
-        value = _draw(U(j + 1), pick(w0, w1, w2, w3, t), key, RAND_K, index, t)
+        value = _draw(U(j + 1), buffer[t & (BATCH - 1)], key, RAND_K, index, t)
         if few:
             place = t
             while place > 0 and out[place - 1] > value:
@@ -110,37 +136,63 @@ def rand_k(d, key, index, out):
         _emit(bits, out)
 
 
+@inner_njit(**NO_ALIAS)
+def _draw_in_blocks(d, k, first, buffer, out):
+    """Draw out[i] in block first + i from word buffer[i]; return whether a word might have to be rejected.
+
+    Block b begins at floor(b d / k). Within a batch the quotients below are exact: they are less than 2^11,
+    and further than 2^-31 below the next integer where they are no integers.
+    """
+    width = d // k
+    extra = d - width * k
+    begin = first * d // k
+    rest = np.float64(first * d - begin * k)
+    step = np.float64(extra)
+    whole = np.float64(k)
+    suspect = U(0)
+    if extra == 0:
+        length = U(width)
+        for i in range(out.size):
+            product = buffer[i] * length
+            out[i] = begin + i * width + I(product >> S32)
+            suspect |= U((product & LOW) < length)
+        return suspect != U(0)
+    for i in range(out.size):
+        x = rest + np.float64(np.int32(i)) * step
+        low = I(np.int32(x / whole))
+        length = U(width + I(np.int32((x + step) / whole)) - low)
+        product = buffer[i] * length
+        out[i] = begin + i * width + low + I(product >> S32)
+        suspect |= U((product & LOW) < length)
+    return suspect != U(0)
+
+
 @inner_njit()
 def block_rand_k(d, key, index, out):
     """Fill `out` with one coordinate of each of out.size balanced blocks."""
-    k = out.size
-    w0 = w1 = w2 = w3 = U(0)
-    begin = 0
-    # edge of block b is floor(b d / k), by addition instead of division
-    width = d // k if k > 0 else 0
-    extra = d - width * k
-    rest = 0
-    for b in range(k):
-        if b & 3 == 0:
-            w0, w1, w2, w3 = words(key, BLOCK_RAND_K, index, U(b >> 2), U(0))
-        length = width
-        rest += extra
-        if rest >= k:
-            rest -= k
-            length += 1
-        out[b] = begin + _draw(U(length), pick(w0, w1, w2, w3, b), key, BLOCK_RAND_K, index, b)
-        begin += length
+    k = I(out.size)
+    d = I(d)
+    buffer = new_buffer(k)
+    for first in range(0, k, BATCH):
+        part = out[first : first + BATCH]
+        draw_words(key, BLOCK_RAND_K, index, first, buffer)
+        if _draw_in_blocks(d, k, I(first), buffer, part):
+            for i in range(part.size):
+                b = I(first + i)
+                begin = b * d // k
+                length = U((b + 1) * d // k - begin)
+                part[i] = begin + _draw(length, buffer[i], key, BLOCK_RAND_K, index, b)
 
 
 @inner_njit()
 def bernoulli(d, p, key, index, out):
     """Write the coordinates kept with probability p each to `out` (room for d), and return their number."""
     count = 0
-    w0 = w1 = w2 = w3 = U(0)
+    buffer = new_buffer(d)
     for j in range(d):
-        if j & 3 == 0:
-            w0, w1, w2, w3 = words(key, BERNOULLI, index, U(j >> 2), U(0))
-        if happens(p, pick(w0, w1, w2, w3, j), key, BERNOULLI, index, j):
+        if j & (BATCH - 1) == 0:
+            draw_words(key, BERNOULLI, index, j, buffer)
+        if happens(p, buffer[j & (BATCH - 1)], key, BERNOULLI, index, j):
             out[count] = j
             count += 1
     return count

@@ -8,8 +8,7 @@ import numpy as np
 
 from .._jit import inner_njit
 from ..random import streams
-from ..random.cpu import words
-from .cpu_masks import happens, pick
+from .cpu_masks import BATCH, draw_words, happens, new_buffer
 from .reference import LANES
 
 U = np.uint64
@@ -83,13 +82,13 @@ def levels(x, norm, s, key, index, out):
     if not (norm > 0.0 and norm < np.inf):
         out[:] = 0
         return
-    w0 = w1 = w2 = w3 = U(0)
+    buffer = new_buffer(x.size)
     for j in range(x.size):
-        if j & 3 == 0:
-            w0, w1, w2, w3 = words(key, ROUNDING, index, U(j >> 2), U(0))
+        if j & (BATCH - 1) == 0:
+            draw_words(key, ROUNDING, index, j, buffer)
         position = abs(np.float64(x[j])) / norm * s
         level = np.int32(position)
-        if happens(position - level, pick(w0, w1, w2, w3, j), key, ROUNDING, index, j):
+        if happens(position - level, buffer[j & (BATCH - 1)], key, ROUNDING, index, j):
             level += np.int32(1)
         out[j] = -level if x[j] < 0 else level
 
@@ -101,15 +100,15 @@ def natural(values, mantissa_bits, exponent_bits, key, index, out):
     fraction_mask = (one << mantissa_bits) - one
     field_mask = (one << exponent_bits) - one
     scale = 1.0 / np.float64(one << mantissa_bits)
-    w0 = w1 = w2 = w3 = U(0)
+    buffer = new_buffer(values.size)
     for j in range(values.size):
-        if j & 3 == 0:
-            w0, w1, w2, w3 = words(key, ROUNDING, index, U(j >> 2), U(0))
+        if j & (BATCH - 1) == 0:
+            draw_words(key, ROUNDING, index, j, buffer)
         value = np.int64(values[j])
         field = (value >> mantissa_bits) & field_mask
         if field < field_mask:
             p = np.float64(value & fraction_mask) * scale
-            if happens(p, pick(w0, w1, w2, w3, j), key, ROUNDING, index, j):
+            if happens(p, buffer[j & (BATCH - 1)], key, ROUNDING, index, j):
                 field += one
         out[j] = (field_mask + one) + field if value < 0 else field
 
