@@ -255,44 +255,42 @@ def top_k(values, mask, bits, out):
 
 
 @inner_njit(**NO_ALIAS)
-def _add_scaled(memory, step, gradient, out):
-    number = out.dtype.type
-    for i in range(out.size):
-        out[i] = memory[i] + number(step * gradient[i])
+def _add_scaled(memory, step, gradient):
+    number = memory.dtype.type
+    for i in range(memory.size):
+        memory[i] += number(step * gradient[i])
 
 
 @inner_njit()
-def top_k_with_memory(memory, gradient, step, new, values, mask, bits, out):
-    """Form new = memory + step gradient, put its top-k places in `out`, in one pass over both.
+def top_k_with_memory(memory, gradient, step, values, mask, bits, out):
+    """Add step gradient to `memory`, and put the places of its top k entries in `out`, in one pass over both.
 
-    `values` is `new` viewed as integers; `new` may be `memory` itself. The entries chosen are left in `new`.
+    `values` is `memory` viewed as integers.
     """
-    d = new.size
+    d = memory.size
     k = out.size
-    number = new.dtype.type
-    integer = values.dtype.type
+    number = memory.dtype.type
     step = number(step)
-    sampled = d >= SAMPLED and 0 < k <= d >> 3
-    threshold = integer(0)
-    if sampled:
-        size = _sample_size(d)
-        sample = np.empty(size, new.dtype)
-        for i in range(size):
-            place = _sample_place(i, d // size)
-            sample[i] = memory[place] + number(step * gradient[place])
-        threshold = _threshold(sample.view(values.dtype), d, k, mask, bits)
-    room = 3 * k + 4096 if sampled else 0
+    if d < SAMPLED or k == 0 or k > d >> 3:
+        _add_scaled(memory, step, gradient)
+        top_k(values, mask, bits, out)
+        return
+    size = _sample_size(d)
+    sample = np.empty(size, memory.dtype)
+    for i in range(size):
+        place = _sample_place(i, d // size)
+        sample[i] = memory[place] + number(step * gradient[place])
+    threshold = _threshold(sample.view(values.dtype), d, k, mask, bits)
+    room = 3 * k + 4096
     keys = np.empty(room, values.dtype)
     places = np.empty(room, np.int64)
-    part = np.empty(CHUNK, new.dtype)  # since `new` may be `memory`, which would keep loops scalar
     n = 0
     for begin in range(0, d, CHUNK):
         end = min(begin + CHUNK, d)
-        _add_scaled(memory[begin:end], step, gradient[begin:end], part[: end - begin])
-        new[begin:end] = part[: end - begin]
-        if sampled and n >= 0:
+        _add_scaled(memory[begin:end], step, gradient[begin:end])
+        if n >= 0:  # the chunk is still in the first cache
             n = _collect(values, begin, end, mask, threshold, keys, places, n)
-    if sampled and n >= k:
+    if n >= k:
         work = np.empty(n, values.dtype)
         kth, ties = _kth_largest(keys, n, k, bits, work)
         _take(keys, places, n, kth, ties, out)

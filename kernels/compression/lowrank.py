@@ -114,18 +114,18 @@ class LowRank(Compressor):
         if not np.isfinite(x).all():
             return FactorPayload(np.full((m, r), np.nan, x.dtype), np.full((n, r), np.nan, x.dtype))
         X = x.reshape(m, n)
-        top = float(np.abs(X).max())
-        unit = 2.0 ** max(np.frexp(top)[1] - 1, -126) if top > 0 else 1.0  # no overflow in the products
-        X = X / x.dtype.type(unit)
+        exponent = int(np.frexp(np.abs(X).max())[1])  # products of the scaled matrix cannot overflow
+        unit = np.ldexp(x.dtype.type(1), max(exponent - 1, int(np.finfo(x.dtype).minexp)))
+        X = X / unit
         if self.method == "svd":
             left, singular, right = np.linalg.svd(X, full_matrices=False)
             left, right = left[:, :r] * singular[:r], right[:r].T
-            return FactorPayload(np.ascontiguousarray(left * x.dtype.type(unit)), np.ascontiguousarray(right))
+            return FactorPayload(np.ascontiguousarray(left * unit), np.ascontiguousarray(right))
         words = random.words(int(key), streams.LOW_RANK, int(index), 1)[0]
         start_key = int(words[0]) << 32 | int(words[1])
         start = random.uniform(start_key, streams.LOW_RANK, 0, n * r).reshape(n, r) - 0.5
         basis = np.ascontiguousarray(np.linalg.qr(X @ start.astype(x.dtype))[0])
-        return FactorPayload(basis, np.ascontiguousarray(X.T @ basis) * x.dtype.type(unit))
+        return FactorPayload(basis, np.ascontiguousarray(X.T @ basis) * unit)
 
     def _read(
         self, reader: BitReader, d: int, dtype: np.dtype, key: np.uint64, index: np.uint64

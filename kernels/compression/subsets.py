@@ -75,22 +75,24 @@ def top_k_error_feedback(
     memory : (d,) array
         The new memory, zero at the indices; `out` where given.
     """
+    in_place = out is memory
     memory, gradient = vector("memory", memory, least=0), vector("gradient", gradient, least=0)
     if memory.shape != gradient.shape:
         raise ValueError(f"memory and gradient must have one shape, got {memory.shape} and {gradient.shape}")
     dtype = np.result_type(memory, gradient)
-    memory, gradient = memory.astype(dtype, copy=False), gradient.astype(dtype, copy=False)
     k = checks.count("k", k, most=memory.size)
     step = checks.real("step", step)
     if out is None:
         out = np.empty(memory.size, dtype)
     elif out.shape != memory.shape or out.dtype != dtype or not out.flags.c_contiguous:
         raise ValueError(f"out must be a contiguous {dtype} array of shape {memory.shape}")
-    if np.may_share_memory(out, gradient):
-        gradient = gradient.copy()
+    if gradient.dtype != dtype or np.may_share_memory(out, gradient):
+        gradient = gradient.astype(dtype)
+        gradient.flags.writeable = False
+    if not in_place:
+        out[:] = memory
     indices = np.empty(k, np.int64)
-    memory.flags.writeable = gradient.flags.writeable = False
-    cpu_topk.top_k_with_memory(memory, gradient, step, out, *_integers(out), indices)
+    cpu_topk.top_k_with_memory(out, gradient, step, *_integers(out), indices)
     values = out[indices]
     out[indices] = 0
     return indices, values, out

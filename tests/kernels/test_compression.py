@@ -428,10 +428,13 @@ def test_low_rank_is_the_best_approximation():
 def test_low_rank_shapes():
     assert c.LowRank(1)._shape(60) == (6, 10)
     assert c.LowRank(1)._shape(7) == (1, 7)
-    exact = np.outer(np.arange(1.0, 5), np.arange(3.0)).ravel() * 1e300
-    for method in ("svd", "power"):
-        C = c.LowRank(1, shape=(4, 3), method=method).compress(exact, KEY).dense()
-        np.testing.assert_allclose(C, exact, rtol=1e-12, atol=1e287)
+    exact = np.outer(np.arange(1.0, 5), np.arange(3.0)).ravel()
+    for method, scale in itertools.product(("svd", "power"), (1e300, 1.0, 1e-290)):
+        C = c.LowRank(1, shape=(4, 3), method=method).compress(exact * scale, KEY).dense()
+        np.testing.assert_allclose(C / scale, exact, rtol=1e-12, atol=1e-12)
+        narrow = np.float32(1e30 if scale > 1 else 1e-30)
+        C = c.LowRank(1, shape=(4, 3), method=method).compress(exact.astype(np.float32) * narrow, KEY).dense()
+        np.testing.assert_allclose(C / narrow, exact, rtol=1e-5, atol=1e-5)
     with pytest.raises(ValueError, match="does not fit"):
         c.LowRank(1, shape=(4, 3)).compress(np.ones(13))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gossamer.kernels import compression, random
-from gossamer.kernels.compression import BlockRandK, PermK, RandK, cpu_masks, reference
+from gossamer.kernels.compression import BlockRandK, PermK, RandK, cpu_masks, cpu_topk, reference
 from gossamer.kernels.random import streams
 
 KEY = random.make_key(11)
@@ -240,6 +240,22 @@ def test_top_k_equals_lexsort(d, dtype):
             assert np.array_equal(indices, expected), (name, k)
             assert values.tobytes() == x[indices].tobytes()
         assert x.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seen", [1e-3, 1e3])
+def test_top_k_where_the_sample_misleads(seen, dtype):
+    d = 20_000
+    x = np.random.default_rng(5).normal(size=d).astype(dtype)
+    size = cpu_topk._sample_size(d)
+    places = [cpu_topk._sample_place(i, d // size) for i in range(size)]
+    assert len(set(places)) == size
+    x[places] *= dtype(seen)
+    for k in (1, 100, 500, 1000, 1100, 2000):
+        assert np.array_equal(compression.top_k(x, k)[0], reference.top_k(x, k))
+        indices, _, left = compression.top_k_error_feedback(x, np.zeros(d, dtype), k)
+        assert np.array_equal(indices, reference.top_k(x, k))
+        assert np.count_nonzero(left) == d - k
 
 
 def test_top_k_reference_is_the_stable_sort():
