@@ -29,14 +29,14 @@ BATCH = 1024  # draws at a time
 @intrinsic
 def _trailing_zeros(typing_context, word):
     def code(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.uint64(types.uint64), code
 
 
 @inner_njit()
 def trailing_zeros(word):
-    """Number of zeros below the lowest set bit of a uint64 that is not zero."""
+    """Number of zeros below the lowest set bit of a uint64; 64 where none is set."""
     return np.int64(_trailing_zeros(word))  # pyright: ignore[reportCallIssue]
 
 
@@ -96,12 +96,22 @@ def _draw(n, word, key, stream, index, draw):
 
 @inner_njit()
 def _emit(bits, out):
-    """Write the positions of the set bits, ascending."""
+    """Write the positions of the set bits, ascending; `out` has room for all.
+
+    Two positions a word are written without asking whether they are there, and overwritten by the next word
+    where not: branches on sparse bits are mispredicted.
+    """
     count = 0
     for b in range(bits.size):
         word = bits[b]
+        if count + 2 <= out.size:
+            rest = word & (word - ONE)
+            out[count] = (b << 6) + trailing_zeros(word)
+            out[count + 1] = (b << 6) + trailing_zeros(rest)
+            count += I(word != U(0)) + I(rest != U(0))
+            word = rest & (rest - ONE)
         while word != U(0):
-            out[count] = np.int64(b << 6) + trailing_zeros(word)
+            out[count] = (b << 6) + trailing_zeros(word)
             word &= word - ONE
             count += 1
 
