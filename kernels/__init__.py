@@ -1,11 +1,12 @@
 """Compiled kernels, functions on arrays: one family a folder.
 
 `random` (counter-based random numbers), `oracles` (gradients and objectives of the nodes), `events` (Poisson
-events and the DADAO loop), `gossip` (rows mixed with their neighbours'), `sparse` (graph Laplacians: solves
-and effective resistances). In each family `reference.py` is the definition in NumPy and `cpu.py` the Numba
-kernels; the public functions check their arguments.
+events and the DADAO loop), `gossip` (rows mixed with their neighbours'), `compression` (sparsifiers,
+quantisers, their bits), `sparse` (graph Laplacians: solves and effective resistances). In each family
+`reference.py` is the definition in NumPy and `cpu.py`, or several files `cpu_*.py`, the Numba kernels; the
+public functions check their arguments.
 """
 
-from . import events, gossip, oracles, random, sparse
+from . import compression, events, gossip, oracles, random, sparse
 
-__all__ = ["events", "gossip", "oracles", "random", "sparse"]
+__all__ = ["compression", "events", "gossip", "oracles", "random", "sparse"]

@@ -6,4 +6,11 @@ rejection sampling.
 
 EVENT = 1  # gap and slot of one Poisson event
 BATCH = 2  # rows of one mini-batch
+RAND_K = 16  # subset of Rand-k: Floyd's draws
+BLOCK_RAND_K = 17  # place inside each block of BlockRandK
+PERM_K = 18  # round keys of the permutation, and rotation of the workers
+BERNOULLI = 19  # coordinates kept by Bernoulli sparsification
+ROUNDING = 20  # stochastic rounding of coordinates
+LOW_RANK = 21  # start of a power iteration
+PART = 22  # keys of the parts of a composed compressor
 USER = 0xFFFF  # left to users' own draws

@@ -1,0 +1,298 @@
+"""Sparsifiers: messages that hold some coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from . import cpu_masks, rows
+from .sparsifier import Sparsifier
+from .subsets import top_indices
+
+
+def _check_k(k: Any) -> int | float:
+    """Check a number or a fraction of coordinates."""
+    if isinstance(k, float | np.floating):
+        return checks.real("k (as a fraction of d)", k, above=0.0, most=1.0)
+    return checks.count("k", k, least=1)
+
+
+def kept(k: int | float, d: int) -> int:
+    """Number of coordinates kept of d: k itself, or the nearest to k d, at least 1."""
+    if isinstance(k, float):
+        return max(1, int(k * d + 0.5))
+    if k > d:
+        raise ValueError(f"k must be at most the number of coordinates {d}, got {k}")
+    return k
+
+
+@dataclass(frozen=True)
+class Identity(Sparsifier):
+    """C(x) = x: all coordinates. Bits: 32 or 64 a coordinate."""
+
+    random = False
+    row_kernel = rows.identity
+
+    @property
+    def unbiased(self) -> bool:
+        """True."""
+        return True
+
+    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
+        return np.arange(d, dtype=np.int64)
+
+    def _omega(self, d: int) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True)
+class RandK(Sparsifier):
+    """Rand-k: k coordinates drawn uniformly, times d/k.
+
+    Attributes
+    ----------
+    k : int or float
+        How many coordinates, or which fraction of them, in (0, 1].
+    scaled : bool
+        Multiply by d/k, which makes it unbiased with omega = d/k - 1, an equality for every x. Without, it is
+        contractive with alpha = k/d.
+    shared_seed : bool
+        The receiver knows key and index, and draws the coordinates itself: bits are those of the values.
+        Otherwise the coordinates are sent, too, in the cheapest code.
+
+    Notes
+    -----
+    Floyd's method, so that each of the (d choose k) subsets is equally likely, exactly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> RandK(2).compress(np.ones(6), key=1).nbits
+    128
+    """
+
+    k: int | float
+    scaled: bool = True
+    shared_seed: bool = True
+    row_kernel = rows.rand_k
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", _check_k(self.k))
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether values are scaled up."""
+        return self.scaled
+
+    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
+        out = np.empty(kept(self.k, d), np.int64)
+        cpu_masks.rand_k(d, key, index, out)
+        return out
+
+    def _factors(self, d: int, indices: np.ndarray) -> float:
+        return d / kept(self.k, d) if self.scaled else 1.0
+
+    def _n_sent(self, d: int) -> int:
+        return kept(self.k, d)
+
+    def _omega(self, d: int) -> float:
+        return d / kept(self.k, d) - 1.0
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Return k, the factor, and whether indices are sent."""
+        return np.array([kept(self.k, d), self._factors(d, np.empty(0)), not self.shared_seed], float)
+
+
+@dataclass(frozen=True)
+class BlockRandK(Sparsifier):
+    """One coordinate of each of k blocks, drawn uniformly in its block, times the block's length.
+
+    Attributes
+    ----------
+    k : int or float
+        How many coordinates, or which fraction of them, in (0, 1].
+    scaled : bool
+        Multiply by the length: unbiased, E|C(x) - x|^2 = sum over blocks b of (length_b - 1) |x_b|^2, so
+        omega = ceil(d/k) - 1. Without, contractive with alpha = 1 / ceil(d/k).
+    shared_seed : bool
+        As in `RandK`.
+
+    Notes
+    -----
+    Block b is floor(b d / k), ..., floor((b + 1) d / k) - 1, so that no coordinate is lost where k does not
+    divide d. The draw of a block depends on nothing but key, index and b. Two coordinates of one block are
+    never kept together; otherwise as `RandK`, and faster.
+    """
+
+    k: int | float
+    scaled: bool = True
+    shared_seed: bool = True
+    row_kernel = rows.block_rand_k
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", _check_k(self.k))
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether values are scaled up."""
+        return self.scaled
+
+    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
+        out = np.empty(kept(self.k, d), np.int64)
+        cpu_masks.block_rand_k(d, key, index, out)
+        return out
+
+    def _factors(self, d: int, indices: np.ndarray) -> float | np.ndarray:
+        if not self.scaled:
+            return 1.0
+        k = kept(self.k, d)
+        return np.diff(np.arange(k + 1) * d // k).astype(np.float64)
+
+    def _n_sent(self, d: int) -> int:
+        return kept(self.k, d)
+
+    def _omega(self, d: int) -> float:
+        return float(-(-d // kept(self.k, d)) - 1)
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Return k, whether values are scaled, and whether indices are sent."""
+        return np.array([kept(self.k, d), self.scaled, not self.shared_seed], float)
+
+
+@dataclass(frozen=True)
+class PermK(Sparsifier):
+    """Perm-K: the workers of a round keep disjoint sets of coordinates, together all, times n_workers.
+
+    Attributes
+    ----------
+    n_workers : int
+        Number of workers M. Message `index` is that of worker index mod M in round index div M.
+
+    Notes
+    -----
+    Each coordinate goes to each worker with probability exactly 1/M, also where M does not divide d: a
+    random permutation, the same for all workers, is cut into balanced blocks, and the blocks are rotated by a
+    uniform offset. Alone, each worker is unbiased with omega = M - 1; if all workers hold the same x, the
+    mean of their messages is x. The permutation is a Feistel network, not uniform over all d! permutations;
+    no statement here makes use of that. Source: Szlendak, Tyurin, Richtarik, "Permutation compressors for
+    provably faster distributed nonconvex optimization" (2022).
+    """
+
+    n_workers: int
+    row_kernel = rows.perm_k
+
+    @property
+    def unbiased(self) -> bool:
+        """True."""
+        return True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n_workers", checks.count("n_workers", self.n_workers, least=1, most=2**31))
+
+    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
+        out = np.empty(-(-d // self.n_workers), np.int64)
+        return out[: cpu_masks.perm_k(d, self.n_workers, key, index, out)]
+
+    def _factors(self, d: int, indices: np.ndarray) -> float:
+        return float(self.n_workers)
+
+    def _n_sent(self, d: int) -> int:
+        return -(-d // self.n_workers)
+
+    def _omega(self, d: int) -> float:
+        return self.n_workers - 1.0
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Return the number of workers."""
+        return np.array([self.n_workers], float)
+
+
+@dataclass(frozen=True)
+class Bernoulli(Sparsifier):
+    """Each coordinate is kept with probability p, independently, times 1/p.
+
+    Attributes
+    ----------
+    p : float
+        In (0, 1]; met exactly, as the floating-point number it is.
+    scaled : bool
+        Multiply by 1/p: unbiased, omega = 1/p - 1, an equality for every x. Without, contractive with
+        alpha = p.
+    shared_seed : bool
+        As in `RandK`; without, the number of coordinates is sent, too.
+    """
+
+    p: float
+    scaled: bool = True
+    shared_seed: bool = True
+    row_kernel = rows.bernoulli
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "p", checks.real("p", self.p, above=0.0, most=1.0))
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether values are scaled up."""
+        return self.scaled
+
+    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
+        out = np.empty(d, np.int64)
+        return out[: cpu_masks.bernoulli(d, self.p, key, index, out)].copy()
+
+    def _factors(self, d: int, indices: np.ndarray) -> float:
+        return 1.0 / self.p if self.scaled else 1.0
+
+    def _n_sent(self, d: int) -> None:
+        return None
+
+    def _omega(self, d: int) -> float:
+        return 1.0 / self.p - 1.0
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Return p, the factor, and whether indices are sent."""
+        return np.array([self.p, self._factors(d, np.empty(0)), not self.shared_seed], float)
+
+
+@dataclass(frozen=True)
+class TopK(Sparsifier):
+    """Top-k: the k coordinates of largest magnitude; among equal ones, the lowest indices.
+
+    Attributes
+    ----------
+    k : int or float
+        How many coordinates, or which fraction of them, in (0, 1].
+
+    Notes
+    -----
+    Deterministic, contractive with alpha = k/d, attained where all magnitudes are equal. The indices are
+    sent, in the cheapest code.
+    """
+
+    k: int | float
+    random = False
+    row_kernel = rows.top_k
+    shared_seed = False
+
+    @property
+    def unbiased(self) -> bool:
+        """False."""
+        return False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", _check_k(self.k))
+
+    def _choose(self, x: np.ndarray, key: np.uint64, index: np.uint64) -> np.ndarray:
+        return top_indices(x, kept(self.k, x.size))
+
+    def _n_sent(self, d: int) -> int:
+        return kept(self.k, d)
+
+    def _contraction(self, d: int) -> float:
+        return kept(self.k, d) / d
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Return k."""
+        return np.array([kept(self.k, d)], float)
