@@ -112,7 +112,9 @@ def cpu_view(array: Any) -> Any:
     return np.from_dlpack(array)
 
 
-def destination(out: Any, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Any, int | None]:
+def destination(
+    out: Any, shape: tuple[int, ...], dtype: DTypeLike, *, name: str = "out"
+) -> tuple[Any, int | None]:
     """Return the array that a function shall fill, and its device.
 
     Parameters
@@ -122,6 +124,8 @@ def destination(out: Any, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Any
         another library's array in the memory of the CPU.
     shape, dtype
         What it must have: entries are written as they are, never converted.
+    name : str
+        Of the argument, for messages.
 
     Returns
     -------
@@ -133,22 +137,23 @@ def destination(out: Any, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Any
     Raises
     ------
     TypeError, ValueError
-        Not an array, or an array that does not fit; nothing is written then.
+        Not an array, or an array that does not fit, or is read-only (as NumPy takes what comes by a DLPack
+        older than 1.0); nothing is written then.
     """
     if out is None:
         return np.empty(shape, dtype), None
-    device = device_of(out=out)
+    device = device_of(**{name: out})
     array = cpu_view(out) if device is None else out
     if not hasattr(array, "__dlpack__"):
-        raise TypeError(f"out must be an array that can be written, got {type(out).__name__}")
+        raise TypeError(f"{name} must be an array that can be written, got {type(out).__name__}")
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(
-            f"out must be a {np.dtype(dtype)} array of shape {shape}, got {array.dtype} of {array.shape}"
+            f"{name} must be an array of {np.dtype(dtype)} of shape {shape}, got {array.dtype} of {array.shape}"
         )
     if not array.flags.c_contiguous:
-        raise ValueError("out must be C-contiguous; give a new array, and copy from it")
+        raise ValueError(f"{name} must be C-contiguous; give a new array, and copy from it")
     if device is None and not (array.flags.writeable and array.flags.aligned):
-        raise ValueError("out must be writable and aligned; give a new array, and copy from it")
+        raise ValueError(f"{name} must be writable and aligned; give a new array, and copy from it")
     return array, device
 
 

@@ -42,3 +42,12 @@ __device__ inline i64 bounded(u64 bound, u64 key, u32 stream, u64 index, u32 dra
     if ((u32)product >= rejected_below) return (i64)(product >> 32);
   }
 }
+
+// Category drawn by two words from an alias table of 2^bits cells.
+__device__ inline int alias_draw(const u64* __restrict__ threshold, const int* __restrict__ alias, int bits, u32 high,
+                                 u32 low) {
+  u64 r = (u64)high << 32 | low;
+  u64 cell = (r >> 1) >> (63 - bits);  // two shifts, since a shift by 64 is undefined
+  u64 coin = ((r << bits) >> bits) >> 2;
+  return coin < threshold[cell] ? (int)cell : alias[cell];
+}

@@ -7,6 +7,9 @@ import pytest
 from barriers import deleted_in_turn, noticed
 from cuda_shim import unavailable
 
+from gossamer.kernels.events import EventStream
+from gossamer.kernels.events import gpu as events
+
 pytestmark = [
     pytest.mark.slow,  # it compiles a file for each barrier
     pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
@@ -24,8 +27,19 @@ def sums_are_right(backend):
     return True
 
 
+def events_are_right(backend):
+    stream = EventStream(np.ones(3), [0.5, 2.0], 11)
+    expected = stream.take(0, 0.0, 5000)
+    table = stream._table
+    made = [np.zeros_like(part) for part in expected]
+    events.EventKernels(backend).fill_events(
+        11, 0, 0.0, stream.total_rate, 3, table.threshold, table.alias, table.bits, *made
+    )
+    return all(map(np.array_equal, made, expected))
+
+
 # every CUDA source with barriers, and a check of its kernels
-CASES = {"block_sum": (EXAMPLE, 3, sums_are_right)}
+CASES = {"block_sum": (EXAMPLE, 3, sums_are_right), "events": (events.SOURCE, 2, events_are_right)}
 
 
 @pytest.mark.parametrize("case", CASES)

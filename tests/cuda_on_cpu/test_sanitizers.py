@@ -38,8 +38,16 @@ kernels.fill_exponential(3, 1, 0, 0, np.zeros(300))
 kernels.fill_integers(3 * 2**30, 3, 1, 0, 0, np.zeros(300, np.int64))
 """
 
+EVENTS = """
+import numpy as np
+from gossamer.kernels.events import gpu
+table = np.full(4, 2**60, np.uint64), np.arange(4, dtype=np.int32), 2
+made = np.zeros(3000), np.zeros(3000, np.uint8), np.zeros(3000, np.int32)
+gpu.EventKernels(open_source(gpu.SOURCE)).fill_events(3, 0, 0.0, 4.0, 3, *table, *made)
+"""
+
 # every CUDA source, with small arrays
-CASES = {"block_sum": example(EXAMPLE), "random": RANDOM}
+CASES = {"block_sum": example(EXAMPLE), "random": RANDOM, "events": EVENTS}
 
 
 @pytest.mark.parametrize("sanitizer", ["thread", "address"])

@@ -23,6 +23,14 @@ class Foreign:
         return self.data.__dlpack__(**options)
 
 
+class OldForeign(Foreign):
+    """By a DLPack older than 1.0, which cannot say whether an array may be written."""
+
+    def __dlpack__(self, **options):
+        options.pop("max_version")
+        return super().__dlpack__(**options)
+
+
 class FakeCupyArray(Foreign):
     __module__ = "cupy"
 
@@ -100,12 +108,13 @@ def read_only():
     ("out", "error", "match"),
     [
         ([0.0] * 5, TypeError, "out must be an array that can be written, got list"),
-        (np.zeros(4), ValueError, r"float64 array of shape \(5,\), got float64 of \(4,\)"),
+        (np.zeros(4), ValueError, r"array of float64 of shape \(5,\), got float64 of \(4,\)"),
         (np.zeros(5, np.float32), ValueError, "got float32"),
         (np.zeros(5, ">f8"), ValueError, "got >f8"),
         (np.zeros(10)[::2], ValueError, "C-contiguous"),
         (np.frombuffer(bytearray(41), np.float64, 5, 1), ValueError, "aligned"),
         (read_only(), ValueError, "writable"),
+        (OldForeign(np.zeros(5)), ValueError, "writable"),
         (Foreign(np.zeros(5), 2), TypeError, "cupy.from_dlpack"),
         (FakeCupyArray(np.zeros(4)), ValueError, r"of \(4,\)"),
         (FakeCupyArray(np.zeros(10)[::2]), ValueError, "C-contiguous"),
