@@ -147,9 +147,8 @@ def destination(
     if not hasattr(array, "__dlpack__"):
         raise TypeError(f"{name} must be an array that can be written, got {type(out).__name__}")
     if array.dtype != dtype or array.shape != shape:
-        raise ValueError(
-            f"{name} must be an array of {np.dtype(dtype)} of shape {shape}, got {array.dtype} of {array.shape}"
-        )
+        wanted, found = f"{np.dtype(dtype)} of shape {shape}", f"{array.dtype} of {array.shape}"
+        raise ValueError(f"{name} must be an array of {wanted}, got {found}")
     if not array.flags.c_contiguous:
         raise ValueError(f"{name} must be C-contiguous; give a new array, and copy from it")
     if device is None and not (array.flags.writeable and array.flags.aligned):
