@@ -5,6 +5,7 @@ module: NumPy in, NumPy out; CuPy in, CuPy out. There is no fallback from one to
 
 A family's CUDA source is compiled by CuPy (NVRTC) when a kernel of it is first launched. `Backend` is all
 that a family's `gpu` module needs of what runs its kernels; the tests have a second one, without a GPU.
+That is where the kernels have run so far: on no device yet.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from numpy.typing import DTypeLike
 
 # No fused multiply-adds, so that sums and products have the bits of the CPU's.
 OPTIONS = ("--std=c++17", "--fmad=false")
+
+BLOCK = 256  # threads a block of a kernel that fills arrays; its source declares it as the largest
+MAX_GRID = 1 << 16  # blocks; of a longer array each thread fills several entries
 
 _DLPACK_CPU, _DLPACK_CUDA = 1, 2
 
@@ -45,6 +49,11 @@ class Backend(Protocol):
     ) -> None:
         """Launch a kernel on arrays and NumPy scalars; `shared_mem` is in bytes."""
         ...
+
+
+def grid_for(count: int) -> tuple[int]:
+    """Return the blocks of `BLOCK` threads that share `count` >= 1 entries out (FOR_EACH in cuda.cuh)."""
+    return (min(-(-count // BLOCK), MAX_GRID),)
 
 
 def device_of(**arrays: Any) -> int | None:

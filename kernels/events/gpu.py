@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Backend, gpu_backend
+from ..backend import BLOCK, Backend, gpu_backend, grid_for
 from ..random.streams import EVENT
 
 SOURCE = Path(__file__).with_name("events.cu")
-BLOCK = 256  # threads a block; events.cu declares it as the largest
-MAX_GRID = 1 << 16  # blocks; of a longer array each thread fills several entries
 
 
 class EventKernels:
@@ -46,13 +44,11 @@ class EventKernels:
         if count == 0:  # a grid has at least one block
             return
         backend = self._backend
-        grid = min(-(-count // BLOCK), MAX_GRID)
         counter = np.uint64(key), np.uint32(EVENT), np.uint64(start)
         table = backend.asarray(threshold), backend.asarray(alias), np.int32(bits)
         slots = np.float64(1.0 / rate), np.int32(n_nodes), *table
-        backend.launch(
-            "draw_events", (grid,), (BLOCK,), (*counter, *slots, np.int64(count), times, kinds, indices)
-        )
+        made = np.int64(count), times, kinds, indices
+        backend.launch("draw_events", grid_for(count), (BLOCK,), (*counter, *slots, *made))
         backend.launch("add_up", (1,), (BLOCK,), (np.float64(time), np.int64(count), times))
 
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Backend, gpu_backend
+from ..backend import BLOCK, Backend, gpu_backend, grid_for
 
 SOURCE = Path(__file__).with_name("random.cu")
-BLOCK = 256  # threads a block; random.cu declares it as the largest
-MAX_GRID = 1 << 16  # blocks; of a longer array each thread fills several entries
 
 
 class RandomKernels:
@@ -47,8 +45,7 @@ class RandomKernels:
         if count == 0:  # a grid has at least one block
             return
         counter = np.uint64(key), np.uint32(stream), np.uint64(start), np.uint32(step)
-        grid = min(-(-count // BLOCK), MAX_GRID)
-        self._backend.launch(name, (grid,), (BLOCK,), (*first, *counter, np.int64(count), out))
+        self._backend.launch(name, grid_for(count), (BLOCK,), (*first, *counter, np.int64(count), out))
 
 
 def on_device(device: int) -> RandomKernels:

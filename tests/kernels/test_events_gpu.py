@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gossamer.kernels import random
+from gossamer.kernels import backend, random
 from gossamer.kernels.events import Events, EventStream, gpu, reference
 
 KEY = random.make_key(11)
@@ -13,12 +13,12 @@ RATES = np.array([1.0, 0.0, 3.0, 1.0, 0.5]), np.array([0.3, 0.0, 2.0])
 @pytest.fixture
 def drawn(cuda):
     """Events of a stream, as `EventStream.take` returns them, made by the CUDA kernels."""
-    backend = cuda(gpu.SOURCE)
+    opened = cuda(gpu.SOURCE)
 
     def take(stream, start, time, count):
-        made = [backend.asarray(np.full(count, 77, dtype)) for dtype in (np.float64, np.uint8, np.int32)]
+        made = [opened.asarray(np.full(count, 77, dtype)) for dtype in (np.float64, np.uint8, np.int32)]
         table = stream._table
-        gpu.EventKernels(backend).fill_events(
+        gpu.EventKernels(opened).fill_events(
             stream.key,
             start,
             time,
@@ -29,7 +29,7 @@ def drawn(cuda):
             table.bits,
             *made,
         )
-        return Events(*map(backend.asnumpy, made))
+        return Events(*map(opened.asnumpy, made))
 
     return take
 
@@ -69,7 +69,7 @@ def test_one_clock_and_many(drawn):
 
 
 def test_threads_fill_several_entries_of_a_long_array(drawn, monkeypatch):
-    monkeypatch.setattr(gpu, "MAX_GRID", 2)
+    monkeypatch.setattr(backend, "MAX_GRID", 2)
     stream = EventStream(*RATES, KEY)
     assert_same_bits(drawn(stream, 0, 0.0, 3000), stream.take(0, 0.0, 3000))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gossamer.kernels import random
+from gossamer.kernels import backend, random
 from gossamer.kernels.random import cpu, gpu, reference, streams
 
 KEY = random.make_key(7)
@@ -12,20 +12,15 @@ COUNTS = [1, 255, 256, 257, 1000]  # around the size of a block
 
 
 @pytest.fixture
-def kernels(cuda):
-    """The kernels, and functions that allocate their results and bring them to NumPy."""
-    backend = cuda(gpu.SOURCE)
-    return gpu.RandomKernels(backend), backend
-
-
-@pytest.fixture
-def drawn(kernels):
-    on_device, backend = kernels
+def drawn(cuda):
+    """Function that runs a kernel on a new array and brings it to NumPy."""
+    opened = cuda(gpu.SOURCE)
+    kernels = gpu.RandomKernels(opened)
 
     def run(name, *args, shape, dtype):
-        out = backend.asarray(np.full(shape, 77, dtype))
-        getattr(on_device, name)(*args, out)
-        return backend.asnumpy(out)
+        out = opened.asarray(np.full(shape, 77, dtype))
+        getattr(kernels, name)(*args, out)
+        return opened.asnumpy(out)
 
     return run
 
@@ -67,7 +62,7 @@ def test_integers(drawn, bound):
 
 
 def test_threads_fill_several_entries_of_a_long_array(drawn, monkeypatch):
-    monkeypatch.setattr(gpu, "MAX_GRID", 2)
+    monkeypatch.setattr(backend, "MAX_GRID", 2)
     found = drawn("fill_words", KEY, 1, 5, 0, shape=(2000, 4), dtype=np.uint32)
     assert np.array_equal(found, reference.words(KEY, 1, 5, 2000))
 
