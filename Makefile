@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SMALL := $(VENV)/.installed-demo
 FULL := $(VENV)/.installed-dev
+CUDA := $(VENV)/.installed-gpu-check
 # one process a core, at most four: more only repeat the compilation of the kernels
 WORKERS ?= logical
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format notebooks bench clean
+.PHONY: help install demo test test-all lint format gpu-check notebooks bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1|/p' Makefile | \
@@ -40,6 +41,9 @@ lint: install ## style, spelling, types, and the direction of imports
 format: install ## repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+gpu-check: install $(CUDA) ## compile the CUDA kernels, no GPU needed: registers, and failure on spills
+	$(BIN)/python tests/cuda_on_cpu/nvrtc.py
 
 notebooks: install ## bring each notebook and its text form in line; the newer one wins
 	$(BIN)/jupytext --quiet --sync notebooks/*.py
@@ -68,6 +72,11 @@ $(SMALL): pyproject.toml _version.py | $(BIN)/python
 $(FULL): pyproject.toml _version.py | $(BIN)/python
 	@echo "installing gossamer and its development tools into $(VENV)"
 	@$(PIP) install --editable ".[dev]"
+	@touch $@
+
+$(CUDA): pyproject.toml | $(FULL)
+	@echo "installing CuPy and NVRTC (about 500 MB) into $(VENV)"
+	@$(PIP) install --editable ".[gpu-check]"
 	@touch $@
 
 # type checkers cannot follow the mapping of the root to `gossamer`; they can follow this link

@@ -1,6 +1,12 @@
-"""How pytest collects: the repository root is the package `gossamer`, not a package of tests."""
+"""How pytest collects, and the backends that tests of CUDA kernels run on."""
 
+import functools
+import os
+
+import cuda_shim
 import pytest
+
+from gossamer.kernels.backend import gpu_backend
 
 
 class RootIsAFolder:
@@ -17,3 +23,44 @@ class RootIsAFolder:
 
 def pytest_configure(config):
     config.pluginmanager.register(RootIsAFolder())
+
+
+def device_missing():
+    """Why no GPU can be used; None where one can."""
+    try:
+        import cupy
+    except ModuleNotFoundError:
+        return "CuPy is not installed"
+    try:
+        return None if cupy.cuda.runtime.getDeviceCount() else "CuPy finds no CUDA device"
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        return f"CuPy finds no CUDA device: {error}"
+
+
+@pytest.hookimpl(trylast=True)  # when -m and -k have chosen
+def pytest_collection_modifyitems(items):
+    """Skip tests marked `gpu` where there is no GPU; with REQUIRE_GPU=1 that is an error."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    reason = device_missing() if marked else None
+    if reason is None:
+        return
+    if os.environ.get("REQUIRE_GPU") == "1":
+        raise pytest.UsageError(f"REQUIRE_GPU=1, but {reason}")
+    for item in marked:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(
+    params=[0, 1, 2, 3, pytest.param("gpu", marks=pytest.mark.gpu)],
+    ids=["shim-forward", "shim-reverse", "shim-shuffled-2", "shim-shuffled-3", "gpu"],
+)
+def cuda(request):
+    """Function that opens a CUDA source file (and NVRTC's or g++'s options) as a `Backend`."""
+    if request.param == "gpu":
+        import cupy
+
+        cupy.cuda.set_allocator(None)  # without the memory pool, compute-sanitizer sees where an array ends
+        return lambda path, options=(): gpu_backend(path, 0, tuple(options))
+    if reason := cuda_shim.unavailable():
+        pytest.skip(reason)
+    return functools.partial(cuda_shim.ShimBackend, order=request.param, preemption=0.3)

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import random
+from ..backend import destination, device_of
 from ..checks import count, real, real_array
 from ..oracles.types import Oracle
-from . import cpu
+from . import cpu, gpu
 from .cpu import COMMUNICATION_EVENT, GRADIENT_EVENT, Batches, DadaoConstants
 
 __all__ = [
@@ -86,7 +87,7 @@ class EventStream:
             raise ValueError("all rates are zero: no event would ever happen; give one node or edge a rate")
         self._table = random.alias_table(rates)
 
-    def take(self, start: int, time: float, count: int) -> Events:
+    def take(self, start: int, time: float, count: int, *, out: Events | None = None) -> Events:
         """Return events number start, ..., start + count - 1, given the time of the event before them.
 
         Parameters
@@ -97,15 +98,34 @@ class EventStream:
             Time of event start - 1 (0 for start = 0): it is the one thing that events pass on.
         count : int
             How many.
+        out : Events, optional
+            Three arrays to fill where they are, C-contiguous and of the types of `Events`: NumPy arrays, CuPy
+            arrays of one device, or other libraries' arrays in the memory of the CPU.
 
         Returns
         -------
         Events
-            The same for any way of cutting the stream.
+            The same for any way of cutting the stream, to the last bit: `out`, or new NumPy arrays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An `out` that does not fit, or whose arrays are on two devices.
+        RuntimeError
+            CuPy finds no device, though `out` holds arrays of it.
         """
-        events = Events(np.empty(count), np.empty(count, np.uint8), np.empty(count, np.int32))
+        if out is None:
+            out = Events(np.empty(count), np.empty(count, np.uint8), np.empty(count, np.int32))
+        elif not isinstance(out, Events) or any(part is None for part in out):
+            raise TypeError("out must be an Events of three arrays: time, kind, index")
+        device = device_of(**out._asdict())
+        events = [
+            destination(part, (count,), dtype, name=f"out.{name}")[0]
+            for name, dtype, part in zip(Events._fields, (np.float64, np.uint8, np.int32), out, strict=True)
+        ]
         table = self._table
-        cpu.fill_events(
+        fill_events = cpu.fill_events if device is None else gpu.on_device(device).fill_events
+        fill_events(
             self.key,
             start,
             time,
@@ -116,7 +136,7 @@ class EventStream:
             table.bits,
             *events,
         )
-        return events
+        return out
 
 
 def poisson_events(

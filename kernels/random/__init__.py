@@ -4,17 +4,22 @@ A draw is a function of a 64-bit key and of (index, step, stream), never of a st
 threads, chunks or the order of evaluation. `make_key` turns what NumPy calls `rng` into the key. Stream
 numbers stand in `streams`, one for each use.
 
+`words`, `uniform`, `exponential` and `integers` return NumPy arrays, or fill the array given as `out`, where
+it is: a CuPy array is filled by a kernel on its device.
+
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import cpu, streams
+from ..backend import destination
+from . import cpu, gpu, streams
 from .reference import ALIAS_BITS
 
 __all__ = [
@@ -72,6 +77,10 @@ def _check_range(stream: int, start: int, count: int, step: int) -> None:
         raise ValueError(f"step must be in [0, 2^30), got {step}")
 
 
+def _fillers(device: int | None) -> Any:
+    return cpu if device is None else gpu.on_device(device)
+
+
 def philox4x32(counters: ArrayLike, key: int) -> np.ndarray:
     """Apply Philox4x32-10 to counters.
 
@@ -97,7 +106,7 @@ def philox4x32(counters: ArrayLike, key: int) -> np.ndarray:
     return out.astype(np.uint32)
 
 
-def words(key: int, stream: int, start: int, count: int, *, step: int = 0) -> np.ndarray:
+def words(key: int, stream: int, start: int, count: int, *, step: int = 0, out: Any = None) -> Any:
     """Return the four 32-bit words of each index.
 
     Parameters
@@ -110,24 +119,34 @@ def words(key: int, stream: int, start: int, count: int, *, step: int = 0) -> np
         The indices start, ..., start + count - 1.
     step : int
         Second counter word.
+    out : array, optional
+        C-contiguous, of the returned shape and type: a NumPy array, a CuPy array, or another library's array
+        in the memory of the CPU. It is filled where it is.
 
     Returns
     -------
     (count, 4) uint32 array
-        Philox of (index low, step, stream, index high).
+        Philox of (index low, step, stream, index high): `out`, or a new NumPy array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument out of range; an `out` that does not fit.
+    RuntimeError
+        CuPy finds no device, though `out` is one of its arrays.
     """
     _check_range(stream, start, count, step)
-    out = np.empty((count, 4), np.uint64)
-    cpu.fill_words(key, stream, start, step, out)
-    return out.astype(np.uint32)
+    target, device = destination(out, (count, 4), np.uint32)
+    _fillers(device).fill_words(key, stream, start, step, target)
+    return target if out is None else out
 
 
-def uniform(key: int, stream: int, start: int, count: int, *, step: int = 0) -> np.ndarray:
+def uniform(key: int, stream: int, start: int, count: int, *, step: int = 0, out: Any = None) -> Any:
     """Return uniform deviates on [0, 1): multiples of 2^-53.
 
     Parameters
     ----------
-    key, stream, start, count, step
+    key, stream, start, count, step, out
         As in `words`.
 
     Returns
@@ -136,17 +155,17 @@ def uniform(key: int, stream: int, start: int, count: int, *, step: int = 0) -> 
         One deviate an index.
     """
     _check_range(stream, start, count, step)
-    out = np.empty(count)
-    cpu.fill_uniform(key, stream, start, step, out)
-    return out
+    target, device = destination(out, (count,), np.float64)
+    _fillers(device).fill_uniform(key, stream, start, step, target)
+    return target if out is None else out
 
 
-def exponential(key: int, stream: int, start: int, count: int, *, step: int = 0) -> np.ndarray:
+def exponential(key: int, stream: int, start: int, count: int, *, step: int = 0, out: Any = None) -> Any:
     """Return exponential deviates of mean 1.
 
     Parameters
     ----------
-    key, stream, start, count, step
+    key, stream, start, count, step, out
         As in `words`.
 
     Returns
@@ -155,19 +174,21 @@ def exponential(key: int, stream: int, start: int, count: int, *, step: int = 0)
         -log(1 - uniform), at most 36.8.
     """
     _check_range(stream, start, count, step)
-    out = np.empty(count)
-    cpu.fill_exponential(key, stream, start, step, out)
-    return out
+    target, device = destination(out, (count,), np.float64)
+    _fillers(device).fill_exponential(key, stream, start, step, target)
+    return target if out is None else out
 
 
-def integers(bound: int, key: int, stream: int, start: int, count: int, *, step: int = 0) -> np.ndarray:
+def integers(
+    bound: int, key: int, stream: int, start: int, count: int, *, step: int = 0, out: Any = None
+) -> Any:
     """Return integers on [0, bound), exactly uniform (multiply and shift with rejection, Lemire 2019).
 
     Parameters
     ----------
     bound : int
         Exclusive upper end, in [1, 2^32].
-    key, stream, start, count, step
+    key, stream, start, count, step, out
         As in `words`.
 
     Returns
@@ -178,9 +199,9 @@ def integers(bound: int, key: int, stream: int, start: int, count: int, *, step:
     if not 1 <= bound <= 2**32:
         raise ValueError(f"bound must be in [1, 2^32], got {bound}")
     _check_range(stream, start, count, step)
-    out = np.empty(count, np.int64)
-    cpu.fill_integers(bound, key, stream, start, step, out)
-    return out
+    target, device = destination(out, (count,), np.int64)
+    _fillers(device).fill_integers(bound, key, stream, start, step, target)
+    return target if out is None else out
 
 
 def distinct_integers(count: int, bound: int, key: int, stream: int, index: int) -> np.ndarray:

@@ -91,7 +91,7 @@ def alias_draw(threshold, alias, bits, high, low):
     return np.int64(alias[cell])
 
 
-@lazy_njit(types.void(types.uint64, types.uint64, types.uint64, types.uint64, array_type(types.uint64, 2)))
+@lazy_njit(types.void(types.uint64, types.uint64, types.uint64, types.uint64, array_type(types.uint32, 2)))
 def fill_words(key, stream, start, step, out):
     """Fill out[i] with the four words of index start + i."""
     for i in range(out.shape[0]):

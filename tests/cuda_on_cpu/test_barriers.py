@@ -1,0 +1,55 @@
+"""Each barrier of a CUDA source is deleted in turn, and the tests of its kernels must notice."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from barriers import deleted_in_turn, noticed
+from cuda_shim import unavailable
+
+from gossamer.kernels.events import EventStream
+from gossamer.kernels.events import gpu as events
+
+pytestmark = [
+    pytest.mark.slow,  # it compiles a file for each barrier
+    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
+]
+EXAMPLE = Path(__file__).with_name("block_sum.cu")
+
+
+def sums_are_right(backend):
+    x = np.random.default_rng(1).integers(-50, 50, (3, 500)).astype(float)
+    for name, shared in (("block_sum", 0), ("warp_sum", 32)):
+        out = np.zeros(3)
+        backend.launch(name, (3,), (128,), (x, out, np.int32(500)), shared_mem=shared)
+        if not np.array_equal(out, x.sum(1)):
+            return False
+    return True
+
+
+def events_are_right(backend):
+    stream = EventStream(np.ones(3), [0.5, 2.0], 11)
+    expected = stream.take(0, 0.0, 5000)
+    table = stream._table
+    made = [np.zeros_like(part) for part in expected]
+    events.EventKernels(backend).fill_events(
+        11, 0, 0.0, stream.total_rate, 3, table.threshold, table.alias, table.bits, *made
+    )
+    return all(map(np.array_equal, made, expected))
+
+
+# every CUDA source with barriers, and a check of its kernels
+CASES = {"block_sum": (EXAMPLE, 3, sums_are_right), "events": (events.SOURCE, 2, events_are_right)}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_deleted_barrier_is_noticed(tmp_path, case):
+    path, n_barriers, is_right = CASES[case]
+    assert not noticed(path, is_right)
+    mutants = list(deleted_in_turn(path, tmp_path))
+    assert len(mutants) == n_barriers
+    caught = {line: noticed(mutant, is_right) for line, mutant in mutants}
+    assert all(caught.values()), caught
+    # no order alone is enough: in reverse, thread 0 of a block comes last and finds all done
+    if case == "block_sum":
+        assert any(1 not in orders for orders in caught.values()), caught

@@ -1,0 +1,67 @@
+"""CUDA kernels on the shim under ThreadSanitizer and AddressSanitizer."""
+
+from pathlib import Path
+
+import pytest
+from barriers import deleted_in_turn
+from cuda_shim import unavailable
+from sanitizers import summaries
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
+]
+EXAMPLE = Path(__file__).with_name("block_sum.cu")
+
+
+def example(path, columns=200):
+    """Code that runs the example's kernels; with more than 200 columns they read past the end."""
+    return f"""
+import numpy as np
+backend = open_source({str(path)!r}, options=("-DBLOCK=32",))
+x, out, found = np.ones((2, 200)), np.zeros(2), np.zeros(1, np.int32)
+backend.launch("warp_sum", (2,), (64,), (x, out, np.int32(200)), shared_mem=16)
+backend.launch("count_positive", (2,), (64,), (x, found, np.int64(x.size)))
+backend.launch("block_sum", (2,), (32,), (x, out, np.int32({columns})))
+if {columns} == 200:
+    assert found[0] == 400 and (out == 200).all(), (found, out)
+"""
+
+
+RANDOM = """
+import numpy as np
+from gossamer.kernels.random import gpu
+kernels = gpu.RandomKernels(open_source(gpu.SOURCE))
+kernels.fill_words(3, 1, 2**32 - 100, 0, np.zeros((300, 4), np.uint32))
+kernels.fill_uniform(3, 1, 0, 0, np.zeros(300))
+kernels.fill_exponential(3, 1, 0, 0, np.zeros(300))
+kernels.fill_integers(3 * 2**30, 3, 1, 0, 0, np.zeros(300, np.int64))
+"""
+
+EVENTS = """
+import numpy as np
+from gossamer.kernels.events import gpu
+table = np.full(4, 2**60, np.uint64), np.arange(4, dtype=np.int32), 2
+made = np.zeros(3000), np.zeros(3000, np.uint8), np.zeros(3000, np.int32)
+gpu.EventKernels(open_source(gpu.SOURCE)).fill_events(3, 0, 0.0, 4.0, 3, *table, *made)
+"""
+
+# every CUDA source, with small arrays
+CASES = {"block_sum": example(EXAMPLE), "random": RANDOM, "events": EVENTS}
+
+
+@pytest.mark.parametrize("sanitizer", ["thread", "address"])
+@pytest.mark.parametrize("case", CASES)
+def test_kernels_are_clean(case, sanitizer):
+    assert summaries(sanitizer, CASES[case]) == []
+
+
+def test_thread_sanitizer_names_a_race(tmp_path):
+    _, mutant = next(deleted_in_turn(EXAMPLE, tmp_path))
+    report = summaries("thread", example(mutant))
+    assert any("data race" in line and "block_sum.cu" in line for line in report), report
+
+
+def test_address_sanitizer_names_an_access_past_the_end():
+    report = summaries("address", example(EXAMPLE, columns=10_000))
+    assert any("heap-buffer-overflow" in line and "block_sum.cu" in line for line in report), report
