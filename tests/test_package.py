@@ -28,8 +28,10 @@ NOT_PACKAGED = {"tests", "bench", "notebooks", "build", "dist", "out"}
 
 def python(*arguments, cwd=ROOT, **environment):
     """Run this interpreter; fail with its output when it fails."""
+    # a pytest within must not take itself for a worker of this one
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     run = subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, env=os.environ | environment
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, env=inherited | environment
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
