@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 
 from ..kernels import oracles
 from ..kernels.blas import one_blas_thread
-from ..kernels.checks import frozen, own_array
+from ..kernels.checks import count, frozen, own_array, real
+from ..kernels.random import Rng, make_key
 from .base import Problem
 from .samples import above_rounding
 
@@ -65,6 +66,73 @@ class Quadratic(Problem):
             raise ValueError(f"H[{i}] must be positive semidefinite, but has the eigenvalue {low[i]:.6g}")
         mu = min(above_rounding(float(a), float(b), H.shape[1]) for a, b in zip(low, high, strict=True))
         self._bounds = mu, float(high.max())
+
+    @classmethod
+    def random(
+        cls,
+        n_nodes: int,
+        dim: int,
+        *,
+        condition_number: float = 100.0,
+        heterogeneity: float = 1.0,
+        rng: Rng = 0,
+    ) -> Quadratic:
+        """Draw heterogeneous quadratics: other Hessians and other minimisers at each node.
+
+        H_i has the eigenvalues condition_number^(j / (dim - 1)), j = 0, ..., dim - 1, along orthonormal axes
+        drawn uniformly. So every node has mu = 1 and L = condition_number; the mean of the Hessians is better
+        conditioned. The minimiser of f_i is c + heterogeneity u_i with c and u_i standard normal.
+
+        Parameters
+        ----------
+        n_nodes, dim : int
+            Number of nodes n and of coordinates d, at least 1.
+        condition_number : float
+            L/mu of each node, from 1 to 1e10; 1 where dim is 1.
+        heterogeneity : float
+            How far apart the nodes' minimisers are, at least 0. At 0 all share one.
+        rng : None, int, SeedSequence or Generator
+            Source of randomness.
+
+        Returns
+        -------
+        Quadratic
+            n (d, d) Hessians, 8 n d^2 bytes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A parameter out of range.
+
+        Notes
+        -----
+        Axes are the Q of the QR decomposition of a Gaussian matrix, with R's diagonal made positive, which is
+        uniform over the orthogonal matrices (Mezzadri, "How to generate random matrices from the classical
+        compact groups", 2007).
+
+        Examples
+        --------
+        >>> problem = Quadratic.random(8, 20, condition_number=50.0)
+        >>> problem
+        Quadratic(n_nodes=8, dim=20)
+        >>> round(problem.strong_convexity, 9), round(problem.smoothness, 9)
+        (1.0, 50.0)
+        """
+        n = count("n_nodes", n_nodes, least=1)
+        d = count("dim", dim, least=1)
+        kappa = real("condition_number", condition_number, least=1.0, most=1e10)
+        spread = real("heterogeneity", heterogeneity, least=0.0)
+        if d == 1 and kappa > 1:
+            raise ValueError(f"condition_number must be 1 where dim is 1, got {kappa:g}; take dim >= 2")
+        generator = np.random.default_rng(make_key(rng))
+        gaussian = generator.standard_normal((n, d, d))
+        minimisers = generator.standard_normal(d) + spread * generator.standard_normal((n, d))
+        with one_blas_thread():
+            axes, R = np.linalg.qr(gaussian)
+            axes *= np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None, :]
+            H = (axes * np.geomspace(1.0, kappa, d)) @ axes.transpose(0, 2, 1)
+            H = (H + H.transpose(0, 2, 1)) / 2
+            return cls(frozen(H), frozen((H @ minimisers[:, :, None])[:, :, 0].copy()))
 
     def _curvature_bounds(self) -> tuple[float, float]:
         return self._bounds

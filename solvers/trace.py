@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
-INTEGER_COLUMNS = ("n_gradients", "n_communications", "bits")
+INTEGER_COLUMNS = ("n_gradients", "n_communications", "bits", "bits_down")
 COLUMNS = (
     "time",
     *INTEGER_COLUMNS,
@@ -28,6 +28,7 @@ LABELS = {
     "n_gradients": "gradients",
     "n_communications": "communications",
     "bits": "bits",
+    "bits_down": "bits sent by the server",
     "wall_time": "wall time (s)",
     "objective": r"$f(\bar x)$",
     "optimality": r"$\|\nabla f(\bar x)\|$",
@@ -40,7 +41,7 @@ class Trace:
     """Columns of numbers, one row a record; `trace["distance"]` is a column.
 
     Columns: `time` (simulated), `n_gradients`, `n_communications` (edge activations), `bits` (all payloads,
-    both directions), `wall_time` (s), `objective` f(x_mean), `optimality` |grad f(x_mean)|, `consensus`
+    both directions), `bits_down` (those of them that a server sent), `wall_time` (s), `objective` f(x_mean), `optimality` |grad f(x_mean)|, `consensus`
     sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN where x* was not given).
 
     Parameters
@@ -102,6 +103,26 @@ class Trace:
         if reached.size == 0:
             return None
         return {name: self._rows[name][reached[0]] for name in COLUMNS}
+
+    def last_within(self, column: str, limit: float) -> dict[str, float] | None:
+        """Return the last record whose column is at or below a limit: where a run stood on a budget.
+
+        Parameters
+        ----------
+        column : str
+            A column that never falls, such as "bits".
+        limit : float
+            Budget.
+
+        Returns
+        -------
+        dict or None
+            The record, a value for each column; None if the first one is above the limit.
+        """
+        within = np.flatnonzero(self[column] <= limit)
+        if within.size == 0:
+            return None
+        return {name: self._rows[name][within[-1]] for name in COLUMNS}
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Return a pandas DataFrame with the trace's columns (extra `plot`)."""

@@ -495,6 +495,67 @@ def test_rounding_asymmetry_is_repaired():
     np.testing.assert_array_equal(problem.H[0], problem.H[0].T)
 
 
+def test_random_quadratics_have_the_spectrum_they_promise():
+    problem = problems.Quadratic.random(5, 7, condition_number=1e4, rng=3)
+    expected = np.tile(1e4 ** (np.arange(7) / 6), (5, 1))
+    np.testing.assert_allclose(np.linalg.eigvalsh(problem.H), expected, rtol=1e-9)
+    assert problem.strong_convexity == pytest.approx(1.0, rel=1e-9)
+    assert problem.smoothness == pytest.approx(1e4, rel=1e-9)
+    hardest = problems.Quadratic.random(2, 200, condition_number=1e10)
+    assert hardest.strong_convexity == pytest.approx(1.0, rel=1e-3)
+    np.testing.assert_array_equal(problems.Quadratic.random(3, 1, condition_number=1).H, np.ones((3, 1, 1)))
+
+
+def test_random_quadratics_have_uniform_axes():
+    """E H = (tr H / d) I, and the entries of uniform axes have the moments E q^2 = 1/d, E q^4 = 3/(d(d+2))."""
+    n, d = 4000, 3
+    H = problems.Quadratic.random(n, d, condition_number=9.0, rng=1).H
+    np.testing.assert_allclose(H.mean(axis=0), np.eye(d) * (1 + 3 + 9) / 3, atol=5 * 3 / np.sqrt(n))
+    q = np.linalg.eigh(H)[1][:, :, 2]
+    np.testing.assert_allclose((q**2).mean(axis=0), 1 / d, atol=5 * 0.3 / np.sqrt(n))
+    np.testing.assert_allclose((q**4).mean(axis=0), 3 / (d * (d + 2)), atol=5 * 0.3 / np.sqrt(n))
+
+
+def test_random_quadratics_are_as_heterogeneous_as_asked():
+    shared = problems.Quadratic.random(6, 4, heterogeneity=0.0)
+    np.testing.assert_allclose(shared.gradients(np.tile(shared.solution(), (6, 1))), 0.0, atol=1e-11)
+    n, d = 2000, 4
+    once, twice = (problems.Quadratic.random(n, d, heterogeneity=h, rng=5) for h in (1.0, 2.0))
+    np.testing.assert_array_equal(once.H, twice.H)
+    own = [np.linalg.solve(p.H, p.b[:, :, None])[:, :, 0] for p in (once, twice)]
+    assert own[0].std(axis=0) == pytest.approx(np.ones(d), abs=5 / np.sqrt(2 * n))
+    assert own[1].std(axis=0) == pytest.approx(2 * own[0].std(axis=0), rel=1e-9)
+    common = 2 * own[0] - own[1]
+    np.testing.assert_allclose(common, np.tile(common[0], (n, 1)), atol=1e-9)
+
+
+def test_random_quadratics_repeat():
+    a, b, c = (problems.Quadratic.random(3, 4, rng=seed) for seed in (7, 7, 8))
+    np.testing.assert_array_equal(a.H, b.H)
+    np.testing.assert_array_equal(a.b, b.b)
+    assert not np.array_equal(a.H, c.H)
+    generator = np.random.default_rng(0)
+    first, second = (problems.Quadratic.random(3, 4, rng=generator) for _ in range(2))
+    assert not np.array_equal(first.H, second.H)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_nodes": 0}, "n_nodes must be at least 1, got 0"),
+        ({"dim": 0}, "dim must be at least 1, got 0"),
+        ({"dim": 1}, "condition_number must be 1 where dim is 1, got 100"),
+        ({"condition_number": 0.5}, "condition_number must be"),
+        ({"condition_number": np.inf}, "condition_number must be"),
+        ({"heterogeneity": -1.0}, "heterogeneity must be"),
+        ({"rng": -1}, "rng must be a non-negative seed"),
+    ],
+)
+def test_bad_random_quadratics_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        problems.Quadratic.random(**{"n_nodes": 3, "dim": 4} | arguments)
+
+
 # -- custom ----------------------------------------------------------------------------------------------
 
 

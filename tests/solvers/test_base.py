@@ -179,6 +179,15 @@ def test_trace_first_below(problem, solver):
     assert trace.first_below("distance", -1.0) is None
 
 
+def test_trace_last_within():
+    columns = dict.fromkeys(Trace.columns, [0.0, 1.0, 2.0, 3.0]) | {"bits": [8, 16, 16, 40]}
+    trace = Trace(columns)
+    for limit, row in ((8, 0), (15.9, 0), (16, 2), (39, 2), (40, 3), (1e9, 3)):
+        assert trace.last_within("bits", limit) == {name: trace[name][row] for name in Trace.columns}
+    assert trace.last_within("bits", 7) is None
+    assert Trace().last_within("bits", 7) is None
+
+
 def test_trace_plot(problem, solver):
     trace = solver.solve(problem, GRAPH, tol=1e-4, x_star=problem.solution()).trace
     axes = trace.plot(x="n_gradients", y="distance", label="DADAO")
