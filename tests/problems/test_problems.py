@@ -507,7 +507,7 @@ def test_random_quadratics_have_the_spectrum_they_promise():
 
 
 def test_random_quadratics_have_uniform_axes():
-    """E H = (tr H / d) I, and the entries of uniform axes have the moments E q^2 = 1/d, E q^4 = 3/(d(d+2))."""
+    """E H = (tr H / d) I, and the entries q of uniform axes have E q^2 = 1/d, E q^4 = 3/(d(d+2))."""
     n, d = 4000, 3
     H = problems.Quadratic.random(n, d, condition_number=9.0, rng=1).H
     np.testing.assert_allclose(H.mean(axis=0), np.eye(d) * (1 + 3 + 9) / 3, atol=5 * 3 / np.sqrt(n))

@@ -180,7 +180,7 @@ def test_trace_first_below(problem, solver):
 
 
 def test_trace_last_within():
-    columns = dict.fromkeys(Trace.columns, [0.0, 1.0, 2.0, 3.0]) | {"bits": [8, 16, 16, 40]}
+    columns = {name: [0.0, 1.0, 2.0, 3.0] for name in Trace.columns} | {"bits": [8, 16, 16, 40]}
     trace = Trace(columns)
     for limit, row in ((8, 0), (15.9, 0), (16, 2), (39, 2), (40, 3), (1e9, 3)):
         assert trace.last_within("bits", limit) == {name: trace[name][row] for name in Trace.columns}
