@@ -31,8 +31,16 @@ _DLPACK_CPU, _DLPACK_CUDA = 1, 2
 class Backend(Protocol):
     """What runs the kernels of one CUDA source file."""
 
-    def asarray(self, array: np.ndarray) -> Any:
-        """Copy a NumPy array to where the kernels run, C-contiguous."""
+    def asarray(self, array: Any, dtype: DTypeLike = None) -> Any:
+        """Copy an array of NumPy, or one from there, to where the kernels run: C-contiguous, of the dtype."""
+        ...
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """Return a new array there, C-contiguous; its entries are whatever is in the memory."""
+        ...
+
+    def copy(self, source: Any, target: Any) -> None:
+        """Copy an array there to another one of its shape and dtype."""
         ...
 
     def asnumpy(self, array: Any) -> np.ndarray:
@@ -226,10 +234,20 @@ class GpuBackend:
         # CuPy compiles at the first launch
         self._module = self._cupy.RawModule(code=inline_headers(path), options=(*OPTIONS, *options))
 
-    def asarray(self, array: np.ndarray) -> Any:
-        """Copy a NumPy array to the device, C-contiguous."""
+    def asarray(self, array: Any, dtype: DTypeLike = None) -> Any:
+        """Copy an array of NumPy or of the device to the device: C-contiguous, of the dtype."""
         with self._cupy.cuda.Device(self._device):
-            return self._cupy.array(array, order="C")
+            return self._cupy.array(array, dtype=dtype, order="C")
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """Return a new array of the device, C-contiguous; its entries are whatever is in the memory."""
+        with self._cupy.cuda.Device(self._device):
+            return self._cupy.empty(shape, dtype)
+
+    def copy(self, source: Any, target: Any) -> None:
+        """Copy an array of the device to another one of its shape and dtype."""
+        with self._cupy.cuda.Device(self._device):
+            self._cupy.copyto(target, source)
 
     def asnumpy(self, array: Any) -> np.ndarray:
         """Copy an array of the device to the CPU."""

@@ -153,3 +153,19 @@ def test_example_kernels(cuda, d):
     found = backend.asarray(np.zeros(1, np.int32))
     backend.launch("count_positive", (3,), (64,), (backend.asarray(x), found, np.int64(x.size)))
     assert backend.asnumpy(found)[0] == np.count_nonzero(x > 0)
+
+
+def test_arrays_are_made_and_copied(cuda):
+    backend = cuda(EXAMPLE)
+    x = np.arange(12.0).reshape(3, 4)
+    there = backend.asarray(x.T)
+    assert there.flags.c_contiguous
+    assert np.array_equal(backend.asnumpy(there), x.T)
+    halves = backend.asarray(there[:, ::2], np.float32)
+    assert halves.dtype == np.float32
+    assert np.array_equal(backend.asnumpy(halves), x.T[:, ::2])
+    new = backend.empty((4, 3), np.float64)
+    assert (new.shape, new.dtype, new.flags.c_contiguous) == ((4, 3), np.float64, True)
+    backend.copy(there, new)
+    assert np.array_equal(backend.asnumpy(new), x.T)
+    assert backend.empty((0, 3), np.float32).shape == (0, 3)

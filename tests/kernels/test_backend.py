@@ -171,6 +171,15 @@ class FakeCupy:
         runtime = SimpleNamespace(getDeviceCount=lambda: 2, CUDARuntimeError=RuntimeError)
         self.cuda = SimpleNamespace(runtime=runtime, Device=FakeDevice)
 
+    def array(self, array, dtype, order):
+        return np.array(array, dtype, order=order).view(self.ndarray)
+
+    def empty(self, shape, dtype):
+        return np.empty(shape, dtype).view(self.ndarray)
+
+    def copyto(self, target, source):
+        target[...] = source
+
     def RawModule(self, code, options):
         self.modules.append((code, options))
 
@@ -201,6 +210,17 @@ def test_launches_reach_cupy(cupy):
     assert (name, grid, block, shared) == ("fill_uniform", (2,), (64,), 16)
     assert args[1] is array
     assert FakeDevice.entered == [1]
+
+
+def test_arrays_are_made_on_the_device(cupy):
+    opened = backend.gpu_backend(gpu.SOURCE, 1)
+    source = opened.asarray(np.eye(3)[:, ::2], np.float32)
+    assert source.flags.c_contiguous
+    assert (type(source), source.dtype) == (cupy.ndarray, np.float32)
+    target = opened.empty((3, 2), np.float32)
+    opened.copy(source, target)
+    assert np.array_equal(target, np.eye(3)[:, ::2])
+    assert FakeDevice.entered == [1, 1, 1]
 
 
 def test_arguments_that_cupy_would_pass_wrongly_are_refused(cupy):
