@@ -26,7 +26,8 @@ from .base import Compressor, Payload
 from .combined import Composed, PerBlock
 from .lowrank import LowRank
 from .quantised import QSGD, Natural, ScaledSign, TernGrad
-from .rows import ROW, ROW_POINTER
+from .row_function import RowFunction, row_function
+from .rows import ROW, ROW_POINTER, row_at
 from .run import compress_rows
 from .sparse import Bernoulli, BlockRandK, Identity, PermK, RandK, TopK
 from .sparsifier import Sparsifier
@@ -47,12 +48,15 @@ __all__ = [
     "PerBlock",
     "PermK",
     "RandK",
+    "RowFunction",
     "ScaledSign",
     "Sparsifier",
     "TernGrad",
     "TopK",
     "compress_rows",
     "rand_k",
+    "row_at",
+    "row_function",
     "top_k",
     "top_k_error_feedback",
 ]

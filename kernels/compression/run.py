@@ -6,20 +6,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import checks
-from ..oracles.pointers import address
 from . import rows
 from .base import Compressor, unsigned
+from .row_function import row_function
 
 
 def compress_rows(
     compressor: Compressor, X: ArrayLike, key: int | None = None, *, index: int = 0
 ) -> tuple[np.ndarray, int]:
-    """Compress each row of a matrix, in one compiled loop where the compressor has a compiled kernel.
+    """Compress each row of a matrix, in one compiled loop.
 
     Parameters
     ----------
     compressor : Compressor
-        Of this module; a subclass that overrides nothing but Python methods runs row by row in Python.
+        Any; see `row_function` for those that run in Python.
     X : (n, d) array_like
         Real numbers, as float64; not modified.
     key : int
@@ -41,15 +41,8 @@ def compress_rows(
     start = unsigned("index", index)
     unsigned("index of the last row", int(start) + n - 1)
     seed = compressor._key(key, compressor.random)
-    out = np.empty_like(X)
-    if compressor.row_kernel is not None:
-        X = X.view()
-        X.flags.writeable = False
-        kernel = address(compressor.row_kernel)
-        return out, rows.compress_all(kernel, X, seed, start, compressor.parameters(d), out)
-    nbits = 0
-    for i in range(n):
-        payload = compressor.compress(X[i], int(seed), index=int(start) + i)
-        out[i] = payload.dense()
-        nbits += payload.nbits
-    return out, nbits
+    out = np.empty((n, d))
+    function = row_function(compressor, d)
+    X = X.view()
+    X.flags.writeable = False
+    return out, rows.compress_all(function.address, X, seed, start, function.parameters, out)

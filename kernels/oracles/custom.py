@@ -95,7 +95,7 @@ def custom(
             f"the custom oracle runs in Python, much slower than compiled: {reason}. To compile it, write "
             "loops, scalars and NumPy calls that numba.njit accepts (try numba.njit on the functions alone).",
             PerformanceWarning,
-            stacklevel=_level_of_the_user(),
+            stacklevel=level_of_the_user(),
         )
         kernels = _python_wrappers(gradient, objective)
     user_gradient, gradient_kernel, objective_kernel = kernels
@@ -123,7 +123,7 @@ class _CustomOracle(Oracle):
         return make, (gradient, objective)
 
 
-def _level_of_the_user() -> int:
+def level_of_the_user() -> int:
     """`stacklevel` of the first caller outside the package, seen from the function that calls this one."""
     package = __name__.partition(".")[0]
     frame, level = sys._getframe(1), 1
