@@ -86,7 +86,7 @@ def demo(
             raise StopIteration("target reached")
 
     results = solve_all(
-        [(solver, seed) for solver in solvers.values() for seed in range(seeds)],
+        [(solver, {"rng": seed}) for solver in solvers.values() for seed in range(seeds)],
         problem,
         graph,
         progress=progress,

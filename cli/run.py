@@ -45,7 +45,7 @@ def run(
         solver.solve(problem, graph, callback=_stop, **options)  # no event: all arguments are checked here
         make_folder(output)
     results = solve_all(
-        [(solver, seed) for seed in wanted.seeds], problem, graph, progress=progress, **options
+        [(solver, {"rng": seed}) for seed in wanted.seeds], problem, graph, progress=progress, **options
     )
     name = type(solver).__name__
     figure = seeds_figure([result.trace for result in results], name)

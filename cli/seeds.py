@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def solve_all(
-    jobs: Sequence[tuple[Solver, int]],
+    jobs: Sequence[tuple[Solver, dict[str, Any]]],
     problem: Problem,
     graph: Graph,
     *,
@@ -24,12 +24,12 @@ def solve_all(
     callback: Callable[..., None] | None = None,
     **options: Any,
 ) -> list[Result]:
-    """Solve with each (solver, seed), in threads.
+    """Solve with each (solver, options), in threads.
 
     Parameters
     ----------
-    jobs : sequence of (Solver, int)
-        What to run; the seed is `rng`.
+    jobs : sequence of (Solver, dict)
+        What to run, and its own options of `Solver.solve`, such as {"rng": seed}.
     problem, graph
         Of all runs.
     progress : bool
@@ -37,7 +37,7 @@ def solve_all(
     callback : callable, optional
         As in `Solver.solve`; called from all threads, so it must not keep anything.
     **options
-        Passed on to `Solver.solve`.
+        Options of all runs.
 
     Returns
     -------
@@ -52,9 +52,9 @@ def solve_all(
 
     callbacks = (watch,) if callback is None else (watch, callback)
 
-    def solve(job: tuple[Solver, int]) -> Result:
-        solver, seed = job
-        return solver.solve(problem, graph, rng=seed, callback=callbacks, **options)
+    def solve(job: tuple[Solver, dict[str, Any]]) -> Result:
+        solver, own = job
+        return solver.solve(problem, graph, callback=callbacks, **options, **own)
 
     with _bar(len(jobs), progress) as advance, ThreadPoolExecutor(min(len(jobs), n_processors())) as pool:
         futures = [pool.submit(solve, job) for job in jobs]
