@@ -6,8 +6,9 @@ new method is one module with a frozen dataclass, and one line here.
 
 from .base import Solver
 from .dadao import DADAO, DADAOParameters
+from .dgd import DGD
 from .result import Result
 from .state import State
 from .trace import Trace
 
-__all__ = ["DADAO", "DADAOParameters", "Result", "Solver", "State", "Trace"]
+__all__ = ["DADAO", "DGD", "DADAOParameters", "Result", "Solver", "State", "Trace"]

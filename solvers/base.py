@@ -275,6 +275,13 @@ class Solver(abc.ABC):
         X = prepared.iterates(state)
         return Result(X, status, message, trace, state, prepared.average(state))
 
+    def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
+        """Whether these arrays of a state can be this solver's, by their shapes and settings."""
+        fresh = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
+        return {k: v.shape for k, v in fresh.items()} == {k: v.shape for k, v in found.items()} and all(
+            np.allclose(fresh[name], found[name], rtol=_SAME, atol=0.0) for name in self._settings
+        )
+
     def _bound(self, state: State, problem: Problem, graph: Graph) -> Prepared:
         """Return what `_prepare` made of this solver, problem and graph, made at most once a state."""
         if state.solver != type(self).__name__:
@@ -285,11 +292,7 @@ class Solver(abc.ABC):
             _check_match(problem, graph)
             if state.fingerprint != fingerprint(problem, graph):
                 raise ValueError(f"the state belongs to another problem or graph; {_START_FROM}")
-            fresh = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
-            found = state.arrays
-            if {k: v.shape for k, v in fresh.items()} != {k: v.shape for k, v in found.items()} or not all(
-                np.allclose(fresh[name], found[name], rtol=_SAME, atol=0.0) for name in self._settings
-            ):
+            if not self._has_started(problem, graph, state.arrays):
                 raise ValueError(
                     f"the state belongs to {state.solver} with other hyper-parameters; {_START_FROM}"
                 )
@@ -307,6 +310,7 @@ def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | 
             "n_gradients": state.n_gradients,
             "n_communications": state.n_communications,
             "bits": state.bits,
+            "bits_down": state.bits_down,
             "wall_time": state.wall_time,
             "objective": objective,
             "optimality": float(np.linalg.norm(gradient)),

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from ..graphs import GossipRates, Graph, chi
 from ..kernels import events as kernel
 from ..kernels.checks import count, real, real_array
-from ..kernels.events import Batches, DadaoConstants, EventStream
+from ..kernels.events import DadaoConstants, EventStream
+from ..kernels.oracles import Batches
 from ..problems import Problem
 from .base import Solver
 from .state import State

@@ -68,6 +68,11 @@ class Result:
         return self.state.bits
 
     @property
+    def bits_down(self) -> int:
+        """Those of the bits that a server sent; 0 where there is none."""
+        return self.state.bits_down
+
+    @property
     def time(self) -> float:
         """Simulated time."""
         return self.state.time

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(eq=False)
@@ -33,8 +33,8 @@ class State:
         Time of the last event applied.
     time : float
         Simulated time reached: `clock`, or the `max_time` that stopped the run between two events.
-    n_events, n_gradients, n_communications, bits : int
-        Counts so far.
+    n_events, n_gradients, n_communications, bits, bits_down : int
+        Counts so far; `bits_down` are those of the bits that a server sent.
     wall_time : float
         Seconds spent in the solver's loop.
     first_optimality : float
@@ -53,6 +53,7 @@ class State:
     n_gradients: int = 0
     n_communications: int = 0
     bits: int = 0
+    bits_down: int = 0
     wall_time: float = 0.0
     first_optimality: float = float("nan")
     prepared: Any = field(default=None, repr=False, compare=False)

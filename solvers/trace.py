@@ -41,8 +41,9 @@ class Trace:
     """Columns of numbers, one row a record; `trace["distance"]` is a column.
 
     Columns: `time` (simulated), `n_gradients`, `n_communications` (edge activations), `bits` (all payloads,
-    both directions), `bits_down` (those of them that a server sent), `wall_time` (s), `objective` f(x_mean), `optimality` |grad f(x_mean)|, `consensus`
-    sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN where x* was not given).
+    both directions), `bits_down` (those of them that a server sent), `wall_time` (s), `objective` f(x_mean),
+    `optimality` |grad f(x_mean)|, `consensus` sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN
+    where x* was not given).
 
     Parameters
     ----------

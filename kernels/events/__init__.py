@@ -17,15 +17,15 @@ from numpy.typing import ArrayLike
 from .. import random
 from ..backend import destination, device_of
 from ..checks import count, real, real_array
+from ..oracles.batches import Batches
 from ..oracles.types import Oracle
 from . import cpu, gpu
-from .cpu import COMMUNICATION_EVENT, GRADIENT_EVENT, Batches, DadaoConstants
+from .cpu import COMMUNICATION_EVENT, GRADIENT_EVENT, DadaoConstants
 
 __all__ = [
     "CHUNK",
     "COMMUNICATION_EVENT",
     "GRADIENT_EVENT",
-    "Batches",
     "DadaoConstants",
     "EventStream",
     "Events",

@@ -19,16 +19,16 @@ from numba import types
 
 from .._jit import NO_ALIAS, array_type, inner_njit, lazy_njit
 from ..elementary import exp_minus, sin_cos
+from ..oracles.batches import BATCHES, draw_batch, new_stamps
 from ..oracles.types import DATA, gradient_at
-from ..random.cpu import alias_draw, distinct, to_exponential, words
-from ..random.streams import BATCH, EVENT
+from ..random.cpu import alias_draw, to_exponential, words
+from ..random.streams import EVENT
 
 GRADIENT_EVENT = 0
 COMMUNICATION_EVENT = 1
 S, D, HY, HT, ZB, G = range(6)
 
 _EVENT = np.uint64(EVENT)
-_BATCH = np.uint64(BATCH)
 _ZERO = np.uint64(0)
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -61,27 +61,6 @@ class DadaoConstants(NamedTuple):
 
 
 CONSTANTS = types.NamedUniTuple(types.float64, 8, DadaoConstants)
-
-
-class Batches(NamedTuple):
-    """Mini-batches as the compiled loop reads them; size 0 stands for full gradients.
-
-    Attributes
-    ----------
-    size : int
-        Rows a gradient; nodes with no more rows than that use all of them.
-    n_samples : (n,) int64
-        Rows of each node.
-    key : uint64
-        Of the random draws.
-    """
-
-    size: int
-    n_samples: np.ndarray
-    key: np.uint64
-
-
-BATCHES = types.NamedTuple([types.int64, array_type(types.int64, 1, readonly=True), types.uint64], Batches)
 
 
 @inner_njit(**NO_ALIAS)
@@ -294,7 +273,7 @@ def advance(
     x = np.empty(dim)
     grad = np.empty(dim)
     picked = np.empty(batches.size, np.int64)
-    stamps = np.full(batches.n_samples.max() if batches.size > 0 else 0, -1, np.int64)
+    stamps = new_stamps(batches)
     averaging = area.shape[0] > 0
     n_gradients = 0
     # of each node that the events of a block flow, in their order: from when, to when, coefficients
@@ -334,11 +313,7 @@ def advance(
                     accumulate(a, area[i], r, begins[k], now, average_from)
                 flow_to_gradient(a, (c0[k], c1[k], c2[k], c3[k], c4[k], c5[k]), x)
                 k += 1
-                use = 0
-                if batches.size > 0 and batches.size < batches.n_samples[i]:
-                    use = batches.size
-                    index = np.uint64(start + e)
-                    distinct(use, batches.n_samples[i], batches.key, _BATCH, index, stamps, e, picked)
+                use = draw_batch(batches, i, np.uint64(start + e), stamps, e, picked)
                 gradient(i, x, picked[:use], data, grad)
                 gradient_jump(a, x, grad, constants)
                 n_gradients += 1

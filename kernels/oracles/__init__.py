@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ..checks import frozen, own_array, real, real_array
 from . import cpu
+from .batches import Batches
 from .checks import node_index, point, row_positions
 from .custom import PerformanceWarning, custom
 from .types import (
@@ -36,6 +37,7 @@ __all__ = [
     "GRADIENT_POINTER",
     "OBJECTIVE",
     "OBJECTIVE_POINTER",
+    "Batches",
     "Oracle",
     "OracleData",
     "PerformanceWarning",

@@ -394,7 +394,7 @@ def test_shapes_and_times_are_checked(rng):
         events.dadao_advance(short, 0, edges, rows, last, c, oracle)
     with pytest.raises(ValueError, match="edges must have shape"):
         events.dadao_advance(made, 0, edges[:, :1].copy(), rows, last, c, oracle)
-    wrong = events.Batches(2, np.full(4, 3), np.uint64(1))
+    wrong = oracles.Batches(2, np.full(4, 3), np.uint64(1))
     with pytest.raises(ValueError, match="n_samples"):
         events.dadao_advance(made, 0, edges, rows, last, c, oracle, batches=wrong)
     with pytest.raises(ValueError, match="shapes"):
@@ -417,7 +417,7 @@ def test_batches_are_drawn_by_the_number_of_the_event(rng):
     oracle = oracles.least_squares(A, y, offsets, 0.1)
     c, edges = theory_constants(40.0, L=6.0), np.array([[0, 1], [1, 2]], np.int32)
     made = events.poisson_events(np.ones(n), np.ones(2), n_events=300, key=KEY)
-    batches = events.Batches(size, oracle.n_samples, np.uint64(KEY))
+    batches = oracles.Batches(size, oracle.n_samples, np.uint64(KEY))
     X = rng.normal(size=(n, d))
     rows, _ = run_compiled(made, edges, X, c, oracle, batches=batches)
     numbers = iter(np.flatnonzero(made.kind == 0))
@@ -441,5 +441,5 @@ def test_batches_of_all_rows_are_full_gradients(rng):
     X = rng.normal(size=(n, 2))
     full, _ = run_compiled(made, edges, X, c, oracle)
     for size in (m, m + 3):
-        batches = events.Batches(size, oracle.n_samples, np.uint64(KEY))
+        batches = oracles.Batches(size, oracle.n_samples, np.uint64(KEY))
         assert run_compiled(made, edges, X, c, oracle, batches=batches)[0].tobytes() == full.tobytes()

@@ -1,0 +1,150 @@
+"""What all loops of rounds share: their one signature, gradients, mixing, messages, the ledger.
+
+A method is one kernel `method(setting, start, count, steps, rows, shared, ledger)` with the signature
+`ROUNDS` that does rounds number start, ..., start + count - 1. `rows[v]` (n, d) is its variable v at all
+nodes, and `rows[0]` the iterates; `shared` (s, d) holds what a server and all nodes have in common, and
+`shared[0]` the iterate where there is a server. Round 0 first fills in the variables that need gradients.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+
+from .._jit import NO_ALIAS, array_type, inner_njit
+from ..compression.rows import row_at
+from ..gossip.cpu import mix_row
+from ..oracles.batches import BATCHES, Batches, draw_batch
+from ..oracles.types import DATA, OracleData, gradient_at
+
+GRADIENTS, COMMUNICATIONS, BITS, BITS_DOWN = range(4)  # of the ledger
+WIDTH = 64  # bits of a number sent as it is
+
+
+class Setting(NamedTuple):
+    """What a loop reads and never writes; what a method has no use for is empty.
+
+    Attributes
+    ----------
+    indptr, indices, weights : arrays
+        Mixing matrix in rows, as `gossip.Mixer` holds it.
+    copies : (n,) int64
+        How many others a message of each node goes to.
+    copies_down : int
+        How many nodes a server's message goes to; 0 where there is no server.
+    n_links : int
+        Pairs of nodes that exchange messages in a round.
+    gradient : int
+        Address of the oracle's gradient.
+    data : OracleData
+        Of the oracle.
+    batches : Batches
+        Mini-batches.
+    compress : int
+        Address of the compressor's function, of signature `compression.ROW`.
+    parameters : (any,) float64
+        Of the compressor.
+    key : uint64
+        Of the compressor's draws.
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    weights: np.ndarray
+    copies: np.ndarray
+    copies_down: int
+    n_links: int
+    gradient: int
+    data: OracleData
+    batches: Batches
+    compress: int
+    parameters: np.ndarray
+    key: np.uint64
+
+
+SETTING = types.NamedTuple(
+    [
+        array_type(types.uint64, 1, readonly=True),
+        array_type(types.uint32, 1, readonly=True),
+        array_type(types.float64, 1, readonly=True),
+        array_type(types.int64, 1, readonly=True),
+        types.int64,
+        types.int64,
+        types.int64,
+        DATA,
+        BATCHES,
+        types.int64,
+        array_type(types.float64, 1, readonly=True),
+        types.uint64,
+    ],
+    Setting,
+)
+
+ROUNDS = types.void(
+    SETTING,
+    types.int64,  # number of the first round
+    types.int64,  # how many
+    array_type(types.float64, 1, readonly=True),  # steps and other numbers of the method
+    array_type(types.float64, 3),  # rows (v, n, d)
+    array_type(types.float64, 2),  # shared (s, d)
+    array_type(types.int64, 1),  # ledger
+)
+
+
+@inner_njit()
+def node_gradient(setting, turn, i, x, stamps, picked, out):
+    """Set `out` to the gradient of f_i at x, over batch `turn`; the same turn draws the same batch.
+
+    `stamps` is `new_stamps(setting.batches)`, new for each call of the loop; `picked` has the batch's size.
+    """
+    number = turn * setting.copies.shape[0] + i
+    use = draw_batch(setting.batches, i, np.uint64(number), stamps, number, picked)
+    gradient_at(setting.gradient)(i, x, picked[:use], setting.data, out)
+
+
+@inner_njit()
+def gradients(setting, turn, X, stamps, picked, out, ledger):
+    """Set out[i] to the gradient of f_i at X[i], for all nodes."""
+    for i in range(out.shape[0]):
+        node_gradient(setting, turn, i, X[i], stamps, picked, out[i])
+    ledger[GRADIENTS] += out.shape[0]
+
+
+@inner_njit()
+def mixed(setting, i, X, out):
+    """Set `out` to the mean of the rows of X that node i takes: row i of W X."""
+    begin, end = setting.indptr[i], setting.indptr[i + 1]
+    mix_row(setting.weights[begin:end], setting.indices[begin:end], X, out)
+
+
+@inner_njit()
+def send(setting, turn, i, x, out, ledger):
+    """Set `out` to what the others make of node i's message x, of number `turn`, which sets its draws."""
+    compress = row_at(setting.compress)
+    n = setting.copies.shape[0]
+    bits = compress(x, setting.key, np.uint64(turn * n + i), setting.parameters, out)
+    ledger[BITS] += bits * setting.copies[i]
+
+
+@inner_njit()
+def send_whole(setting, dim, ledger):
+    """Count a message of all coordinates from each node, and the exchange over each link."""
+    for i in range(setting.copies.shape[0]):
+        ledger[BITS] += WIDTH * dim * setting.copies[i]
+    ledger[COMMUNICATIONS] += setting.n_links
+
+
+@inner_njit()
+def send_down(setting, dim, ledger):
+    """Count a message of all coordinates from the server to each of the others, if there is one."""
+    ledger[BITS] += WIDTH * dim * setting.copies_down
+    ledger[BITS_DOWN] += WIDTH * dim * setting.copies_down
+
+
+@inner_njit(forceinline=True, **NO_ALIAS)
+def move(x, step, g):
+    """Move x by -step g."""
+    for c in range(x.shape[0]):
+        x[c] -= step * g[c]

@@ -1,0 +1,299 @@
+"""The base of methods that work in synchronous rounds: an event is a round, and a unit of time.
+
+A method is a frozen dataclass with a compiled loop (`kernels.rounds`) and the step sizes that theory gives;
+`GossipSolver` mixes over the edges of a graph, `ServerSolver` takes the mean of all nodes' messages.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..graphs import Graph
+from ..kernels import rounds as kernel
+from ..kernels._jit import LazyKernel
+from ..kernels.checks import count, frozen, real
+from ..kernels.compression import Compressor, Identity, row_function
+from ..kernels.gossip import Mixer
+from ..kernels.oracles import Batches
+from ..problems import Problem
+from .base import Solver
+from .network import Network, gossip_network, server_network
+from .state import State
+from .tuning import tuned
+
+AUTO = "auto"
+Step = float | str | None
+
+_SLOWEST = 1e-5  # progress a round that a run is given time for, if theory promises less
+
+
+@dataclass(frozen=True, eq=False)
+class RoundSolver(Solver):
+    """A method of synchronous rounds.
+
+    A subclass names its loop and its variables, and says in `theory` what numbers the loop reads. Those that
+    are also fields are hyper-parameters: None takes theory's value, "auto" tunes it on probe rounds, a number
+    is taken as it is.
+    """
+
+    _kernel: ClassVar[LazyKernel]
+    _n_rows: ClassVar[int]  # variables of the loop at each node
+    _n_shared: ClassVar[int] = 0  # and in common
+    _needs: ClassVar[str] = ""  # of the compressor: "unbiased" or "contractive"
+    _largest: ClassVar[dict[str, float]] = {}  # beyond these values a parameter makes no sense
+
+    batch_size: int | None = field(default=None, kw_only=True)
+
+    @abc.abstractmethod
+    def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
+        """Return the numbers that theory gives for one problem and graph, those of the loop, in its order.
+
+        Parameters
+        ----------
+        problem : Problem
+            Its smoothness and strong convexity are read.
+        graph : Graph
+            Where the method can run.
+
+        Returns
+        -------
+        dict of str to float
+            NaN where theory has no value.
+        """
+
+    @abc.abstractmethod
+    def _network(self, graph: Graph) -> Network:
+        """Return who sends to whom."""
+
+    @property
+    def _compressor(self) -> Compressor:
+        return getattr(self, "compressor", _WHOLE)
+
+    def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
+        """Return the share of the error that a round is expected to remove, for limits on run time."""
+        return values["step"] * problem.strong_convexity
+
+    def parameters(self, problem: Problem, graph: Graph) -> dict[str, float]:
+        """Return the numbers that `solve` runs with: as set, theory's, or tuned.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`.
+
+        Returns
+        -------
+        dict of str to float
+            With the keys of `theory`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A hyper-parameter that does not fit, or has no theory and was not set.
+        """
+        values, to_tune = self._values(problem, graph)
+        for name in to_tune:
+            values[name] = tuned(self, problem, graph, values, name, self._largest.get(name, math.inf))
+        return values
+
+    def _values(self, problem: Problem, graph: Graph) -> tuple[dict[str, float], list[str]]:
+        """Return the numbers of the loop, and which of them are still to be tuned."""
+        self._check(problem)
+        values = self.theory(problem, graph)
+        to_tune = []
+        for name, value in values.items():
+            given = getattr(self, name, None)
+            if isinstance(given, str):
+                if given != AUTO:
+                    raise ValueError(f'{name} must be a number, None (theory) or "auto", got {given!r}')
+                to_tune.append(name)
+            elif given is not None:
+                most = self._largest.get(name, math.inf)
+                values[name] = real(name, given, least=0.0, most=most)
+            elif not math.isfinite(value):
+                raise ValueError(
+                    f'{type(self).__name__} has no theory for {name} here: set it, or pass {name}="auto"'
+                )
+        return values, to_tune
+
+    def _check(self, problem: Problem) -> None:
+        if self.batch_size is not None:
+            count("batch_size", self.batch_size, least=1)
+            problem.sample_oracle  # raises where there are no samples  # noqa: B018
+        L = problem.smoothness
+        if not 0 < L < math.inf:
+            raise ValueError(f"{type(self).__name__} needs 0 < smoothness < inf, got {L:g}")
+        if not isinstance(self._compressor, Compressor):
+            raise TypeError(
+                f"compressor must be one of kernels.compression, such as TopK(0.1), got {self._compressor!r}"
+            )
+        compressor, d = self._compressor, problem.dim
+        if not self._needs or not getattr(self, "check_compressor", True):
+            return
+        if self._needs == "unbiased" and not compressor.unbiased:
+            raise ValueError(
+                f"{type(self).__name__} needs an unbiased compressor and {compressor} is biased: take RandK, "
+                "QSGD or Natural, or pass check_compressor=False"
+            )
+        if self._needs == "contractive" and not compressor.contraction(d) > 0.0:
+            raise ValueError(
+                f"{type(self).__name__} needs a contractive compressor, and {compressor} is not on {d} "
+                "coordinates: take TopK, or scaled=False, or pass check_compressor=False"
+            )
+
+    def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
+        return self._arrays(problem, graph, X, self.parameters(problem, graph))
+
+    def _arrays(
+        self, problem: Problem, graph: Graph, X: np.ndarray, values: dict[str, float]
+    ) -> dict[str, np.ndarray]:
+        network = self._network(graph)
+        rows = np.zeros((self._n_rows, *X.shape))
+        shared = np.zeros((self._n_shared, X.shape[1]))
+        if self._n_shared:
+            if (X[0] != X).any():
+                raise ValueError("x0 must be one start for all nodes, (d,): they hold the same iterate")
+            shared[0] = X[0]
+        else:
+            rows[0] = X
+        return {
+            "rows": rows,
+            "shared": shared,
+            "steps": np.array(list(values.values())),
+            "weights": np.empty(0) if network.mixer is None else network.mixer.weights(float).copy(),
+            "compressor": np.frombuffer(_name(self._compressor).encode(), np.uint8).copy(),
+            "options": np.array([self.batch_size or 0.0]),
+        }
+
+    def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
+        values, to_tune = self._values(problem, graph)
+        fresh = self._arrays(problem, graph, np.zeros((problem.n_nodes, problem.dim)), values)
+        if {k: v.shape for k, v in fresh.items()} != {k: v.shape for k, v in found.items()}:
+            return False
+        fixed = np.array([name not in to_tune for name in values])
+        pairs = [(fresh["steps"][fixed], found["steps"][fixed])]
+        pairs += [(fresh[name], found[name]) for name in ("weights", "options", "compressor")]
+        return all(np.allclose(a, b, rtol=1e-5, atol=0.0) for a, b in pairs)
+
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedRounds:
+        return _PreparedRounds(self, problem, graph, state)
+
+
+class _PreparedRounds:
+    """A round-based method bound to a problem and a graph."""
+
+    n_events = math.inf
+    record_every = 10
+
+    def __init__(self, solver: RoundSolver, problem: Problem, graph: Graph, state: State):
+        self._kernel = solver._kernel
+        self._oracle = problem.oracle if solver.batch_size is None else problem.sample_oracle
+        size = (
+            0 if solver.batch_size is None else min(int(solver.batch_size), int(self._oracle.n_samples.max()))
+        )
+        network = solver._network(graph)
+        self._row_function = row_function(solver._compressor, problem.dim)  # lives as long as its address
+        mixer, key = network.mixer, np.uint64(state.key)
+        self._setting = kernel.Setting(
+            indptr=_NONE.astype(np.uint64) if mixer is None else mixer.indptr,
+            indices=_NONE.astype(np.uint32) if mixer is None else mixer.indices,
+            weights=frozen(state.arrays["weights"].copy()),
+            copies=network.copies,
+            copies_down=network.copies_down,
+            n_links=network.n_links,
+            gradient=self._oracle.gradient_address,
+            data=self._oracle.data,
+            batches=Batches(size, self._oracle.n_samples, key),
+            compress=self._row_function.address,
+            parameters=frozen(self._row_function.parameters.copy()),
+            key=key,
+        )
+        self._steps = frozen(state.arrays["steps"].copy())
+        values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
+        self._pace = max(min(solver._pace(problem, graph, values), 1.0), _SLOWEST)
+
+    def advance(self, state: State, n_events: int, max_time: float) -> None:
+        room = max_time - state.n_events
+        n_rounds = n_events if room >= n_events else max(math.floor(room), 0)
+        arrays = state.arrays
+        ledger = kernel.run_rounds(
+            self._kernel,
+            self._setting,
+            state.n_events,
+            n_rounds,
+            self._steps,
+            arrays["rows"],
+            arrays["shared"],
+        )
+        state.n_events += n_rounds
+        state.n_gradients += int(ledger[kernel.GRADIENTS])
+        state.n_communications += int(ledger[kernel.COMMUNICATIONS])
+        state.bits += int(ledger[kernel.BITS])
+        state.bits_down += int(ledger[kernel.BITS_DOWN])
+        state.clock = float(state.n_events)
+        state.time = max_time if n_rounds < n_events else state.clock
+
+    def iterates(self, state: State) -> np.ndarray:
+        rows, shared = state.arrays["rows"], state.arrays["shared"]
+        if len(shared):
+            return np.repeat(shared[:1], rows.shape[1], axis=0)
+        return rows[0].copy()
+
+    def average(self, state: State) -> None:
+        return None
+
+    def time_limit(self, tol: float) -> float:
+        # the error has to fall by tol; e^10 stands for its constant
+        return math.ceil(4 * (10 - math.log(max(min(tol, 1.0), 1e-16))) / self._pace)
+
+
+@dataclass(frozen=True, eq=False)
+class GossipSolver(RoundSolver):
+    """A round-based method that mixes over the edges of a connected graph."""
+
+    mixing: str | Mixer | ArrayLike = field(default="metropolis", kw_only=True)
+
+    def _network(self, graph: Graph) -> Network:
+        return gossip_network(graph, self.mixing)
+
+    def _spectrum(self, graph: Graph) -> tuple[float, float]:
+        """Return the smallest and the largest eigenvalue of the mixing matrix on vectors of zero sum."""
+        mixer = self._network(graph).mixer
+        assert mixer is not None
+        low, high = mixer.spectrum
+        if max(high, -low) > 1.0 - 1e-12:
+            raise ValueError(
+                "mixing has no spectral gap (its eigenvalues reach -1): take the mean with the identity, "
+                '(I + W)/2, or mixing="lazy_metropolis"'
+            )
+        return low, high
+
+    def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
+        low, high = self._spectrum(graph)
+        return min(super()._pace(problem, graph, values), 1.0 - max(high, -low))
+
+
+@dataclass(frozen=True, eq=False)
+class ServerSolver(RoundSolver):
+    """A round-based method that takes the mean of all nodes' messages; the nodes hold one iterate."""
+
+    _n_shared = 1
+
+    def _network(self, graph: Graph) -> Network:
+        return server_network(graph)
+
+
+def _name(compressor: Compressor) -> str:
+    """Return what tells a compressor from another, in another process too."""
+    return repr(compressor) if dataclasses.is_dataclass(compressor) else type(compressor).__qualname__
+
+
+_WHOLE = Identity()
+_NONE = frozen(np.empty(0))
