@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .. import checks
 from .._jit import LazyKernel
+from ..oracles.pointers import address
 from .coding import BitReader, BitWriter
 
 
@@ -32,6 +33,20 @@ def vector(name: str, value: Any, *, least: int = 1) -> np.ndarray:
 def unsigned(name: str, value: Any) -> np.uint64:
     """Check a key or a counter."""
     return np.uint64(checks.count(name, value, most=2**64 - 1))
+
+
+# Addresses travel in arrays of float64, which hold integers up to 2^53. On the 64-bit systems that numba
+# compiles for, memory of a process lies below 2^47 (2^56 where a program asks for it; Python does not).
+def exact(number: int) -> int:
+    """Check that float64 holds an address."""
+    if number > 2**53:
+        raise RuntimeError(f"the address {number} does not fit into float64 on this system")
+    return number
+
+
+def exact_address(kernel: LazyKernel) -> int:
+    """Return the address of a kernel, checked to be exact as a float64."""
+    return exact(address(kernel))
 
 
 class Payload(ABC):

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import checks, random
+from .._jit import LazyKernel
 from ..random import streams
+from . import rows
 from .base import Compressor, Payload
 from .coding import BitReader, BitWriter
+from .row_function import is_compiled, row_function, row_parameters
 from .sparsifier import SparsePayload, Sparsifier
 
 
@@ -137,6 +140,34 @@ class Composed(Compressor):
             return 0.0
         return self.sparsifier.contraction(d) * self.quantiser.contraction(self.sparsifier.most_kept(d))
 
+    @property
+    def row_kernel(self) -> LazyKernel | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Compiled where the sparsifier has a `pick_kernel`."""
+        is_compilable = is_compiled(self.sparsifier) and hasattr(self.sparsifier, "pick_kernel")
+        return rows.composed if is_compilable else None
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Return what `rows.composed` reads: of the sparsifier, and of the quantiser for each number kept."""
+        own = self.sparsifier.parameters(d)
+        most = self.sparsifier.most_kept(d)
+        least = min(max(1, self.sparsifier.least_kept(d)), most)
+        quantiser = row_function(self.quantiser, most)
+        places = np.zeros((most - least + 1, 2))
+        first = 1 + own.size + 2 + places.size
+        tail: list[np.ndarray] = []
+        begins: dict[bytes, int] = {}  # most quantisers have the same parameters for all numbers
+        for count in range(least, most + 1):
+            try:
+                parameters = row_parameters(self.quantiser, count)
+            except ValueError:  # too few values; raised where so few are kept, which may never happen
+                continue
+            begin = begins.setdefault(parameters.tobytes(), first)
+            if begin == first:
+                tail.append(parameters)
+                first += parameters.size
+            places[count - least] = begin, begin + parameters.size
+        return np.concatenate([[own.size], own, [quantiser.address, least], places.reshape(-1), *tail])
+
 
 @dataclass(frozen=True, eq=False)
 class BlocksPayload(Payload):
@@ -192,6 +223,7 @@ class PerBlock(Compressor):
 
     compressor: Compressor
     size: int
+    row_kernel = rows.per_block
 
     def __post_init__(self) -> None:
         if not isinstance(self.compressor, Compressor):
@@ -241,3 +273,11 @@ class PerBlock(Compressor):
 
     def _contraction(self, d: int) -> float:
         return min(self.compressor.contraction(length) for length in self._lengths(d))
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Return what `rows.per_block` reads: of the compressor for the blocks, and for the last one."""
+        size = min(self.size, d)
+        first = row_function(self.compressor, size)
+        last = row_parameters(self.compressor, d % size or size)
+        middle = 3 + first.parameters.size
+        return np.concatenate([[size, first.address, middle], first.parameters, last])

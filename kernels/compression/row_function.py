@@ -12,18 +12,12 @@ from numba import njit, objmode
 from .. import checks
 from .._jit import LazyKernel
 from ..oracles.custom import PerformanceWarning, level_of_the_user
-from ..oracles.pointers import address
-from .base import Compressor
-from .combined import Composed, PerBlock
+from .base import Compressor, exact, exact_address
 from .lowrank import LowRank
 from .rows import ROW
 
 # What says, in Python, what C(x) and its bits are.
 _DEFINITIONS = {"compress", "_compress", "_payload", "_choose", "_draw", "_factors", "_factor", "_n_sent"}
-
-# Addresses travel in arrays of float64: of memory on the 64-bit systems that numba compiles for, they are
-# below 2^47 (or 2^56, where a program asks for it, which Python does not), and numbers below 2^53 are exact.
-_EXACT = 2**53
 
 
 class RowFunction(NamedTuple):
@@ -75,13 +69,15 @@ def row_function(compressor: Compressor, d: int) -> RowFunction:
     if not isinstance(compressor, Compressor):
         raise TypeError(f"compressor must be one, such as TopK(10), got {compressor!r}")
     d = checks.count("d", d, least=1, most=2**31 - 1)
-    if is_compiled(compressor):
-        kernel, parameters = compressor.row_kernel, compressor.parameters(d)
-    else:
-        kernel, parameters = _in_python, [_number(compressor)]
-    assert kernel is not None
-    parameters = checks.frozen(np.array(parameters, np.float64))
-    return RowFunction(exact(address(kernel)), parameters, compressor)
+    kernel = compressor.row_kernel if is_compiled(compressor) else None
+    parameters = row_parameters(compressor, d)
+    return RowFunction(exact_address(kernel or _in_python), checks.frozen(parameters), compressor)
+
+
+def row_parameters(compressor: Compressor, d: int) -> np.ndarray:
+    """Return the parameters of `row_function`: a new array."""
+    numbers = compressor.parameters(d) if is_compiled(compressor) else [_number(compressor)]
+    return np.array(numbers, np.float64)
 
 
 def is_compiled(compressor: Compressor) -> bool:
@@ -94,13 +90,6 @@ def is_compiled(compressor: Compressor) -> bool:
     return False
 
 
-def exact(number: int) -> int:
-    """Check that float64 holds an address exactly."""
-    if number >= _EXACT:
-        raise RuntimeError(f"the address {number} does not fit into float64 on this system")
-    return number
-
-
 # Compressors that run in Python, by the number that is the parameter of `_in_python`.
 _called_back: WeakValueDictionary[int, Compressor] = WeakValueDictionary()
 
@@ -108,7 +97,7 @@ _called_back: WeakValueDictionary[int, Compressor] = WeakValueDictionary()
 def _number(compressor: Compressor) -> int:
     number = exact(id(compressor))
     if number not in _called_back:
-        if not isinstance(compressor, LowRank | Composed | PerBlock):
+        if type(compressor) is not LowRank:
             warnings.warn(
                 f"{compressor} runs in Python, much slower in compiled loops: to compile it, give its class "
                 "a row_kernel and parameters(d) (a sparsifier a pick_kernel), see Compressor.",
@@ -133,7 +122,7 @@ def _call_back(number: int, x: np.ndarray, key: int, index: int, out: np.ndarray
 
 
 def _kernel(x, key, index, parameters, out):
-    number = np.int64(parameters[0])
+    number = int(parameters[0])
     with objmode(bits="int64"):
         bits = _call_back(number, x, key, index, out)
     return bits

@@ -2,6 +2,7 @@
 
 `kernel(x, key, index, parameters, out) -> bits` writes C(x) to `out` and returns the exact length of the
 message. `compress_all` is such a loop: it takes the kernel by its address (`kernels.oracles.pointers`).
+All sparsifiers share one such kernel, `sparsify`; each has a function of its own for what it keeps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from numba import types
 
 from .._jit import array_type, inner_njit, lazy_njit
 from ..oracles.pointers import function_at
+from ..random import streams
+from ..random.cpu import S32, words
 from . import cpu_bits, cpu_masks, cpu_rounding, cpu_topk
 
 _vector = array_type(types.float64, 1)
@@ -21,18 +24,16 @@ ROW = types.int64(_vector_in, types.uint64, types.uint64, _vector_in, _vector)
 ROW_POINTER = types.FunctionType(ROW)
 row_at = function_at(ROW_POINTER)
 
+# pick(x, key, index, parameters, indices, values) -> how many coordinates a sparsifier keeps: which ones,
+# ascending, and their values, factors included, at the beginning of `indices` and `values`
+PICK = types.int64(_vector_in, types.uint64, types.uint64, _vector_in, array_type(types.int64, 1), _vector)
+pick_at = function_at(types.FunctionType(PICK))
+PICK_HEAD = 4  # parameters of `sparsify` before those of its pick
+
+PART = np.uint64(streams.PART)
+ZERO = np.uint64(0)
 WIDTH = 64  # bits of a value
 SIGN_FREE = np.int64(np.iinfo(np.int64).max)
-
-
-@inner_njit()
-def _scatter(x, indices, factor, sends_indices, out):
-    """Write the values kept, times a factor; return the bits."""
-    out[:] = 0.0
-    for i in indices:
-        out[i] = x[i] * factor
-    bits = np.int64(WIDTH * indices.size)
-    return bits + cpu_bits.index_code(indices, x.size)[2] if sends_indices else bits
 
 
 @lazy_njit(ROW)
@@ -42,57 +43,149 @@ def identity(x, key, index, parameters, out):
     return WIDTH * x.size
 
 
-@lazy_njit(ROW)
-def rand_k(x, key, index, parameters, out):
-    """Rand-k; parameters: k, factor, whether indices are sent."""
-    indices = np.empty(np.int64(parameters[0]), np.int64)
+@inner_njit()
+def _gather(x, indices, factor, values):
+    """Take the values kept, times a factor; return their number."""
+    for i in range(indices.size):
+        values[i] = x[indices[i]] * factor
+    return indices.size
+
+
+@lazy_njit(PICK)
+def pick_all(x, key, index, parameters, indices, values):
+    """Identity."""
+    for i in range(x.size):
+        indices[i] = i
+    return _gather(x, indices, 1.0, values)
+
+
+@lazy_njit(PICK)
+def rand_k(x, key, index, parameters, indices, values):
+    """Rand-k; parameters: the factor."""
     cpu_masks.rand_k(x.size, key, index, indices)
-    return _scatter(x, indices, parameters[1], parameters[2] > 0.0, out)
+    return _gather(x, indices, parameters[0], values)
 
 
-@lazy_njit(ROW)
-def block_rand_k(x, key, index, parameters, out):
-    """BlockRandK; parameters: k, whether values are scaled, whether indices are sent."""
+@lazy_njit(PICK)
+def block_rand_k(x, key, index, parameters, indices, values):
+    """BlockRandK; parameters: whether values are scaled."""
     d = np.int64(x.size)
-    k = np.int64(parameters[0])
-    indices = np.empty(k, np.int64)
+    k = np.int64(indices.size)
     cpu_masks.block_rand_k(d, key, index, indices)
-    bits = _scatter(x, indices, 1.0, parameters[2] > 0.0, out)
-    if parameters[1] > 0.0:
+    _gather(x, indices, 1.0, values)
+    if parameters[0] > 0.0:
         for b in range(k):
-            out[indices[b]] *= np.float64((b + 1) * d // k - b * d // k)
-    return bits
+            values[b] *= np.float64((b + 1) * d // k - b * d // k)
+    return k
 
 
-@lazy_njit(ROW)
-def perm_k(x, key, index, parameters, out):
+@lazy_njit(PICK)
+def perm_k(x, key, index, parameters, indices, values):
     """PermK; parameters: number of workers."""
-    n_workers = np.int64(parameters[0])
-    indices = np.empty((x.size + n_workers - 1) // n_workers, np.int64)
-    count = cpu_masks.perm_k(x.size, n_workers, key, index, indices)
-    return _scatter(x, indices[:count], parameters[0], False, out)
+    count = cpu_masks.perm_k(x.size, np.int64(parameters[0]), key, index, indices)
+    return _gather(x, indices[:count], parameters[0], values)
 
 
-@lazy_njit(ROW)
-def bernoulli(x, key, index, parameters, out):
-    """Bernoulli; parameters: p, factor, whether indices are sent."""
-    indices = np.empty(x.size, np.int64)
+@lazy_njit(PICK)
+def bernoulli(x, key, index, parameters, indices, values):
+    """Bernoulli; parameters: p, factor."""
     count = cpu_masks.bernoulli(x.size, parameters[0], key, index, indices)
-    bits = _scatter(x, indices[:count], parameters[1], parameters[2] > 0.0, out)
+    return _gather(x, indices[:count], parameters[1], values)
+
+
+@lazy_njit(PICK)
+def top_k(x, key, index, parameters, indices, values):
+    """Top-k."""
+    cpu_topk.top_k(x.view(np.int64), SIGN_FREE, 63, indices)
+    return _gather(x, indices, 1.0, values)
+
+
+@inner_njit()
+def _pick(x, key, index, parameters):
+    """Return the coordinates that a sparsifier keeps, their values, and the bits that tell which.
+
+    Parameters: address of its pick, room for coordinates, whether indices are sent, and whether their number
+    is; then those of the pick.
+    """
+    room = np.int64(parameters[1])
+    indices = np.empty(room, np.int64)
+    values = np.empty(room)
+    pick = pick_at(np.int64(parameters[0]))
+    count = pick(x, key, index, parameters[PICK_HEAD:], indices, values)
+    indices = indices[:count]
+    bits = np.int64(0)
     if parameters[2] > 0.0:
+        bits += cpu_bits.index_code(indices, x.size)[2]
+    if parameters[3] > 0.0:
         rest = np.int64(x.size)
         while rest > 0:  # their number takes the bits of d
             rest >>= 1
             bits += 1
+    return indices, values[:count], bits
+
+
+@inner_njit()
+def _scatter(indices, values, out):
+    out[:] = 0.0
+    for i in range(indices.size):
+        out[indices[i]] = values[i]
+
+
+@lazy_njit(ROW)
+def sparsify(x, key, index, parameters, out):
+    """Any sparsifier; parameters as in `_pick`."""
+    indices, values, bits = _pick(x, key, index, parameters)
+    _scatter(indices, values, out)
+    return bits + WIDTH * values.size
+
+
+@inner_njit()
+def _part_key(key, part):
+    """Key of one part, as in `combined`."""
+    high, low, _, _ = words(key, PART, np.uint64(part), ZERO, ZERO)
+    return high << S32 | low
+
+
+@lazy_njit(ROW)
+def composed(x, key, index, parameters, out):
+    """Sparsifier, then quantiser of the values kept.
+
+    Parameters: number of those of the sparsifier, and they; address of the quantiser, least number n of
+    values; where its parameters for n, n + 1, ... values begin and end (at 0: it cannot take so many).
+    """
+    head = 1 + np.int64(parameters[0])
+    indices, values, bits = _pick(x, _part_key(key, 0), index, parameters[1:head])
+    if values.size > 0:
+        place = head + 2 + 2 * (values.size - np.int64(parameters[head + 1]))
+        begin = np.int64(parameters[place])
+        if begin == 0:
+            raise ValueError("the quantiser of Composed does not fit the number of values that were kept")
+        own = parameters[begin : np.int64(parameters[place + 1])]
+        quantise = row_at(np.int64(parameters[head]))
+        quantised = np.empty(values.size)
+        bits += quantise(values, _part_key(key, 1), index, own, quantised)
+        values = quantised
+    _scatter(indices, values, out)
     return bits
 
 
 @lazy_njit(ROW)
-def top_k(x, key, index, parameters, out):
-    """Top-k; parameters: k."""
-    indices = np.empty(np.int64(parameters[0]), np.int64)
-    cpu_topk.top_k(x.view(np.int64), SIGN_FREE, 63, indices)
-    return _scatter(x, indices, 1.0, True, out)
+def per_block(x, key, index, parameters, out):
+    """One compressor, block by block.
+
+    Parameters: length of the blocks but the last, address, where the parameters for the last block begin;
+    those for the others, those for the last.
+    """
+    size = np.int64(parameters[0])
+    compress = row_at(np.int64(parameters[1]))
+    middle = np.int64(parameters[2])
+    n_blocks = (x.size + size - 1) // size
+    bits = np.int64(0)
+    for b in range(n_blocks):
+        own = parameters[3:middle] if b < n_blocks - 1 else parameters[middle:]
+        block = slice(b * size, min((b + 1) * size, x.size))
+        bits += compress(x[block], _part_key(key, b), index, own, out[block])
+    return bits
 
 
 @inner_njit()

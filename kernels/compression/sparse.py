@@ -35,6 +35,7 @@ class Identity(Sparsifier):
 
     random = False
     row_kernel = rows.identity
+    pick_kernel = rows.pick_all
 
     @property
     def unbiased(self) -> bool:
@@ -77,7 +78,7 @@ class RandK(Sparsifier):
     k: int | float
     scaled: bool = True
     shared_seed: bool = True
-    row_kernel = rows.rand_k
+    pick_kernel = rows.rand_k
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", _check_k(self.k))
@@ -101,9 +102,9 @@ class RandK(Sparsifier):
     def _omega(self, d: int) -> float:
         return d / kept(self.k, d) - 1.0
 
-    def parameters(self, d: int) -> np.ndarray:
-        """Return k, the factor, and whether indices are sent."""
-        return np.array([kept(self.k, d), self._factors(d, np.empty(0)), not self.shared_seed], float)
+    def pick_parameters(self, d: int) -> list[float]:
+        """Return the factor."""
+        return [self._factors(d, np.empty(0))]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class BlockRandK(Sparsifier):
     k: int | float
     scaled: bool = True
     shared_seed: bool = True
-    row_kernel = rows.block_rand_k
+    pick_kernel = rows.block_rand_k
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", _check_k(self.k))
@@ -157,9 +158,9 @@ class BlockRandK(Sparsifier):
     def _omega(self, d: int) -> float:
         return float(-(-d // kept(self.k, d)) - 1)
 
-    def parameters(self, d: int) -> np.ndarray:
-        """Return k, whether values are scaled, and whether indices are sent."""
-        return np.array([kept(self.k, d), self.scaled, not self.shared_seed], float)
+    def pick_parameters(self, d: int) -> list[float]:
+        """Return whether values are scaled."""
+        return [float(self.scaled)]
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class PermK(Sparsifier):
     """
 
     n_workers: int
-    row_kernel = rows.perm_k
+    pick_kernel = rows.perm_k
 
     @property
     def unbiased(self) -> bool:
@@ -205,9 +206,13 @@ class PermK(Sparsifier):
     def _omega(self, d: int) -> float:
         return self.n_workers - 1.0
 
-    def parameters(self, d: int) -> np.ndarray:
+    def least_kept(self, d: int) -> int:
+        """Return floor(d / n_workers)."""
+        return d // self.n_workers
+
+    def pick_parameters(self, d: int) -> list[float]:
         """Return the number of workers."""
-        return np.array([self.n_workers], float)
+        return [float(self.n_workers)]
 
 
 @dataclass(frozen=True)
@@ -228,7 +233,7 @@ class Bernoulli(Sparsifier):
     p: float
     scaled: bool = True
     shared_seed: bool = True
-    row_kernel = rows.bernoulli
+    pick_kernel = rows.bernoulli
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "p", checks.real("p", self.p, above=0.0, most=1.0))
@@ -251,9 +256,9 @@ class Bernoulli(Sparsifier):
     def _omega(self, d: int) -> float:
         return 1.0 / self.p - 1.0
 
-    def parameters(self, d: int) -> np.ndarray:
-        """Return p, the factor, and whether indices are sent."""
-        return np.array([self.p, self._factors(d, np.empty(0)), not self.shared_seed], float)
+    def pick_parameters(self, d: int) -> list[float]:
+        """Return p and the factor."""
+        return [self.p, self._factors(d, np.empty(0))]
 
 
 @dataclass(frozen=True)
@@ -273,7 +278,7 @@ class TopK(Sparsifier):
 
     k: int | float
     random = False
-    row_kernel = rows.top_k
+    pick_kernel = rows.top_k
     shared_seed = False
 
     @property
@@ -292,7 +297,3 @@ class TopK(Sparsifier):
 
     def _contraction(self, d: int) -> float:
         return kept(self.k, d) / d
-
-    def parameters(self, d: int) -> np.ndarray:
-        """Return k."""
-        return np.array([kept(self.k, d)], float)

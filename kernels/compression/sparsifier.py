@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from . import cpu_bits
-from .base import Compressor, Payload
+from .._jit import LazyKernel
+from . import cpu_bits, rows
+from .base import Compressor, Payload, exact_address
 from .coding import BitReader, BitWriter, read_indices, write_indices
 
 
@@ -86,9 +87,20 @@ class SparsePayload(Payload):
 
 
 class Sparsifier(Compressor):
-    """Compressor that keeps some coordinates, times known factors."""
+    """Compressor that keeps some coordinates, times known factors.
+
+    Attributes
+    ----------
+    pick_kernel : LazyKernel
+        Compiled `pick(x, key, index, parameters, indices, values) -> count` with the signature `rows.PICK`:
+        writes the coordinates kept, ascending, and their values times the factors to the beginning of
+        `indices` and `values`, which have room for `most_kept(d)`, and returns their number. `row_kernel`
+        and `Composed` call it with `pick_parameters(d)`.
+    """
 
     shared_seed: ClassVar[bool] | bool = True
+    pick_kernel: ClassVar[LazyKernel]
+    row_kernel = rows.sparsify
 
     @property
     def receiver_draws(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -116,6 +128,11 @@ class Sparsifier(Compressor):
         """Return how many of d coordinates may be kept at most."""
         count = self._n_sent(d)
         return d if count is None else count
+
+    def least_kept(self, d: int) -> int:
+        """Return how many of d coordinates are kept at least."""
+        count = self._n_sent(d)
+        return 0 if count is None else count
 
     def scales(self, d: int) -> bool:
         """Whether the values kept are multiplied by anything but 1."""
@@ -148,3 +165,22 @@ class Sparsifier(Compressor):
         if count > d:
             raise ValueError(f"data is no message of this compressor: {count} of {d} coordinates")
         return read_indices(reader, count, d)
+
+    def pick_parameters(self, d: int) -> list[float]:
+        """Return what `pick_kernel` reads about vectors of d coordinates, beside their number."""
+        del d
+        return []
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Return what `rows.sparsify` reads: `pick_kernel`, what it needs, and what is sent."""
+        explicit = not self.shared_seed
+        return np.array(
+            [
+                exact_address(self.pick_kernel),
+                self.most_kept(d),
+                explicit,
+                explicit and self._n_sent(d) is None,
+                *self.pick_parameters(d),
+            ],
+            np.float64,
+        )
