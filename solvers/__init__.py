@@ -7,8 +7,23 @@ new method is one module with a frozen dataclass, and one line here.
 from .base import Solver
 from .dadao import DADAO, DADAOParameters
 from .dgd import DGD
+from .diana import DIANA
+from .error_feedback import EF, EF21
+from .marina import MARINA
 from .result import Result
 from .state import State
 from .trace import Trace
 
-__all__ = ["DADAO", "DGD", "DADAOParameters", "Result", "Solver", "State", "Trace"]
+__all__ = [
+    "DADAO",
+    "DGD",
+    "DIANA",
+    "EF",
+    "EF21",
+    "MARINA",
+    "DADAOParameters",
+    "Result",
+    "Solver",
+    "State",
+    "Trace",
+]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -31,6 +32,7 @@ from .tuning import tuned
 AUTO = "auto"
 Step = float | str | None
 
+_NO_GAP = 1e-12  # what rounding leaves of the gap of a matrix that does not mix all nodes
 _SLOWEST = 1e-5  # progress a round that a run is given time for, if theory promises less
 
 
@@ -48,6 +50,7 @@ class RoundSolver(Solver):
     _n_shared: ClassVar[int] = 0  # and in common
     _needs: ClassVar[str] = ""  # of the compressor: "unbiased" or "contractive"
     _largest: ClassVar[dict[str, float]] = {}  # beyond these values a parameter makes no sense
+    _positive: ClassVar[tuple[str, ...]] = ("step", "gamma")  # at 0 these do nothing
 
     batch_size: int | None = field(default=None, kw_only=True)
 
@@ -115,8 +118,9 @@ class RoundSolver(Solver):
                     raise ValueError(f'{name} must be a number, None (theory) or "auto", got {given!r}')
                 to_tune.append(name)
             elif given is not None:
+                above = 0.0 if name in self._positive else -math.inf
                 most = self._largest.get(name, math.inf)
-                values[name] = real(name, given, least=0.0, most=most)
+                values[name] = real(name, given, least=0.0, above=above, most=most)
             elif not math.isfinite(value):
                 raise ValueError(
                     f'{type(self).__name__} has no theory for {name} here: set it, or pass {name}="auto"'
@@ -168,7 +172,8 @@ class RoundSolver(Solver):
             "shared": shared,
             "steps": np.array(list(values.values())),
             "weights": np.empty(0) if network.mixer is None else network.mixer.weights(float).copy(),
-            "compressor": np.frombuffer(_name(self._compressor).encode(), np.uint8).copy(),
+            "entries": _NO_ENTRIES.copy() if network.mixer is None else _entries(network.mixer),
+            "method": np.frombuffer(self._method().encode(), np.uint8).copy(),
             "options": np.array([self.batch_size or 0.0]),
         }
 
@@ -179,8 +184,15 @@ class RoundSolver(Solver):
             return False
         fixed = np.array([name not in to_tune for name in values])
         pairs = [(fresh["steps"][fixed], found["steps"][fixed])]
-        pairs += [(fresh[name], found[name]) for name in ("weights", "options", "compressor")]
+        pairs += [(fresh[name], found[name]) for name in ("weights", "entries", "options", "method")]
         return all(np.allclose(a, b, rtol=1e-5, atol=0.0) for a, b in pairs)
+
+    def _method(self) -> str:
+        """Return what tells loop and compressor from others, in another process too."""
+        compressor = self._compressor
+        known = dataclasses.is_dataclass(compressor)
+        name = repr(compressor) if known else type(compressor).__qualname__
+        return f"{self._kernel.__qualname__} {name}"
 
     def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedRounds:
         return _PreparedRounds(self, problem, graph, state)
@@ -202,8 +214,8 @@ class _PreparedRounds:
         self._row_function = row_function(solver._compressor, problem.dim)  # lives as long as its address
         mixer, key = network.mixer, np.uint64(state.key)
         self._setting = kernel.Setting(
-            indptr=_NONE.astype(np.uint64) if mixer is None else mixer.indptr,
-            indices=_NONE.astype(np.uint32) if mixer is None else mixer.indices,
+            indptr=_NO_ROWS if mixer is None else mixer.indptr,
+            indices=_NO_COLUMNS if mixer is None else mixer.indices,
             weights=frozen(state.arrays["weights"].copy()),
             copies=network.copies,
             copies_down=network.copies_down,
@@ -220,8 +232,8 @@ class _PreparedRounds:
         self._pace = max(min(solver._pace(problem, graph, values), 1.0), _SLOWEST)
 
     def advance(self, state: State, n_events: int, max_time: float) -> None:
-        room = max_time - state.n_events
-        n_rounds = n_events if room >= n_events else max(math.floor(room), 0)
+        room = max(max_time - state.n_events, 0.0)
+        n_rounds = n_events if room >= n_events else math.floor(room)
         arrays = state.arrays
         ledger = kernel.run_rounds(
             self._kernel,
@@ -237,8 +249,10 @@ class _PreparedRounds:
         state.n_communications += int(ledger[kernel.COMMUNICATIONS])
         state.bits += int(ledger[kernel.BITS])
         state.bits_down += int(ledger[kernel.BITS_DOWN])
-        state.clock = float(state.n_events)
-        state.time = max_time if n_rounds < n_events else state.clock
+        if n_rounds:
+            state.clock = state.time = float(state.n_events)
+        if n_rounds < n_events:
+            state.time = max(state.time, max_time)
 
     def iterates(self, state: State) -> np.ndarray:
         rows, shared = state.arrays["rows"], state.arrays["shared"]
@@ -261,17 +275,28 @@ class GossipSolver(RoundSolver):
     mixing: str | Mixer | ArrayLike = field(default="metropolis", kw_only=True)
 
     def _network(self, graph: Graph) -> Network:
-        return gossip_network(graph, self.mixing)
+        return gossip_network(graph, self.mixing if isinstance(self.mixing, str) else self._given)
+
+    @functools.cached_property
+    def _given(self) -> Mixer:
+        """The matrix that was given, checked once: its spectrum may take long."""
+        assert not isinstance(self.mixing, str)
+        return self.mixing if isinstance(self.mixing, Mixer) else Mixer(self.mixing)
 
     def _spectrum(self, graph: Graph) -> tuple[float, float]:
         """Return the smallest and the largest eigenvalue of the mixing matrix on vectors of zero sum."""
         mixer = self._network(graph).mixer
         assert mixer is not None
         low, high = mixer.spectrum
-        if max(high, -low) > 1.0 - 1e-12:
+        if max(high, -low) > 1.0 - _NO_GAP:
+            worst, remedy = (
+                (high, "weights > 0 on edges that connect all nodes leave it below 1")
+                if high > 1.0 - _NO_GAP
+                else (low, 'take the mean with the identity, (I + W)/2, or mixing="lazy_metropolis"')
+            )
             raise ValueError(
-                "mixing has no spectral gap (its eigenvalues reach -1): take the mean with the identity, "
-                '(I + W)/2, or mixing="lazy_metropolis"'
+                f"the eigenvalues of mixing on vectors of zero sum must be in (-1, 1), or the nodes never agree, "
+                f"but one is {worst:.6g}: {remedy}"
             )
         return low, high
 
@@ -290,10 +315,13 @@ class ServerSolver(RoundSolver):
         return server_network(graph)
 
 
-def _name(compressor: Compressor) -> str:
-    """Return what tells a compressor from another, in another process too."""
-    return repr(compressor) if dataclasses.is_dataclass(compressor) else type(compressor).__qualname__
+def _entries(mixer: Mixer) -> np.ndarray:
+    """Return the places i n + j of the entries of a mixing matrix."""
+    rows = np.repeat(np.arange(mixer.n_nodes), np.diff(mixer.indptr.astype(np.int64)))
+    return rows * mixer.n_nodes + mixer.indices
 
 
 _WHOLE = Identity()
-_NONE = frozen(np.empty(0))
+_NO_ROWS = frozen(np.empty(0, np.uint64))
+_NO_COLUMNS = frozen(np.empty(0, np.uint32))
+_NO_ENTRIES = frozen(np.empty(0, np.int64))

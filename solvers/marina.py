@@ -1,0 +1,98 @@
+"""MARINA: compressed changes of the gradients, and now and then the gradients themselves, over a server."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..graphs import Graph
+from ..kernels.checks import real
+from ..kernels.compression import Compressor, compress_rows
+from ..kernels.rounds import server
+from ..problems import Problem
+from .diana import mean_variance
+from .rounds import ServerSolver, Step
+
+_WIDTH = 64  # bits of a number sent as it is
+
+
+@dataclass(frozen=True, eq=False)
+class MARINA(ServerSolver):
+    """Unbiased messages about how gradients change, corrected by full rounds at random; converges linearly.
+
+    Parameters
+    ----------
+    compressor : Compressor
+        Unbiased, such as RandK(0.1) or PermK(n).
+    step : float, "auto" or None
+        Step size. None: theory's. "auto": tuned.
+    probability : float, "auto" or None
+        Of a full round, in (0, 1]. None: the bits of a message over those of a whole vector, with which half
+        of the bits are spent on either.
+    check_compressor : bool
+        False runs biased compressors, too; the step is then to be set.
+    batch_size : int, optional
+        Samples a gradient of a compressed round, the same at both points; full rounds take all samples.
+
+    Notes
+    -----
+    In a full round (the first, and with this probability any) g = mean grad f_i(x); otherwise g <- g + mean
+    C(grad f_i(x) - grad f_i(x_last)). Then x <- x - step g. Gorbunov, Burlachenko, Li & Richtarik, "MARINA:
+    faster non-convex distributed learning with compression" (ICML 2021). Theory, with A = omega / n for
+    independent messages and 1 for PermK: step = 1 / (L (1 + sqrt((1 - p) A / p))), and for mu > 0 the smaller
+    one of 1 / (L (1 + sqrt(2 (1 - p) A / p))) and p / (2 mu), with which E f(x) - f* falls by 1 - step mu a
+    round.
+
+    The coin is drawn from the run's key, and all nodes know it. Bits as of `EF`; in a full round each node
+    sends d numbers of 64 bits.
+
+    Examples
+    --------
+    >>> from gossamer import graphs, problems, solvers
+    >>> from gossamer.kernels import compression
+    >>> import numpy as np
+    >>> problem = problems.Quadratic(np.stack([np.eye(2)] * 4), np.arange(8.0).reshape(4, 2))
+    >>> result = solvers.MARINA(compression.RandK(1)).solve(problem, graphs.star(4))
+    >>> result.success, result.x.round(6).tolist()
+    (True, [3.0, 4.0])
+    """
+
+    compressor: Compressor
+    step: Step = None
+    probability: Step = None
+    check_compressor: bool = True
+
+    _kernel = server.marina
+    _n_rows = 1
+    _n_shared = 3
+    _needs = "unbiased"
+    _largest = {"probability": 1.0}  # noqa: RUF012
+
+    def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
+        """Return {"step", "probability"}.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`; the step is theory's for the probability that is set.
+
+        Returns
+        -------
+        dict of str to float
+            See the notes of the class; the step is NaN with a biased compressor.
+        """
+        d, n = problem.dim, problem.n_nodes
+        p = self.probability
+        if p is None or isinstance(p, str):
+            _, bits = compress_rows(self.compressor, [[1.0] * d] * n, key=0)
+            p = min(1.0, bits / (_WIDTH * d * n))
+        p = real("probability", p, above=0.0, most=1.0)
+        if not self.compressor.unbiased:
+            return {"step": math.nan, "probability": p}
+        mu, L = problem.strong_convexity, problem.smoothness
+        spread = (1.0 - p) * mean_variance(self.compressor, n, d) / p
+        if mu > 0.0:
+            step = min(1.0 / (L * (1.0 + math.sqrt(2.0 * spread))), p / (2.0 * mu))
+        else:
+            step = 1.0 / (L * (1.0 + math.sqrt(spread)))
+        return {"step": step, "probability": p}
