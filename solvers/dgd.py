@@ -52,7 +52,7 @@ class DGD(GossipSolver):
     step_decay: float = 0.0
 
     _kernel = descent.dgd
-    _n_rows = 2
+    _n_rows = 1
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "step_decay"}.

@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..graphs import Graph, mixing_matrix
 from ..kernels.checks import frozen
 from ..kernels.gossip import Mixer
-
-# by graph and kind: the spectrum that a Mixer keeps takes O(n^3)
-_made: WeakKeyDictionary[Graph, dict[str, Mixer]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +34,18 @@ class Network:
     n_links: int
 
 
-def gossip_network(graph: Graph, mixing: str | Mixer | ArrayLike) -> Network:
+# by graph and kind of matrix: the spectrum that a Mixer keeps takes O(n^3)
+_made: WeakKeyDictionary[Graph, dict[str, Network]] = WeakKeyDictionary()
+
+
+def gossip_network(graph: Graph, mixing: str | Mixer) -> Network:
     """Return the network of a method that mixes with its neighbours.
 
     Parameters
     ----------
     graph : Graph
         Connected.
-    mixing : str, Mixer or (n, n) array_like
+    mixing : str or Mixer
         Kind of `graphs.mixing_matrix`, made once for each graph; or a symmetric mixing matrix with entries on
         the edges and the diagonal alone.
 
@@ -61,10 +61,9 @@ def gossip_network(graph: Graph, mixing: str | Mixer | ArrayLike) -> Network:
     if isinstance(mixing, str):
         made = _made.setdefault(graph, {})
         if mixing not in made:
-            made[mixing] = Mixer(mixing_matrix(graph, mixing))
-        mixer = made[mixing]
-    else:
-        mixer = mixing if isinstance(mixing, Mixer) else Mixer(mixing)
+            made[mixing] = gossip_network(graph, Mixer(mixing_matrix(graph, mixing)))
+        return made[mixing]
+    mixer = mixing
     if mixer.n_nodes != graph.n_nodes:
         raise ValueError(f"mixing is a matrix of {mixer.n_nodes} nodes, and the graph has {graph.n_nodes}")
     mixer.require_symmetric()

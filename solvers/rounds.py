@@ -295,7 +295,7 @@ class GossipSolver(RoundSolver):
                 else (low, 'take the mean with the identity, (I + W)/2, or mixing="lazy_metropolis"')
             )
             raise ValueError(
-                f"the eigenvalues of mixing on vectors of zero sum must be in (-1, 1), or the nodes never agree, "
+                "the eigenvalues of mixing on vectors of zero sum must be in (-1, 1), or nodes never agree, "
                 f"but one is {worst:.6g}: {remedy}"
             )
         return low, high

@@ -1,4 +1,4 @@
-"""Gradient methods that send whole vectors to the neighbours."""
+"""Gradient methods that send whole vectors to the neighbours; with a constant step they stop short."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .setting import GRADIENTS, ROUNDS, mixed, move, node_gradient, send_whole
 
 @lazy_njit(ROUNDS)
 def dgd(setting, start, count, steps, rows, shared, ledger):
-    """X <- W X - step_t G(X), step_t = steps[0] / (1 + steps[1] t); rows: X, room for the next X."""
-    X, Y = rows[0], rows[1]
+    """X <- W X - step_t G(X), step_t = steps[0] / (1 + steps[1] t); rows: X."""
+    X, Y = rows[0], np.empty(rows[0].shape)
     n, d = X.shape
     g = np.empty(d)
     stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
@@ -26,4 +26,4 @@ def dgd(setting, start, count, steps, rows, shared, ledger):
         ledger[GRADIENTS] += n
         send_whole(setting, d, ledger)
     if count & 1:
-        rows[0, :, :] = rows[1]
+        rows[0, :, :] = X
