@@ -96,6 +96,7 @@ class LazyKernel:
 
     def __init__(self, dispatcher: Any, signature: Any):
         functools.update_wrapper(self, dispatcher.py_func)
+        self.name: str = dispatcher.py_func.__qualname__
         self.signature = signature
         self._dispatcher = dispatcher
         self._is_compiled = False
@@ -115,7 +116,7 @@ class LazyKernel:
         return self.compiled()(*args)
 
     def __reduce__(self) -> str:
-        return self._dispatcher.py_func.__qualname__  # pickled and copied by name, as functions are
+        return self.name  # pickled and copied by name, as functions are
 
 
 def lazy_njit(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], LazyKernel]:

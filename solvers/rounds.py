@@ -103,8 +103,12 @@ class RoundSolver(Solver):
         """
         values, to_tune = self._values(problem, graph)
         for name in to_tune:
-            values[name] = tuned(self, problem, graph, values, name, self._largest.get(name, math.inf))
+            values[name] = self._tuned(problem, graph, values, name)
         return values
+
+    def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
+        """Return the tuned value of one of the numbers; those before it are tuned already."""
+        return tuned(self, problem, graph, values, name, self._largest.get(name, math.inf))
 
     def _values(self, problem: Problem, graph: Graph) -> tuple[dict[str, float], list[str]]:
         """Return the numbers of the loop, and which of them are still to be tuned."""
@@ -192,7 +196,7 @@ class RoundSolver(Solver):
         compressor = self._compressor
         known = dataclasses.is_dataclass(compressor)
         name = repr(compressor) if known else type(compressor).__qualname__
-        return f"{self._kernel.__qualname__} {name}"
+        return f"{self._kernel.name} {name}"
 
     def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedRounds:
         return _PreparedRounds(self, problem, graph, state)
