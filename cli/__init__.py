@@ -1,12 +1,13 @@
-"""The command line: `gossamer info`, `rates`, `run`, `template` and `demo`.
+"""The command line: `gossamer info`, `rates`, `run`, `compare`, `template` and `demo`.
 
 | module | what it holds |
 |---|---|
-| `info`, `rates`, `run`, `demo` | one command each (`template` goes with `run`) |
-| `experiment` | the TOML file of `run`: parsing, checks, and the objects it describes |
+| `info`, `rates`, `run`, `compare`, `template`, `demo` | one command each |
+| `experiment`, `comparison` | the TOML files of `run` and `compare` |
+| `reading`, `build` | their tables: keys and types; the objects that they describe |
 | `topology` | the text that names a graph, such as `topozoo/Abilene` or `grid_2d:5,5` |
 | `seeds` | many runs in threads |
-| `figures`, `tables` | what is drawn, what is printed |
+| `figures`, `compare_figure`, `tables` | what is drawn, what is printed |
 | `outputs` | whether results can be written, asked before the work |
 | `errors` | which errors are the user's, and how they are shown |
 
@@ -21,7 +22,7 @@ from typing import Annotated, Any
 import typer
 
 from .._version import __version__
-from . import demo, info, rates, run
+from . import compare, demo, info, rates, run, template
 from .errors import ErrorsInOneLine, one_line
 
 __all__ = ["app", "main"]
@@ -33,7 +34,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo.demo, rates.rates, run.run, run.template, info.info):
+for command in (
+    demo.demo,
+    rates.rates,
+    run.run,
+    compare.compare,
+    template.template,
+    info.info,
+):
     app.command()(command)
 
 

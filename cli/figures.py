@@ -153,7 +153,7 @@ def comparison_figure(found: GossipRates, curves: Sequence[Curve], *, target: fl
     title : str
         Of the network.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(7.2, 2.45), layout=ConstrainedLayoutEngine(w_pad=0.08))
         left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
         _draw_network(left, found)
@@ -180,7 +180,7 @@ def seeds_figure(traces: Sequence[Trace], label: str) -> Figure:
     """
     many = f"{label}: median and range of {len(traces)} seeds" if len(traces) > 1 else label
     curve = Curve(many, BLUE, traces, {})
-    with _style():
+    with style():
         figure = Figure(figsize=(5.2, 2.4), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         draw_curves(left, [curve], "n_communications")
@@ -198,7 +198,7 @@ def network_figure(found: GossipRates) -> Figure:
     found : GossipRates
         Rates and graph.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(5.2, 3.6), layout="constrained")
         ax = figure.subplots()
         named = found.graph.labels is not None and found.graph.n_nodes <= 16  # more would overlap
@@ -242,6 +242,7 @@ def _draw_network(ax: Axes, found: GossipRates) -> None:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """Draw in the style of all figures."""
     with matplotlib.rc_context(STYLE):
         yield

@@ -1,4 +1,4 @@
-"""`gossamer run` and `gossamer template`: an experiment described by a TOML file."""
+"""`gossamer run`: an experiment described by a TOML file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from ..solvers import Result
 
 
-def template() -> None:
-    """Print an experiment file to start from: gossamer template > experiment.toml."""
-    from .experiment import TEMPLATE
-
-    typer.echo(TEMPLATE, nl=False)
-
-
 def run(
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.TOML", help="See `gossamer template`.")],
     output: Annotated[Path, typer.Option(help="Folder for results; made if need be.")] = Path("out"),
@@ -33,7 +26,7 @@ def run(
     in threads; results do not depend on how many.
     """
     from .experiment import read_experiment
-    from .seeds import solve_all
+    from .seeds import check_job, solve_all
     from .tables import console, table
 
     wanted = read_experiment(experiment)
@@ -42,7 +35,7 @@ def run(
         from .figures import seeds_figure
 
         options: dict[str, Any] = wanted.options | {"x_star": problem.solution()}
-        solver.solve(problem, graph, callback=_stop, **options)  # no event: all arguments are checked here
+        check_job(solver, problem, graph, **options)
         make_folder(output)
     results = solve_all(
         [(solver, {"rng": seed}) for seed in wanted.seeds], problem, graph, progress=progress, **options
@@ -62,10 +55,6 @@ def run(
     converged = sum(result.success for result in results)
     screen.print(f"{converged} of {len(results)} runs converged to tol = {options['tol']:g}")
     screen.print(f"results, traces and figure.png written to {output}")
-
-
-def _stop(*_: object) -> None:
-    raise StopIteration
 
 
 def result_rows(seeds: Sequence[int], results: Sequence[Result]) -> list[tuple[str, ...]]:

@@ -21,6 +21,7 @@ def solve_all(
     graph: Graph,
     *,
     progress: bool,
+    n_threads: int | None = None,
     callback: Callable[..., None] | None = None,
     **options: Any,
 ) -> list[Result]:
@@ -34,6 +35,8 @@ def solve_all(
         Of all runs.
     progress : bool
         Show a bar on stderr, if that is a terminal.
+    n_threads : int, optional
+        At most so many; by default, as many as there are processors.
     callback : callable, optional
         As in `Solver.solve`; called from all threads, so it must not keep anything.
     **options
@@ -56,7 +59,8 @@ def solve_all(
         solver, own = job
         return solver.solve(problem, graph, callback=callbacks, **options, **own)
 
-    with _bar(len(jobs), progress) as advance, ThreadPoolExecutor(min(len(jobs), n_processors())) as pool:
+    size = min(len(jobs), n_threads or n_processors())
+    with _bar(len(jobs), progress) as advance, ThreadPoolExecutor(size) as pool:
         futures = [pool.submit(solve, job) for job in jobs]
         try:
             for future in as_completed(futures):
@@ -67,6 +71,23 @@ def solve_all(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [future.result() for future in futures]
+
+
+def check_job(solver: Solver, problem: Problem, graph: Graph, **options: Any) -> None:
+    """Raise what a run would raise: its checks and first record, without an event.
+
+    Parameters
+    ----------
+    solver, problem, graph
+        Of the run.
+    **options
+        Options of `Solver.solve`.
+    """
+
+    def stop(*_: object) -> None:
+        raise StopIteration
+
+    solver.solve(problem, graph, callback=stop, **options)
 
 
 def n_processors() -> int:

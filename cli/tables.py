@@ -64,8 +64,8 @@ def count(value: float) -> str:
 
 
 def megabits(bits: float) -> str:
-    """Return bits in units of a million."""
-    return f"{bits / 1e6:,.1f}"
+    """Return bits in units of a million, with three digits at least."""
+    return f"{bits / 1e6:,.1f}" if bits >= 1e7 else f"{bits / 1e6:.3g}"
 
 
 def percent(fraction: float) -> str:

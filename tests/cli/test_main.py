@@ -15,7 +15,7 @@ from gossamer.cli.errors import UserError, user_errors
 def test_help_lists_the_commands(gossamer):
     result = gossamer("--help")
     assert result.exit_code == 0
-    for command in ("demo", "rates", "run", "template", "info"):
+    for command in ("demo", "rates", "run", "compare", "template", "info"):
         assert f" {command} " in result.stdout
 
 
@@ -50,6 +50,8 @@ def test_the_installed_command_refuses_in_one_line():
     [
         (["rates"], "Missing argument 'TOPOLOGY'; `gossamer rates --help` shows"),
         (["run"], "Missing argument 'EXPERIMENT.TOML'; `gossamer run --help` shows"),
+        (["compare"], "Missing argument 'COMPARE.TOML'; `gossamer compare --help` shows"),
+        (["template", "race"], "'race' is not one of 'run', 'compare'"),
         (["rates", "cycle:5", "--tol", "x"], "'--tol'"),
         (["demo", "--seeds", "0"], "'--seeds'"),
         (["rates", "--bogus"], "--bogus; `gossamer rates --help` shows"),
