@@ -113,7 +113,8 @@ class Compressor(ABC):
         Whether the receiver repeats draws, and so needs the same key.
     row_kernel : LazyKernel or None
         Compiled `kernel(x, key, index, parameters, out) -> bits` with the signature `rows.ROW`: writes C(x)
-        to `out` and returns the message's bits, for compiled loops over many vectors.
+        to `out` and returns the message's bits, for compiled loops over many vectors. Where there is none,
+        or a subclass redefines the map in Python alone, such loops call `compress` (`row_function`).
 
     Notes
     -----
