@@ -71,7 +71,8 @@ class LowRank(Compressor):
 
     Notes
     -----
-    Bits: 32 or 64 times r (m + n). The factors come from LAPACK, so the last bits depend on the library.
+    Bits: 32 or 64 times r (m + n). The factors come from LAPACK, so the last bits depend on the library. In
+    compiled loops it is called in Python (`row_function`): the LAPACK of compiled code may be another one.
     Source: Vogels, Karimireddy, Jaggi, "PowerSGD" (2019), without its warm start.
     """
 
