@@ -10,6 +10,7 @@ That is where the kernels have run so far: on no device yet.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ _DLPACK_CPU, _DLPACK_CUDA = 1, 2
 class Backend(Protocol):
     """What runs the kernels of one CUDA source file."""
 
-    def asarray(self, array: Any, dtype: DTypeLike = None) -> Any:
+    def asarray(self, array: Any, dtype: DTypeLike | None = None) -> Any:
         """Copy an array of NumPy, or one from there, to where the kernels run: C-contiguous, of the dtype."""
         ...
 
@@ -39,8 +40,8 @@ class Backend(Protocol):
         """Return a new array there, C-contiguous; its entries are whatever is in the memory."""
         ...
 
-    def copy(self, source: Any, target: Any) -> None:
-        """Copy an array there to another one of its shape and dtype."""
+    def copyto(self, target: Any, source: Any) -> None:
+        """Overwrite an array there with another one of its shape and dtype."""
         ...
 
     def asnumpy(self, array: Any) -> np.ndarray:
@@ -173,6 +174,42 @@ def destination(
     return array, device
 
 
+def array_module(device: int | None) -> contextlib.AbstractContextManager[Any]:
+    """Return a context of NumPy, or of CuPy with a device made the current one.
+
+    CuPy makes arrays, and works on them, on the current device only.
+
+    Parameters
+    ----------
+    device : int or None
+        As from `device_of`.
+
+    Returns
+    -------
+    context manager
+        ``with array_module(device) as xp`` gives the module.
+
+    Raises
+    ------
+    ModuleNotFoundError, RuntimeError
+        On entry: CuPy is not installed; there is no such device.
+
+    Examples
+    --------
+    >>> with array_module(None) as xp:
+    ...     xp.zeros(2)
+    array([0., 0.])
+    """
+    return contextlib.nullcontext(np) if device is None else _current(device)
+
+
+@contextlib.contextmanager
+def _current(device: int) -> Iterator[Any]:
+    cupy = _cupy(device)
+    with cupy.cuda.Device(device):
+        yield cupy
+
+
 _INCLUDE = re.compile(r'\s*#include "([^"]+)"')
 
 
@@ -234,7 +271,7 @@ class GpuBackend:
         # CuPy compiles at the first launch
         self._module = self._cupy.RawModule(code=inline_headers(path), options=(*OPTIONS, *options))
 
-    def asarray(self, array: Any, dtype: DTypeLike = None) -> Any:
+    def asarray(self, array: Any, dtype: DTypeLike | None = None) -> Any:
         """Copy an array of NumPy or of the device to the device: C-contiguous, of the dtype."""
         with self._cupy.cuda.Device(self._device):
             return self._cupy.array(array, dtype=dtype, order="C")
@@ -244,8 +281,8 @@ class GpuBackend:
         with self._cupy.cuda.Device(self._device):
             return self._cupy.empty(shape, dtype)
 
-    def copy(self, source: Any, target: Any) -> None:
-        """Copy an array of the device to another one of its shape and dtype."""
+    def copyto(self, target: Any, source: Any) -> None:
+        """Overwrite an array of the device with another one of its shape and dtype."""
         with self._cupy.cuda.Device(self._device):
             self._cupy.copyto(target, source)
 

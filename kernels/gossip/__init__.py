@@ -6,6 +6,11 @@ measured to be faster: rows of the sparse W in a compiled kernel, or BLAS with W
 
 NaN and infinity spread to the neighbours in W only, whichever way is taken.
 
+X may be on a GPU: CuPy in, CuPy out, with the numbers of the compiled kernels on the CPU. Products are then
+never dense (a Mixer keeps a copy of the sparse W on each device), and pairs are averaged by batches of edges
+without a common node. The graph stays on the CPU, as a Mixer, a sparse W or edges. `gpu` says why cuSPARSE is
+not the default.
+
 `reference` is the definition.
 """
 
@@ -16,12 +21,12 @@ import numbers
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .. import checks
-from . import cpu
+from ..backend import destination, device_of
+from . import cpu, gpu, rounds
 from .matrix import Mixer, as_array
-from .rounds import repeat_mix, semi_iterate, semi_iteration
 
 __all__ = ["Mixer", "chebyshev_mix", "chebyshev_rounds", "mix", "pairwise_average"]
 
@@ -29,29 +34,31 @@ _NO_GAP = 1e-13  # what rounding leaves of the gap of a matrix that does not con
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-def mix(W: Any, X: ArrayLike, steps: int = 1, *, out: NDArray | None = None) -> NDArray:
+def mix(W: Any, X: Any, steps: int = 1, *, out: Any = None) -> Any:
     """Return ``W^steps X``: every node takes the weighted mean of its neighbours' rows, `steps` times.
 
     Parameters
     ----------
     W : Mixer, or (n, n) array_like or sparse array of SciPy
-        Mixing matrix, as `Mixer` describes it.
-    X : (n, d) array_like
+        Mixing matrix, as `Mixer` describes it. A dense array must be on the device of X.
+    X : (n, d) array_like or CuPy array
         One row a node; float32 is kept, all else becomes float64. Never modified.
     steps : int
         Number of rounds, at least 0.
     out : (n, d) array, optional
-        C-contiguous array of the dtype of the result, to be overwritten; apart from X.
+        C-contiguous array of the dtype of the result, to be overwritten; apart from X, on its device.
 
     Returns
     -------
     (n, d) array
-        `out` if given.
+        `out` if given; otherwise a new array on the device of X.
 
     Raises
     ------
     TypeError, ValueError
-        If W is not a mixing matrix, or the arrays do not fit.
+        If W is not a mixing matrix, or the arrays do not fit, or are on two devices.
+    ModuleNotFoundError, RuntimeError
+        If X is CuPy's, but CuPy is not installed or finds no device.
 
     Examples
     --------
@@ -61,25 +68,23 @@ def mix(W: Any, X: ArrayLike, steps: int = 1, *, out: NDArray | None = None) -> 
     >>> gossip.mix(W, [[3.0], [0.0], [0.0], [0.0]]).ravel().tolist()
     [1.0, 1.0, 0.0, 1.0]
     """
-    mixer = W if isinstance(W, Mixer) else Mixer(W)
-    x = _rows(X, mixer.n_nodes)
-    rounds = checks.count("steps", steps)
-    result = _output(out, x)
-    if rounds == 0:
-        result[...] = x
-    else:
-        repeat_mix(mixer, x, rounds, result)
+    kernels = _kernels(W, X, out)
+    mixer = _mixer(W, kernels)
+    x = _rows(X, mixer.n_nodes, kernels)
+    n_rounds = checks.count("steps", steps)
+    result = _output(out, x, kernels)
+    (kernels or rounds).repeat_mix(mixer, x, n_rounds, result)
     return result
 
 
 def chebyshev_mix(
     W: Any,
-    X: ArrayLike,
+    X: Any,
     steps: int,
     *,
     spectrum: tuple[float, float] | None = None,
-    out: NDArray | None = None,
-) -> NDArray:
+    out: Any = None,
+) -> Any:
     """Return ``P(W) X`` for the polynomial P of degree `steps` that mixes best in the worst case.
 
     With the eigenvalues of W on the vectors of zero sum in [a, b], b < 1, the disagreement
@@ -95,8 +100,8 @@ def chebyshev_mix(
     Parameters
     ----------
     W : Mixer, or (n, n) array_like or sparse array of SciPy
-        Symmetric mixing matrix.
-    X : (n, d) array_like
+        Symmetric mixing matrix. A dense array must be on the device of X.
+    X : (n, d) array_like or CuPy array
         One row a node; float32 is kept, all else becomes float64. Never modified.
     steps : int
         Number of rounds, at least 0: each node sends its row to its neighbours once a round.
@@ -105,19 +110,21 @@ def chebyshev_mix(
         computes it once for each Mixer. Too wide an interval costs speed. Eigenvalues outside shrink less, or
         grow.
     out : (n, d) array, optional
-        C-contiguous array of the dtype of the result, to be overwritten; apart from X.
+        C-contiguous array of the dtype of the result, to be overwritten; apart from X, on its device.
 
     Returns
     -------
     (n, d) array
-        `out` if given.
+        `out` if given; otherwise a new array on the device of X.
 
     Raises
     ------
     TypeError, ValueError
-        If W is not a symmetric mixing matrix that connects all nodes, or the arrays do not fit.
-    RuntimeError
-        If the eigenvalues of a large W do not converge.
+        If W is not a symmetric mixing matrix that connects all nodes, or the arrays do not fit, or are on two
+        devices.
+    ModuleNotFoundError, RuntimeError
+        If X is CuPy's, but CuPy is not installed or finds no device; if the eigenvalues of a large W do not
+        converge.
 
     Examples
     --------
@@ -130,16 +137,14 @@ def chebyshev_mix(
     >>> gossip.chebyshev_mix(W, X, 4).ravel().round(2).tolist()
     [0.75, 0.75, 0.75, 0.75]
     """
-    mixer = W if isinstance(W, Mixer) else Mixer(W)
-    x = _rows(X, mixer.n_nodes)
-    rounds = checks.count("steps", steps)
+    kernels = _kernels(W, X, out)
+    mixer = _mixer(W, kernels)
+    x = _rows(X, mixer.n_nodes, kernels)
+    n_rounds = checks.count("steps", steps)
     mixer.require_symmetric()
     a, b = _interval(mixer.spectrum if spectrum is None else spectrum)
-    result = _output(out, x)
-    if rounds == 0:
-        result[...] = x
-    else:
-        semi_iterate(mixer, x, semi_iteration(a, b, rounds), result)
+    result = _output(out, x, kernels)
+    (kernels or rounds).semi_iterate(mixer, x, rounds.semi_iteration(a, b, n_rounds), result)
     return result
 
 
@@ -193,7 +198,7 @@ def chebyshev_rounds(W: Any, accuracy: float) -> int:
     return math.ceil(wanted / math.atanh(root))
 
 
-def pairwise_average(X: NDArray, edges: ArrayLike, alpha: float = 0.5) -> None:
+def pairwise_average(X: Any, edges: ArrayLike, alpha: float = 0.5) -> None:
     """Average pairs of rows in place, one edge after the other: randomised gossip.
 
     For each edge ij in turn, ``x_i, x_j <- (1 - alpha) x_i + alpha x_j, (1 - alpha) x_j + alpha x_i``. The
@@ -202,10 +207,11 @@ def pairwise_average(X: NDArray, edges: ArrayLike, alpha: float = 0.5) -> None:
 
     Parameters
     ----------
-    X : (n, d) array
+    X : (n, d) array of NumPy or CuPy
         float64 or float32, C-contiguous and writable; modified. NaN and infinity spread to the other node.
     edges : (m, 2) array_like of int
-        Pairs of distinct nodes, in either order; an edge may come many times.
+        Pairs of distinct nodes, in either order; an edge may come many times. On the CPU wherever X is: for
+        a GPU it cuts them into batches in which no node comes twice, with the same result.
     alpha : float
         In [0, 1]; 1 swaps the rows.
 
@@ -213,6 +219,8 @@ def pairwise_average(X: NDArray, edges: ArrayLike, alpha: float = 0.5) -> None:
     ------
     TypeError, ValueError
         If an argument does not fit; X is then as it was.
+    ModuleNotFoundError, RuntimeError
+        If X is CuPy's, but CuPy is not installed or finds no device.
 
     Examples
     --------
@@ -223,10 +231,18 @@ def pairwise_average(X: NDArray, edges: ArrayLike, alpha: float = 0.5) -> None:
     >>> X.ravel().tolist()
     [2.0, 1.0, 1.0]
     """
-    _require_writable("X", X)
+    device = device_of(X=X)
+    if device is None:
+        _require_writable("X", X)
+    elif X.dtype not in _FLOATS:
+        raise TypeError(f"X is modified: it must be an array of float64 or float32, got dtype {X.dtype}")
+    elif not X.flags.c_contiguous:
+        raise ValueError("X is modified: it must be C-contiguous; make it so with cupy.ascontiguousarray(X)")
     if X.ndim != 2:
         raise ValueError(f"X must have shape (n, d), got {X.shape}; X[:, None] for one number a node")
     n = X.shape[0]
+    if device_of(edges=edges) is not None:
+        raise TypeError("edges must be on the CPU, which cuts them into batches: give cupy.asnumpy(edges)")
     pairs = as_array("edges", edges)
     if pairs.size == 0 and pairs.shape in ((0,), (0, 2)):
         pairs = np.empty((0, 2), np.uint32)
@@ -241,14 +257,31 @@ def pairwise_average(X: NDArray, edges: ArrayLike, alpha: float = 0.5) -> None:
         raise ValueError(f"edges must join distinct nodes, but edge {loops[0]} is {pairs[loops[0]].tolist()}")
     take = checks.real("alpha", alpha, least=0.0, most=1.0)
     if X.size:
-        pairs = np.ascontiguousarray(pairs, np.uint32)
-        cpu.pairwise_average[X.dtype](X, pairs, 1.0 - take, take)
+        average = cpu.pairwise_average[X.dtype] if device is None else gpu.on_device(device).pairwise_average
+        average(X, np.ascontiguousarray(pairs, np.uint32), 1.0 - take, take)
 
 
 # ---------------------------------------------------------------------- arguments
 
 
-def _rows(X: ArrayLike, n: int) -> NDArray:
+def _kernels(W: Any, X: Any, out: Any) -> gpu.GossipKernels | None:
+    """Return the kernels of the device of the arrays; None for the CPU."""
+    arrays = {"X": X, "out": out}
+    if not (isinstance(W, Mixer) or hasattr(W, "tocsr")):  # these are on the CPU, wherever X is
+        arrays = {"W": W, **arrays}
+    device = device_of(**arrays)
+    return None if device is None else gpu.on_device(device)
+
+
+def _mixer(W: Any, kernels: gpu.GossipKernels | None) -> Mixer:
+    if isinstance(W, Mixer):
+        return W
+    return Mixer(W if kernels is None or hasattr(W, "tocsr") else kernels.backend.asnumpy(W))
+
+
+def _rows(X: Any, n: int, kernels: gpu.GossipKernels | None) -> Any:
+    if kernels is not None:
+        return _device_rows(X, n, kernels)
     x = as_array("X", X)
     if x.dtype not in _FLOATS or x.ndim != 2:
         x = checks.real_array("X", x, (n, None), finite=False)
@@ -257,6 +290,16 @@ def _rows(X: ArrayLike, n: int) -> NDArray:
     if not (x.flags.c_contiguous and x.flags.aligned):
         x = np.require(x, requirements=["C_CONTIGUOUS", "ALIGNED"])
     return x
+
+
+def _device_rows(X: Any, n: int, kernels: gpu.GossipKernels) -> Any:
+    if X.dtype.kind not in "fiub":
+        raise TypeError(f"X must be an array of real numbers, got dtype {X.dtype}")
+    if X.ndim != 2 or X.shape[0] != n:
+        raise ValueError(f"X must have a row for each of the {n} nodes of W, got shape {X.shape}")
+    dtype = X.dtype if X.dtype in _FLOATS else np.dtype(np.float64)
+    fits = X.dtype == dtype and X.flags.c_contiguous
+    return X if fits else kernels.backend.asarray(X, dtype)
 
 
 def _require_writable(name: str, array: Any) -> None:
@@ -271,13 +314,17 @@ def _require_writable(name: str, array: Any) -> None:
         )
 
 
-def _output(out: NDArray | None, x: NDArray) -> NDArray:
+def _output(out: Any, x: Any, kernels: gpu.GossipKernels | None) -> Any:
     if out is None:
-        return np.empty_like(x)
-    _require_writable("out", out)
-    if out.shape != x.shape or out.dtype != x.dtype:
-        raise ValueError(f"out must have shape {x.shape} and dtype {x.dtype}, got {out.shape}, {out.dtype}")
-    if np.may_share_memory(out, x):
+        return (kernels.backend if kernels else np).empty(x.shape, x.dtype)
+    if kernels is not None:
+        destination(out, x.shape, x.dtype)
+    else:
+        _require_writable("out", out)
+        if out.shape != x.shape or out.dtype != x.dtype:
+            wanted, got = f"shape {x.shape} and dtype {x.dtype}", f"{out.shape}, {out.dtype}"
+            raise ValueError(f"out must have {wanted}, got {got}")
+    if np.may_share_memory(out, x):  # NumPy asks CuPy about its arrays
         raise ValueError("out must not overlap X: take another array")
     return out
 

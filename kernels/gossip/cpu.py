@@ -1,5 +1,7 @@
 """Gossip in Numba: rows of a sparse matrix times rows of X, and pairs of rows averaged in place.
 
+For a GPU the pairs are cut into batches here.
+
 An output row is formed from up to nine rows of X in one pass over the coordinates, so that it is written
 once, where a product entry by entry reads and writes it for each neighbour. The coordinates need no blocks:
 nine streams of rows are what the hardware prefetches well, and blocks were slower at every size measured.
@@ -141,3 +143,37 @@ def pairwise_average(X, edges, keep, take):
     """Average pairs of rows of X in place, one edge after the other."""
     for e in range(_U(edges.shape[0])):
         average_rows(X[edges[e, 0]], X[edges[e, 1]], keep, take)
+
+
+@lazy_njit(
+    types.Tuple((array_type(types.uint32, 2), array_type(types.int64, 1)))(
+        types.int64, array_type(types.uint32, 2, readonly=True)
+    )
+)
+def conflict_free_batches(n, edges):
+    """Return the edges by batches in which no node comes twice, and where these begin (and the last ends).
+
+    An edge goes to the first batch after those that its nodes are in already. Each node thus meets the others
+    in the order of `edges`, so batch after batch, each in any order, is the same as one edge after the other.
+    """
+    m = _U(edges.shape[0])
+    batch = np.empty(m, np.uint64)
+    following = np.zeros(n, np.uint64)  # of each node: the first batch after those that it is in
+    sizes = np.zeros(m, np.int64)
+    n_batches = _ZERO
+    for e in range(m):
+        i, j = edges[e, 0], edges[e, 1]
+        b = max(following[i], following[j])
+        batch[e] = b
+        following[i] = following[j] = b + _ONE
+        sizes[b] += 1
+        n_batches = max(n_batches, b + _ONE)
+    begin = np.zeros(n_batches + _ONE, np.int64)
+    begin[1:] = np.cumsum(sizes[:n_batches])
+    place = begin.copy()
+    ordered = np.empty((m, _U(2)), np.uint32)
+    for e in range(m):
+        p = _U(place[batch[e]])
+        ordered[p, 0], ordered[p, 1] = edges[e, 0], edges[e, 1]
+        place[batch[e]] += 1
+    return ordered, begin

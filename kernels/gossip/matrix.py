@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import checks
+from ..backend import Backend
 from .spectrum import zero_sum_spectrum
 
 _TOLERANCE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-5}  # of sums, by the dtype of W
@@ -56,6 +57,10 @@ directions of an edge the same weight; see gossamer.graphs.mixing_matrix
         self.indices = checks.frozen(self._csr.indices.astype(np.uint32))
         self._weights = {np.dtype(np.float64): checks.frozen(self._csr.data)}
         self._dense: dict[np.dtype, NDArray] = {}
+        self._copies: dict[Backend, dict[Any, Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_copies": {}}  # a pickle may be opened where there is no GPU
 
     def __repr__(self) -> str:
         return f"Mixer({self.n_nodes} nodes, {len(self.indices)} entries)"
@@ -78,6 +83,31 @@ directions of an edge the same weight; see gossamer.graphs.mixing_matrix
             self._weights[dtype] = checks.frozen(self._csr.data.astype(dtype))
         return self._weights[dtype]
 
+    def copied_to(self, backend: Backend, dtype: Any) -> tuple[Any, Any, Any]:
+        """Return `indptr`, `indices` and the values of the entries where the kernels of a backend run.
+
+        They are copied there at the first call, and kept.
+
+        Parameters
+        ----------
+        backend : Backend
+            Of a device.
+        dtype : dtype
+            float64 or float32, of the values.
+
+        Returns
+        -------
+        tuple of three arrays
+            Not to be modified.
+        """
+        dtype = np.dtype(dtype)
+        copies = self._copies.setdefault(backend, {})
+        parts = {"indptr": self.indptr, "indices": self.indices, dtype: self.weights(dtype)}
+        for name, part in parts.items():
+            if name not in copies:
+                copies[name] = backend.asarray(part)
+        return copies["indptr"], copies["indices"], copies[dtype]
+
     def dense(self, dtype: Any) -> NDArray:
         """Return the matrix as a dense array.
 
@@ -95,6 +125,23 @@ directions of an edge the same weight; see gossamer.graphs.mixing_matrix
         if dtype not in self._dense:
             self._dense[dtype] = checks.frozen(self._csr.toarray().astype(dtype))
         return self._dense[dtype]
+
+    def scipy_csr(self, dtype: Any) -> Any:
+        """Return the matrix as a CSR matrix of SciPy, for other libraries.
+
+        Parameters
+        ----------
+        dtype : dtype
+            float64 or float32.
+
+        Returns
+        -------
+        scipy.sparse.csr_matrix
+            A new one.
+        """
+        from scipy import sparse
+
+        return sparse.csr_matrix(self._csr, dtype=dtype)
 
     def require_symmetric(self) -> None:
         """Raise a ValueError where W is not symmetric, within 1e-8 (1e-5 for a W given in float32)."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend import Backend
 from . import cpu
 from .matrix import Mixer
 
@@ -22,14 +23,17 @@ Factors = list[tuple[float, float, float]]
 
 
 def repeat_mix(mixer: Mixer, x: NDArray, rounds: int, result: NDArray) -> None:
-    """Set `result` to ``W^rounds x``, for one round or more."""
-    if not (_is_dense(mixer, x) and _mix_dense(mixer.dense(x.dtype), x, rounds, result)):
+    """Set `result` to ``W^rounds x``."""
+    if not (rounds and _is_dense(mixer, x) and _mix_dense(mixer.dense(x.dtype), x, rounds, result)):
         _mix_rows(mixer, x, rounds, result)
 
 
 def semi_iterate(mixer: Mixer, x: NDArray, factors: Factors, result: NDArray) -> None:
-    """Set `result` to the last iterate ``X_{k+1} = f_0 W X_k + f_1 X_k + f_2 X_{k-1}``, with X_{-1} = 0."""
-    if not (_is_dense(mixer, x) and _combine_dense(mixer.dense(x.dtype), x, factors, result)):
+    """Set `result` to the last iterate ``X_{k+1} = f_0 W X_k + f_1 X_k + f_2 X_{k-1}``, with X_{-1} = 0.
+
+    `factors` are the f of each round, and X_0 = x.
+    """
+    if not (factors and _is_dense(mixer, x) and _combine_dense(mixer.dense(x.dtype), x, factors, result)):
         _combine_rows(mixer, x, factors, result)
 
 
@@ -46,15 +50,17 @@ def semi_iteration(a: float, b: float, rounds: int) -> Factors:
     return factors
 
 
-def _alternate(
-    x: NDArray, result: NDArray, rounds: int, step: Callable[[int, NDArray, NDArray], object]
+def alternate(
+    x: Any, result: Any, rounds: int, step: Callable[[int, Any, Any], object], xp: Backend | Any = np
 ) -> None:
-    """Call step(k, source, target) for each round, so that the last target is `result`.
+    """Call step(k, source, target) for each round, so that the last target is `result`; copy x for none.
 
     Source is x, then the target before. Targets are two arrays in turn: from the third round on, the target
-    holds the source of the round before.
+    holds the source of the round before. `xp` makes and copies arrays.
     """
-    targets = (result, np.empty_like(result) if rounds > 1 else result)
+    if rounds == 0:
+        xp.copyto(result, x)
+    targets = (result, xp.empty(result.shape, result.dtype) if rounds > 1 else result)
     source = x
     for k in range(rounds):
         target = targets[(rounds - 1 - k) % 2]
@@ -70,13 +76,13 @@ def _is_dense(mixer: Mixer, x: NDArray) -> bool:
 
 def _mix_rows(mixer: Mixer, x: NDArray, rounds: int, result: NDArray) -> None:
     kernel, matrix = cpu.mix[x.dtype].compiled(), (mixer.indptr, mixer.indices, mixer.weights(x.dtype))
-    _alternate(x, result, rounds, lambda k, source, target: kernel(*matrix, source, target))
+    alternate(x, result, rounds, lambda k, source, target: kernel(*matrix, source, target))
 
 
 def _mix_dense(W: NDArray, x: NDArray, rounds: int, result: NDArray) -> bool:
     """Return whether the result is finite: BLAS also spreads NaN and infinity over weights of zero."""
     with np.errstate(all="ignore"):
-        _alternate(x, result, rounds, lambda k, source, target: np.matmul(W, source, out=target))
+        alternate(x, result, rounds, lambda k, source, target: np.matmul(W, source, out=target))
         return math.isfinite(result.sum())
 
 
@@ -89,7 +95,7 @@ def _combine_rows(mixer: Mixer, x: NDArray, factors: Factors, result: NDArray) -
             target[...] = x
         kernel(*matrix, source, target, *factors[k])
 
-    _alternate(x, result, len(factors), step)
+    alternate(x, result, len(factors), step)
 
 
 def _combine_dense(W: NDArray, x: NDArray, factors: Factors, result: NDArray) -> bool:
@@ -109,5 +115,5 @@ def _combine_dense(W: NDArray, x: NDArray, factors: Factors, result: NDArray) ->
         gemm(1.0 - before, source.T, M.T, before, target.T, overwrite_c=True)
 
     with np.errstate(all="ignore"):
-        _alternate(x, result, len(factors), step)
+        alternate(x, result, len(factors), step)
         return math.isfinite(result.sum())

@@ -126,7 +126,7 @@ class ShimBackend:
         array.reshape(-1).view(np.uint8)[:] = 0xA7  # reading it unset gives visible nonsense
         return array
 
-    def copy(self, source, target):
+    def copyto(self, target, source):
         np.copyto(target, source)
 
     def asnumpy(self, array):

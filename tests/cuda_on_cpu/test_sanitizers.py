@@ -46,8 +46,22 @@ made = np.zeros(3000), np.zeros(3000, np.uint8), np.zeros(3000, np.int32)
 gpu.EventKernels(open_source(gpu.SOURCE)).fill_events(3, 0, 0.0, 4.0, 3, *table, *made)
 """
 
+GOSSIP = """
+import numpy as np
+from gossamer.kernels import gossip
+from gossamer.kernels.gossip import gpu
+kernels = gpu.GossipKernels(open_source(gpu.SOURCE))
+mixer = gossip.Mixer(np.full((5, 5), 0.2))
+for dtype in (np.float64, np.float32):
+    X, Y = np.ones((5, 7), dtype), np.zeros((5, 7), dtype)
+    kernels.repeat_mix(mixer, X, 2, Y)
+    kernels.semi_iterate(mixer, X, [(1.0, 0.0, 0.0), (1.5, 0.0, -0.5), (1.5, 0.0, -0.5)], Y)
+    kernels.pairwise_average(Y, np.array([[0, 1], [2, 3], [4, 0]], np.uint32), 0.5, 0.5)
+    np.testing.assert_allclose(Y, 1.0, rtol=1e-6)
+"""
+
 # every CUDA source, with small arrays
-CASES = {"block_sum": example(EXAMPLE), "random": RANDOM, "events": EVENTS}
+CASES = {"block_sum": example(EXAMPLE), "random": RANDOM, "events": EVENTS, "gossip": GOSSIP}
 
 
 @pytest.mark.parametrize("sanitizer", ["thread", "address"])

@@ -166,6 +166,6 @@ def test_arrays_are_made_and_copied(cuda):
     assert np.array_equal(backend.asnumpy(halves), x.T[:, ::2])
     new = backend.empty((4, 3), np.float64)
     assert (new.shape, new.dtype, new.flags.c_contiguous) == ((4, 3), np.float64, True)
-    backend.copy(there, new)
+    backend.copyto(new, there)
     assert np.array_equal(backend.asnumpy(new), x.T)
     assert backend.empty((0, 3), np.float32).shape == (0, 3)

@@ -218,7 +218,7 @@ def test_arrays_are_made_on_the_device(cupy):
     assert source.flags.c_contiguous
     assert (type(source), source.dtype) == (cupy.ndarray, np.float32)
     target = opened.empty((3, 2), np.float32)
-    opened.copy(source, target)
+    opened.copyto(target, source)
     assert np.array_equal(target, np.eye(3)[:, ::2])
     assert FakeDevice.entered == [1, 1, 1]
 
