@@ -2,8 +2,10 @@
 
 import functools
 import os
+import sys
 
 import cuda_shim
+import pretend_cupy
 import pytest
 
 from gossamer.kernels.backend import gpu_backend
@@ -50,10 +52,13 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(
+on_shim_and_gpu = pytest.fixture(
     params=[0, 1, 2, 3, pytest.param("gpu", marks=pytest.mark.gpu)],
     ids=["shim-forward", "shim-reverse", "shim-shuffled-2", "shim-shuffled-3", "gpu"],
 )
+
+
+@on_shim_and_gpu
 def cuda(request):
     """Function that opens a CUDA source file (and NVRTC's or g++'s options) as a `Backend`."""
     if request.param == "gpu":
@@ -64,3 +69,21 @@ def cuda(request):
     if reason := cuda_shim.unavailable():
         pytest.skip(reason)
     return functools.partial(cuda_shim.ShimBackend, order=request.param, preemption=0.3)
+
+
+@on_shim_and_gpu
+def cupy(request, monkeypatch, tmp_path_factory):
+    """CuPy, and without a GPU a module that stands for it (`pretend_cupy`), for tests of public functions."""
+    if request.param == "gpu":
+        import cupy
+
+        cupy.cuda.set_allocator(None)
+        yield cupy
+        return
+    if reason := cuda_shim.unavailable():
+        pytest.skip(reason)
+    module = pretend_cupy.make_module(tmp_path_factory.getbasetemp(), request.param)
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    gpu_backend.cache_clear()
+    yield module
+    gpu_backend.cache_clear()

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from .. import checks
 from .._jit import LazyKernel
+from ..backend import array_module, device_of
 from ..oracles.pointers import address
 from .coding import BitReader, BitWriter
 
 
-def vector(name: str, value: Any, *, least: int = 1) -> np.ndarray:
-    """View or convert to a contiguous, read-only vector of float64, or of float32 where it is that."""
-    given = np.asarray(value)
-    if given.dtype != np.float32:
+def vector(name: str, value: Any, *, least: int = 1) -> Any:
+    """View or convert to a contiguous vector of float64, or of float32 where it is that, on its device.
+
+    On the CPU the view is read-only.
+    """
+    device = device_of(**{name: value})
+    given = np.asarray(value) if device is None else value
+    if given.dtype != np.float32 and device is None:
         given = checks.real_array(name, value, 1, finite=False)
-    elif given.ndim != 1:
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {given.dtype}")
+    if given.ndim != 1:
         raise ValueError(f"{name} must have 1 dimension(s), got shape {given.shape}")
     if given.size < least:
         raise ValueError(f"{name} must have at least {least} coordinate(s), got none")
     if given.size > 2**31 - 1:
         raise ValueError(f"{name} must have below 2^31 coordinates, got {given.size}; cut it into blocks")
+    if device is not None:
+        with array_module(device) as cupy:
+            return cupy.ascontiguousarray(given, np.float32 if given.dtype == np.float32 else np.float64)
     view = np.require(given, requirements=["C_CONTIGUOUS", "ALIGNED"]).view()
     view.flags.writeable = False
     return view
+
+
+def on_cpu(array: Any) -> np.ndarray:
+    """Return an array of NumPy as it is, and a copy there of an array of CuPy."""
+    return array if isinstance(array, np.ndarray) else array.get()
 
 
 def unsigned(name: str, value: Any) -> np.uint64:
@@ -50,7 +66,7 @@ def exact_address(kernel: LazyKernel) -> int:
 
 
 class Payload(ABC):
-    """What one node sends: a compressed vector.
+    """What one node sends: a compressed vector. Its arrays are where the vector was, on the CPU or a GPU.
 
     Attributes
     ----------
@@ -64,39 +80,60 @@ class Payload(ABC):
     dtype: np.dtype
 
     @property
+    def device(self) -> int | None:
+        """Number of the CUDA device that the arrays are on; None: the CPU."""
+        return None
+
+    @property
     @abstractmethod
     def nbits(self) -> int:
         """Exact length of the message in bits, indices and norms included."""
 
     @abstractmethod
-    def dense(self) -> np.ndarray:
-        """Return the vector that the receiver sees, (d,)."""
+    def dense(self) -> Any:
+        """Return the vector that the receiver sees, (d,), on the payload's device."""
 
     @abstractmethod
     def _write(self, writer: BitWriter) -> None:
         """Append exactly `nbits` bits."""
 
-    def add_to(self, out: np.ndarray, scale: float = 1.0) -> None:
+    def add_to(self, out: Any, scale: float = 1.0) -> None:
         """Add scale times the vector to `out`.
 
         Parameters
         ----------
         out : (d,) float array
-            Changed in place.
+            Changed in place; on the payload's device.
         scale : float
             Factor.
         """
         self._check_out(out)
-        out += scale * self.dense()
+        with array_module(self.device):
+            out += scale * self.dense()
+
+    def on_cpu(self) -> Payload:
+        """Return the same message with NumPy arrays; itself where it has them already."""
+        if self.device is None:
+            return self
+        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # pyright: ignore
+        arrays = {name: on_cpu(part) for name, part in parts.items() if device_of(part=part) is not None}
+        return dataclasses.replace(self, **arrays)  # pyright: ignore
 
     def to_bytes(self) -> bytes:
         """Return the message: ceil(nbits / 8) bytes, read back by the compressor's `from_bytes`."""
-        writer = BitWriter(self.nbits)
-        self._write(writer)
+        message = self.on_cpu()
+        writer = BitWriter(message.nbits)
+        message._write(writer)
         return writer.to_bytes()
 
-    def _check_out(self, out: np.ndarray) -> None:
-        if not isinstance(out, np.ndarray) or out.dtype.kind != "f":
+    def _check_out(self, out: Any) -> None:
+        device = device_of(out=out)
+        if device != self.device:
+            here, there = ("the CPU" if d is None else f"CUDA device {d}" for d in (self.device, device))
+            raise TypeError(
+                f"out is on {there}, the payload on {here}; use cupy.asarray, cupy.asnumpy or on_cpu()"
+            )
+        if (device is None and not isinstance(out, np.ndarray)) or out.dtype.kind != "f":
             raise TypeError(f"out must be an array of floats, got {type(out).__name__}")
         if out.shape != (self.d,):
             raise ValueError(f"out must have shape ({self.d},), got {out.shape}")
@@ -115,6 +152,9 @@ class Compressor(ABC):
         Compiled `kernel(x, key, index, parameters, out) -> bits` with the signature `rows.ROW`: writes C(x)
         to `out` and returns the message's bits, for compiled loops over many vectors. Where there is none,
         or a subclass redefines the map in Python alone, such loops call `compress` (`row_function`).
+    on_gpu : bool
+        Whether `compress` takes vectors on a GPU, too: it then draws and rounds as on the CPU, to equal
+        messages.
 
     Notes
     -----
@@ -130,15 +170,16 @@ class Compressor(ABC):
     random: ClassVar[bool] = True
     receiver_draws: ClassVar[bool] = False
     row_kernel: ClassVar[LazyKernel | None] = None
+    on_gpu: ClassVar[bool] = False
 
     # -- messages --------------------------------------------------------------------------------------
 
-    def compress(self, x: ArrayLike, key: int | None = None, *, index: int = 0) -> Payload:
+    def compress(self, x: Any, key: int | None = None, *, index: int = 0) -> Payload:
         """Compress a vector.
 
         Parameters
         ----------
-        x : (d,) array_like
+        x : (d,) array_like or CuPy array
             Real numbers; float32 stays float32, anything else becomes float64. Not modified.
         key : int
             In [0, 2^64), from `kernels.random.make_key`. Not needed where nothing is drawn.
@@ -149,13 +190,18 @@ class Compressor(ABC):
         Returns
         -------
         Payload
-            The message.
+            The message, on the device of x.
 
         Raises
         ------
         TypeError, ValueError
-            Not a vector of real numbers, or a key or parameter that does not fit.
+            Not a vector of real numbers, or a key or parameter that does not fit; a vector on a GPU for a
+            compressor that is not `on_gpu`.
+        ModuleNotFoundError, RuntimeError
+            x is CuPy's, but CuPy is not installed or finds no device.
         """
+        if not self.on_gpu and device_of(x=x) is not None:
+            raise TypeError(f"{type(self).__name__} compresses vectors on the CPU: pass cupy.asnumpy(x)")
         x = vector("x", x)
         return self._compress(x, self._key(key, self.random), unsigned("index", index))
 

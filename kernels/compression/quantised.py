@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import checks
-from . import cpu_rounding, rows
+from ..backend import array_module, device_of
+from . import cpu_rounding, gpu_rounding, rows
 from .base import Compressor, Payload
 from .coding import BitReader, BitWriter
 
 TRITS = 5  # digits in base 3 that share a byte
 PLACES = 3 ** np.arange(TRITS)
+
+
+def _rounding(x: Any) -> tuple[Any, Any]:
+    """Return what rounds vectors where x is, functions of one signature, and room for the integers."""
+    device = device_of(x=x)
+    with array_module(device) as xp:
+        room = xp.empty(x.size, np.int32)
+    return cpu_rounding if device is None else gpu_rounding.on_device(device), room
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +50,18 @@ class LevelPayload(Payload):
     d: int
     dtype: np.dtype
     norm: float
-    levels: np.ndarray
+    levels: Any
     steps: int
     factor: float
 
-    def dense(self) -> np.ndarray:
+    @property
+    def device(self) -> int | None:
+        """Number of the CUDA device that the levels are on; None: the CPU."""
+        return device_of(levels=self.levels)
+
+    def dense(self) -> Any:
         """Return the vector, (d,)."""
-        with np.errstate(all="ignore"):
+        with array_module(self.device), np.errstate(all="ignore"):
             return (self.norm * (self.levels / self.steps) * self.factor).astype(self.dtype)
 
     @property
@@ -161,6 +175,7 @@ class _Levels(Compressor):
 
     payload: ClassVar[type[LevelPayload]] = LevelPayload
     levels: ClassVar[int] | int = 1
+    on_gpu = True
 
     def _factor(self, d: int) -> float:
         return 1.0 if self.unbiased else 1.0 / (1.0 + self._omega(d))
@@ -203,10 +218,10 @@ class QSGD(_Levels):
         """Whether the result is not divided by 1 + omega."""
         return self.scaled
 
-    def _compress(self, x: np.ndarray, key: np.uint64, index: np.uint64) -> LevelPayload:
-        norm = cpu_rounding.euclidean(x)
-        levels = np.empty(x.size, np.int32)
-        cpu_rounding.levels(x, norm, float(self.levels), key, index, levels)
+    def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> LevelPayload:
+        rounding, levels = _rounding(x)
+        norm = rounding.euclidean(x)
+        rounding.levels(x, norm, float(self.levels), key, index, levels)
         return LevelPayload(x.size, x.dtype, norm, levels, self.levels, self._factor(x.size))
 
     def _omega(self, d: int) -> float:
@@ -243,10 +258,10 @@ class TernGrad(_Levels):
         """Whether the result is not divided by 1 + omega."""
         return self.scaled
 
-    def _compress(self, x: np.ndarray, key: np.uint64, index: np.uint64) -> TernaryPayload:
-        norm = cpu_rounding.largest(x)
-        levels = np.empty(x.size, np.int32)
-        cpu_rounding.levels(x, norm, 1.0, key, index, levels)
+    def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> TernaryPayload:
+        rounding, levels = _rounding(x)
+        norm = rounding.largest(x)
+        rounding.levels(x, norm, 1.0, key, index, levels)
         return TernaryPayload(x.size, x.dtype, norm, levels, 1, self._factor(x.size))
 
     def _omega(self, d: int) -> float:
@@ -280,9 +295,12 @@ class ScaledSign(_Levels):
     def _factor(self, d: int) -> float:
         return 1.0
 
-    def _compress(self, x: np.ndarray, key: np.uint64, index: np.uint64) -> SignPayload:
-        levels = np.where(x < 0, -1, 1).astype(np.int32)
-        return SignPayload(x.size, x.dtype, cpu_rounding.mean_magnitude(x), levels, 1, 1.0)
+    def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> SignPayload:
+        rounding, levels = _rounding(x)
+        with array_module(device_of(x=x)):
+            levels[:] = 1
+            levels[x < 0] = -1
+        return SignPayload(x.size, x.dtype, rounding.mean_magnitude(x), levels, 1, 1.0)
 
     def _contraction(self, d: int) -> float:
         return 1.0 / d
@@ -306,24 +324,30 @@ class NaturalPayload(Payload):
 
     d: int
     dtype: np.dtype
-    codes: np.ndarray
+    codes: Any
     factor: float
+
+    @property
+    def device(self) -> int | None:
+        """Number of the CUDA device that the codes are on; None: the CPU."""
+        return device_of(codes=self.codes)
 
     @property
     def nbits(self) -> int:
         """Exact length of the message in bits: 9 a coordinate in float32, 12 in float64."""
         return self.d * (1 + _fields(self.dtype)[1])
 
-    def dense(self) -> np.ndarray:
+    def dense(self) -> Any:
         """Return the vector, (d,)."""
         mantissa_bits, exponent_bits = _fields(self.dtype)
-        codes = self.codes.astype(np.uint64)
-        fields = codes & np.uint64((1 << exponent_bits) - 1)
-        bits = fields << np.uint64(mantissa_bits) | (codes >> np.uint64(exponent_bits)) << np.uint64(
-            mantissa_bits + exponent_bits
-        )
-        powers = bits.astype(f"u{self.dtype.itemsize}").view(self.dtype)
-        return powers * self.dtype.type(self.factor)
+        with array_module(self.device):
+            codes = self.codes.astype(np.uint64)
+            fields = codes & np.uint64((1 << exponent_bits) - 1)
+            bits = fields << np.uint64(mantissa_bits) | (codes >> np.uint64(exponent_bits)) << np.uint64(
+                mantissa_bits + exponent_bits
+            )
+            powers = bits.astype(f"u{self.dtype.itemsize}").view(self.dtype)
+            return powers * self.dtype.type(self.factor)
 
     def _write(self, writer: BitWriter) -> None:
         writer.integers(self.codes, 1 + _fields(self.dtype)[1])
@@ -353,6 +377,7 @@ class Natural(Compressor):
 
     scaled: bool = True
     row_kernel = rows.natural
+    on_gpu = True
 
     @property
     def unbiased(self) -> bool:
@@ -362,10 +387,10 @@ class Natural(Compressor):
     def _factor(self) -> float:
         return 1.0 if self.scaled else 8 / 9
 
-    def _compress(self, x: np.ndarray, key: np.uint64, index: np.uint64) -> NaturalPayload:
-        codes = np.empty(x.size, np.int32)
+    def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> NaturalPayload:
+        rounding, codes = _rounding(x)
         integers = x.view(f"i{x.itemsize}")
-        cpu_rounding.natural(integers, *_fields(x.dtype), key, index, codes)
+        rounding.natural(integers, *_fields(x.dtype), key, index, codes)
         return NaturalPayload(x.size, x.dtype, codes, self._factor())
 
     def _read(

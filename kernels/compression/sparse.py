@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from . import cpu_masks, rows
+from ..backend import array_module
+from . import rows
 from .sparsifier import Sparsifier
-from .subsets import top_indices
+from .subsets import masks, new_indices, top_indices
 
 
 def _check_k(k: Any) -> int | float:
@@ -36,14 +37,16 @@ class Identity(Sparsifier):
     random = False
     row_kernel = rows.identity
     pick_kernel = rows.pick_all
+    on_gpu = True
 
     @property
     def unbiased(self) -> bool:
         """True."""
         return True
 
-    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
-        return np.arange(d, dtype=np.int64)
+    def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
+        with array_module(device) as xp:
+            return xp.arange(d, dtype=np.int64)
 
     def _omega(self, d: int) -> float:
         return 0.0
@@ -79,6 +82,7 @@ class RandK(Sparsifier):
     scaled: bool = True
     shared_seed: bool = True
     pick_kernel = rows.rand_k
+    on_gpu = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", _check_k(self.k))
@@ -88,12 +92,12 @@ class RandK(Sparsifier):
         """Whether values are scaled up."""
         return self.scaled
 
-    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
-        out = np.empty(kept(self.k, d), np.int64)
-        cpu_masks.rand_k(d, key, index, out)
+    def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
+        out = new_indices(kept(self.k, d), device)
+        masks(device).rand_k(d, key, index, out)
         return out
 
-    def _factors(self, d: int, indices: np.ndarray) -> float:
+    def _factors(self, d: int, device: int | None = None) -> float:
         return d / kept(self.k, d) if self.scaled else 1.0
 
     def _n_sent(self, d: int) -> int:
@@ -104,7 +108,7 @@ class RandK(Sparsifier):
 
     def pick_parameters(self, d: int) -> list[float]:
         """Return the factor."""
-        return [self._factors(d, np.empty(0))]
+        return [self._factors(d)]
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ class BlockRandK(Sparsifier):
     scaled: bool = True
     shared_seed: bool = True
     pick_kernel = rows.block_rand_k
+    on_gpu = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", _check_k(self.k))
@@ -141,16 +146,17 @@ class BlockRandK(Sparsifier):
         """Whether values are scaled up."""
         return self.scaled
 
-    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
-        out = np.empty(kept(self.k, d), np.int64)
-        cpu_masks.block_rand_k(d, key, index, out)
+    def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
+        out = new_indices(kept(self.k, d), device)
+        masks(device).block_rand_k(d, key, index, out)
         return out
 
-    def _factors(self, d: int, indices: np.ndarray) -> float | np.ndarray:
+    def _factors(self, d: int, device: int | None = None) -> Any:
         if not self.scaled:
             return 1.0
         k = kept(self.k, d)
-        return np.diff(np.arange(k + 1) * d // k).astype(np.float64)
+        with array_module(device) as xp:
+            return xp.diff(xp.arange(k + 1, dtype=np.int64) * d // k).astype(np.float64)
 
     def _n_sent(self, d: int) -> int:
         return kept(self.k, d)
@@ -184,6 +190,7 @@ class PermK(Sparsifier):
 
     n_workers: int
     pick_kernel = rows.perm_k
+    on_gpu = True
 
     @property
     def unbiased(self) -> bool:
@@ -193,11 +200,11 @@ class PermK(Sparsifier):
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_workers", checks.count("n_workers", self.n_workers, least=1, most=2**31))
 
-    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
-        out = np.empty(-(-d // self.n_workers), np.int64)
-        return out[: cpu_masks.perm_k(d, self.n_workers, key, index, out)]
+    def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
+        out = new_indices(-(-d // self.n_workers), device)
+        return out[: masks(device).perm_k(d, self.n_workers, key, index, out)]
 
-    def _factors(self, d: int, indices: np.ndarray) -> float:
+    def _factors(self, d: int, device: int | None = None) -> float:
         return float(self.n_workers)
 
     def _n_sent(self, d: int) -> int:
@@ -234,6 +241,7 @@ class Bernoulli(Sparsifier):
     scaled: bool = True
     shared_seed: bool = True
     pick_kernel = rows.bernoulli
+    on_gpu = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "p", checks.real("p", self.p, above=0.0, most=1.0))
@@ -243,11 +251,13 @@ class Bernoulli(Sparsifier):
         """Whether values are scaled up."""
         return self.scaled
 
-    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
-        out = np.empty(d, np.int64)
-        return out[: cpu_masks.bernoulli(d, self.p, key, index, out)].copy()
+    def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
+        out = new_indices(d, device)
+        count = masks(device).bernoulli(d, self.p, key, index, out)
+        with array_module(device):
+            return out[:count].copy()
 
-    def _factors(self, d: int, indices: np.ndarray) -> float:
+    def _factors(self, d: int, device: int | None = None) -> float:
         return 1.0 / self.p if self.scaled else 1.0
 
     def _n_sent(self, d: int) -> None:
@@ -258,7 +268,7 @@ class Bernoulli(Sparsifier):
 
     def pick_parameters(self, d: int) -> list[float]:
         """Return p and the factor."""
-        return [self.p, self._factors(d, np.empty(0))]
+        return [self.p, self._factors(d)]
 
 
 @dataclass(frozen=True)
@@ -279,6 +289,7 @@ class TopK(Sparsifier):
     k: int | float
     random = False
     pick_kernel = rows.top_k
+    on_gpu = True
     shared_seed = False
 
     @property
@@ -289,7 +300,7 @@ class TopK(Sparsifier):
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", _check_k(self.k))
 
-    def _choose(self, x: np.ndarray, key: np.uint64, index: np.uint64) -> np.ndarray:
+    def _choose(self, x: Any, key: np.uint64, index: np.uint64) -> Any:
         return top_indices(x, kept(self.k, x.size))
 
     def _n_sent(self, d: int) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .._jit import LazyKernel
+from ..backend import array_module, device_of
 from . import cpu_bits, rows
-from .base import Compressor, Payload, exact_address
+from .base import Compressor, Payload, exact_address, on_cpu
 from .coding import BitReader, BitWriter, read_indices, write_indices
 
 
@@ -32,8 +33,8 @@ class SparsePayload(Payload):
     """
 
     d: int
-    indices: np.ndarray
-    values: np.ndarray
+    indices: Any
+    values: Any
     sends_indices: bool
     sends_count: bool
 
@@ -43,11 +44,16 @@ class SparsePayload(Payload):
         return self.values.dtype
 
     @property
+    def device(self) -> int | None:
+        """Number of the CUDA device that the arrays are on; None: the CPU."""
+        return device_of(values=self.values)
+
+    @property
     def index_bits(self) -> int:
         """Bits that tell which coordinates, in the cheapest code."""
         if not self.sends_indices:
             return 0
-        bits = int(cpu_bits.index_code(self.indices, self.d)[2])
+        bits = int(cpu_bits.index_code(on_cpu(self.indices), self.d)[2])
         return bits + (self.d.bit_length() if self.sends_count else 0)
 
     @property
@@ -55,24 +61,26 @@ class SparsePayload(Payload):
         """Exact length of the message in bits: the indices, and 32 or 64 a value."""
         return self.index_bits + 8 * self.values.nbytes
 
-    def dense(self) -> np.ndarray:
+    def dense(self) -> Any:
         """Return the vector, (d,)."""
-        out = np.zeros(self.d, self.dtype)
-        out[self.indices] = self.values
-        return out
+        with array_module(self.device) as xp:
+            out = xp.zeros(self.d, self.dtype)
+            out[self.indices] = self.values
+            return out
 
-    def add_to(self, out: np.ndarray, scale: float = 1.0) -> None:
+    def add_to(self, out: Any, scale: float = 1.0) -> None:
         """Add scale times the vector to `out`, in time O(k).
 
         Parameters
         ----------
         out : (d,) float array
-            Changed in place.
+            Changed in place; on the payload's device.
         scale : float
             Factor.
         """
         self._check_out(out)
-        out[self.indices] += scale * self.values
+        with array_module(self.device):
+            out[self.indices] += scale * self.values
 
     def write_indices(self, writer: BitWriter) -> None:
         """Append the `index_bits`."""
@@ -107,17 +115,17 @@ class Sparsifier(Compressor):
         """Whether the receiver draws the coordinates itself."""
         return self.random and bool(self.shared_seed)
 
-    def _choose(self, x: np.ndarray, key: np.uint64, index: np.uint64) -> np.ndarray:
-        """Return the coordinates kept, ascending; by default those that are drawn."""
-        return self._draw(x.size, key, index)
+    def _choose(self, x: Any, key: np.uint64, index: np.uint64) -> Any:
+        """Return the coordinates kept, ascending, where x is; by default those that are drawn."""
+        return self._draw(x.size, key, index, device_of(x=x))
 
-    def _draw(self, d: int, key: np.uint64, index: np.uint64) -> np.ndarray:
-        """Return the coordinates kept, ascending, where they do not depend on x."""
+    def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
+        """Return the coordinates kept, ascending, on a device, where they do not depend on x."""
         raise NotImplementedError
 
-    def _factors(self, d: int, indices: np.ndarray) -> float | np.ndarray:
-        """Return what the values kept are multiplied by."""
-        del d, indices
+    def _factors(self, d: int, device: int | None = None) -> Any:
+        """Return what the values kept are multiplied by: a number, or an array on a device."""
+        del d, device
         return 1.0
 
     def _n_sent(self, d: int) -> int | None:
@@ -138,16 +146,17 @@ class Sparsifier(Compressor):
         """Whether the values kept are multiplied by anything but 1."""
         return self.unbiased and self.omega(d) > 0.0
 
-    def _payload(self, d: int, indices: np.ndarray, values: np.ndarray) -> SparsePayload:
+    def _payload(self, d: int, indices: Any, values: Any) -> SparsePayload:
         explicit = not self.shared_seed
         return SparsePayload(d, indices, values, explicit, explicit and self._n_sent(d) is None)
 
-    def _compress(self, x: np.ndarray, key: np.uint64, index: np.uint64) -> SparsePayload:
+    def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> SparsePayload:
+        device = device_of(x=x)
         indices = self._choose(x, key, index)
-        factors = self._factors(x.size, indices)
-        values = x[indices]
-        with np.errstate(over="ignore", invalid="ignore"):
-            values *= np.asarray(factors, x.dtype)
+        factors = self._factors(x.size, device)
+        with array_module(device) as xp, np.errstate(over="ignore", invalid="ignore"):
+            values = x[indices]
+            values *= xp.asarray(factors, x.dtype)
         return self._payload(x.size, indices, values)
 
     def _read(

@@ -1,12 +1,14 @@
-"""Sets of coordinates as functions: `top_k`, its fusion with error feedback, `rand_k`."""
+"""Sets of coordinates as functions: `top_k`, its fusion with error feedback, `rand_k`; CPU or GPU."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .. import checks
-from . import cpu_masks, cpu_topk
+from ..backend import array_module, destination, device_of
+from . import cpu_masks, cpu_topk, gpu_select
 from .base import unsigned, vector
 
 
@@ -16,19 +18,34 @@ def _integers(x: np.ndarray) -> tuple[np.ndarray, np.integer, int]:
     return x.view(integer), integer(np.iinfo(integer).max), 8 * x.itemsize - 1
 
 
-def top_indices(x: np.ndarray, k: int) -> np.ndarray:
-    """Return the places of the k largest magnitudes of a checked vector, ascending."""
-    out = np.empty(k, np.int64)
-    cpu_topk.top_k(*_integers(x), out)
+def masks(device: int | None) -> Any:
+    """Return what draws masks there: `rand_k`, `block_rand_k`, `perm_k` and `bernoulli` of one signature."""
+    return cpu_masks if device is None else gpu_select.on_device(device)
+
+
+def new_indices(count: int, device: int | None) -> Any:
+    """Return room for coordinates."""
+    with array_module(device) as xp:
+        return xp.empty(count, np.int64)
+
+
+def top_indices(x: Any, k: int) -> Any:
+    """Return the places of the k largest magnitudes of a checked vector, ascending, where the vector is."""
+    device = device_of(x=x)
+    out = new_indices(k, device)
+    if device is None:
+        cpu_topk.top_k(*_integers(x), out)
+    else:
+        gpu_select.on_device(device).top_k(x, out)
     return out
 
 
-def top_k(x: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
+def top_k(x: Any, k: int) -> tuple[Any, Any]:
     """Return the k entries of largest magnitude: exactly k, and among equal ones those of lowest index.
 
     Parameters
     ----------
-    x : (d,) array_like
+    x : (d,) array_like or CuPy array
         Real numbers. NaN ranks above infinity, infinity above all numbers; -0 equals 0.
     k : int
         From 0 to d.
@@ -38,7 +55,14 @@ def top_k(x: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
     indices : (k,) int64 array
         Ascending.
     values : (k,) array
-        x at the indices, float32 where x is, otherwise float64.
+        x at the indices, float32 where x is, otherwise float64. Both on the device of x.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a vector of real numbers; k out of range.
+    ModuleNotFoundError, RuntimeError
+        x is CuPy's, but CuPy is not installed or finds no device.
 
     Examples
     --------
@@ -47,18 +71,21 @@ def top_k(x: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
     """
     x = vector("x", x, least=0)
     indices = top_indices(x, checks.count("k", k, most=x.size))
-    return indices, x[indices]
+    with array_module(device_of(x=x)):
+        return indices, x[indices]
 
 
 def top_k_error_feedback(
-    memory: ArrayLike, gradient: ArrayLike, k: int, *, step: float = 1.0, out: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Top-k of memory + step gradient, and what is left of it: one step of error feedback, in one pass.
+    memory: Any, gradient: Any, k: int, *, step: float = 1.0, out: Any = None
+) -> tuple[Any, Any, Any]:
+    """Top-k of memory + step gradient, and what is left of it: one step of error feedback.
+
+    On the CPU one pass over both forms the sum and looks for its largest entries.
 
     Parameters
     ----------
-    memory, gradient : (d,) array_like
-        float32 if both are, otherwise float64.
+    memory, gradient : (d,) array_like or CuPy array
+        float32 if both are, otherwise float64; on one device.
     k : int
         From 0 to d.
     step : float
@@ -74,7 +101,15 @@ def top_k_error_feedback(
         To send: (memory + step gradient) at the indices.
     memory : (d,) array
         The new memory, zero at the indices; `out` where given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arrays that do not fit, or on two devices; k out of range.
+    ModuleNotFoundError, RuntimeError
+        Arrays are CuPy's, but CuPy is not installed or finds no device.
     """
+    device = device_of(memory=memory, gradient=gradient, out=out)
     in_place = out is memory
     memory, gradient = vector("memory", memory, least=0), vector("gradient", gradient, least=0)
     if memory.shape != gradient.shape:
@@ -83,9 +118,12 @@ def top_k_error_feedback(
     k = checks.count("k", k, most=memory.size)
     step = checks.real("step", step)
     if out is None:
-        out = np.empty(memory.size, dtype)
+        with array_module(device) as xp:
+            out = xp.empty(memory.size, dtype)
     elif out.shape != memory.shape or out.dtype != dtype or not out.flags.c_contiguous:
         raise ValueError(f"out must be a contiguous {dtype} array of shape {memory.shape}")
+    if device is not None:
+        return _feedback_on_device(device, memory, gradient, step, k, out, in_place)
     if gradient.dtype != dtype or np.may_share_memory(out, gradient):
         gradient = gradient.astype(dtype)
         gradient.flags.writeable = False
@@ -98,7 +136,23 @@ def top_k_error_feedback(
     return indices, values, out
 
 
-def rand_k(d: int, k: int, key: int, *, index: int = 0) -> np.ndarray:
+def _feedback_on_device(device, memory, gradient, step, k, out, in_place) -> tuple[Any, Any, Any]:
+    kernels = gpu_select.on_device(device)
+    with array_module(device) as cupy:
+        # copies where kernels would read what they have overwritten; the memory itself they may overwrite
+        parts = (memory, not in_place), (gradient, True)
+        memory, gradient = (
+            part.astype(out.dtype, copy=may_be_out and cupy.may_share_memory(part, out))
+            for part, may_be_out in parts
+        )
+        kernels.add_scaled(out if in_place else memory, gradient, step, out)
+        indices = top_indices(out, k)
+        values = out[indices]
+        out[indices] = 0
+    return indices, values, out
+
+
+def rand_k(d: int, k: int, key: int, *, index: int = 0, out: Any = None) -> Any:
     """Return k of d coordinates, every subset equally likely (Floyd's method).
 
     Parameters
@@ -111,11 +165,20 @@ def rand_k(d: int, k: int, key: int, *, index: int = 0) -> np.ndarray:
         In [0, 2^64), from `kernels.random.make_key`.
     index : int
         In [0, 2^64); each has a subset of its own.
+    out : (k,) int64 array, optional
+        C-contiguous, on the CPU or CuPy's. It is filled where it is.
 
     Returns
     -------
     (k,) int64 array
-        Ascending: the coordinates that `RandK(k)` keeps.
+        Ascending: the coordinates that `RandK(k)` keeps. `out`, or a new NumPy array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument out of range; an `out` that does not fit.
+    ModuleNotFoundError, RuntimeError
+        `out` is CuPy's, but CuPy is not installed or finds no device.
 
     Examples
     --------
@@ -123,6 +186,8 @@ def rand_k(d: int, k: int, key: int, *, index: int = 0) -> np.ndarray:
     array([0, 1, 2, 3, 4])
     """
     d = checks.count("d", d, most=2**31 - 1)
-    out = np.empty(checks.count("k", k, most=d), np.int64)
-    cpu_masks.rand_k(d, unsigned("key", key), unsigned("index", index), out)
-    return out
+    k = checks.count("k", k, most=d)
+    counter = unsigned("key", key), unsigned("index", index)
+    target, device = destination(out, (k,), np.int64)
+    masks(device).rand_k(d, *counter, target)
+    return target if out is None else out
