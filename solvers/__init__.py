@@ -9,10 +9,12 @@ from .dadao import DADAO, DADAOParameters
 from .dgd import DGD
 from .diana import DIANA
 from .error_feedback import EF, EF21
+from .extra import EXTRA, NIDS
 from .marina import MARINA
 from .result import Result
 from .state import State
 from .trace import Trace
+from .tracking import GradientTracking
 
 __all__ = [
     "DADAO",
@@ -20,8 +22,11 @@ __all__ = [
     "DIANA",
     "EF",
     "EF21",
+    "EXTRA",
     "MARINA",
+    "NIDS",
     "DADAOParameters",
+    "GradientTracking",
     "Result",
     "Solver",
     "State",

@@ -122,9 +122,9 @@ class RoundSolver(Solver):
                     raise ValueError(f'{name} must be a number, None (theory) or "auto", got {given!r}')
                 to_tune.append(name)
             elif given is not None:
-                above = 0.0 if name in self._positive else -math.inf
+                least, above = (-math.inf, 0.0) if name in self._positive else (0.0, -math.inf)
                 most = self._largest.get(name, math.inf)
-                values[name] = real(name, given, least=0.0, above=above, most=most)
+                values[name] = real(name, given, least=least, above=above, most=most)
             elif not math.isfinite(value):
                 raise ValueError(
                     f'{type(self).__name__} has no theory for {name} here: set it, or pass {name}="auto"'

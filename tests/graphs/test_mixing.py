@@ -86,6 +86,27 @@ def test_bipartite_needs_lazy():
     assert graphs.spectral_gap(lazy) > 0.1
 
 
+@pytest.mark.parametrize(
+    "graph",
+    [
+        graphs.torus_2d(4, 5),
+        graphs.torus_2d(3, 3),
+        graphs.Graph.from_edges(7, [(i, j) for i in range(3) for j in range(3, 7)]),
+        graphs.hypercube(4),
+        graphs.star(6),
+    ],
+    ids=["torus 4x5", "torus 3x3", "bipartite 3+4", "hypercube", "star"],
+)
+def test_doubly_stochastic_and_mixing_on_torus_and_bipartite_graphs(graph):
+    """Powers of W tend to the mean, also where the graph has two sides."""
+    for kind in ("metropolis", "lazy_metropolis", "fmmc"):
+        W = graphs.mixing_matrix(graph, kind)
+        check(graph, W, non_negative=True)
+        dense = W.toarray()
+        np.testing.assert_allclose(dense.sum(axis=0), 1.0, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(np.linalg.matrix_power(dense, 4096), 1 / graph.n_nodes, rtol=0, atol=1e-9)
+
+
 def test_best_constant_large_graph_agrees(monkeypatch):
     graph = graphs.grid_2d(9, 11)
     dense = graphs.mixing_matrix(graph, "best_constant").toarray()
