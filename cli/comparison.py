@@ -25,28 +25,37 @@ TEMPLATE = """\
 [problem]
 kind = "quadratic"           # random, other curvature and another minimiser at each node; needs no data
 dim = 50
-condition_number = 100.0     # L/mu of each node
+condition_number = 20.0      # L/mu of each node
 # heterogeneity = 1.0        # how far apart the nodes' minimisers are
 # seed = 0
 # or data, as in `gossamer template`: kind = "logistic", data = "breast_cancer", l2 = 0.02, ...
 
 [graph]
-topology = "grid_2d:4,4"     # EF, EF21, DIANA and MARINA need a star ("star:16") or "complete:16"
+topology = "star:10"         # EF, EF21, DIANA and MARINA need a star or a complete graph, the others do not
 
-[[solvers]]                  # one table each: a solver of gossamer.solvers, its parameters
-name = "DADAO"
-label = "DADAO"              # in tables and figures; by default the name
-rates = "communication"
-# record_every = 200         # events between two records: rounds, or gradients and communications one by one
+[[solvers]]                  # one table each: a solver of gossamer.solvers, then its parameters
+name = "DIANA"
+label = "DIANA, Rand-10 %"   # in tables and figures; by default the name
+compressor = {name = "RandK", k = 0.1}
+# record_every = 5           # rounds between two records (of DADAO: gradients and communications)
+
+[[solvers]]
+name = "EF21"
+label = "EF21, Top-10 %, natural"
+compressor = {name = "Composed", sparsifier = {name = "TopK", k = 0.1}, quantiser = {name = "Natural"}}
+
+[[solvers]]
+name = "GradientTracking"
+step = "auto"                # tuned on a few rounds before the runs; without it, what theory says
 
 [[solvers]]
 name = "DADAO"
-label = "DADAO, uniform"
+rates = "communication"
 
 [compare]
 target = 1e-6                # what a solver has to reach ...
 column = "distance"          # ... in this column: distance | optimality | consensus
-# bits = 2e8                 # for the comparison at equal bits; by default what the thriftiest run sent
+# bits = 2e7                 # for the comparison at equal bits; by default what the thriftiest run sent
 
 [run]
 seeds = [0, 1, 2]

@@ -51,8 +51,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 
         padding=(0, 2 if len(header) <= 6 else 1, 0, 0),  # 80 columns are enough for all tables
     )
     for k, name in enumerate(header):
-        long = 0 < k < texts
-        made.add_column(name, justify="left" if k < texts else "right", overflow="fold", no_wrap=not long)
+        text = k < texts  # folded where the terminal is narrow, and numbers never
+        made.add_column(name, justify="left" if text else "right", overflow="fold", no_wrap=not text)
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made

@@ -278,9 +278,10 @@ def test_what_the_template_comments_out_is_true(tmp_path):
     path = tmp_path / "compare.toml"
     path.write_text(re.sub(r"^# (?=\w+ = )", "", comparison.TEMPLATE, flags=re.M))
     found = comparison.read_comparison(path)
-    assert found.goal == comparison.CompareTable(target=1e-6, column="distance", bits=2e8)
-    assert found.contestants[0].options == {"record_every": 200}
-    expected = problems.Quadratic.random(16, 50, condition_number=100.0, heterogeneity=1.0, rng=0)
+    assert found.goal == comparison.CompareTable(target=1e-6, column="distance", bits=2e7)
+    assert found.contestants[0].options == {"record_every": 5}
+    assert found.contestants[2].solver.step == "auto"
+    expected = problems.Quadratic.random(10, 50, condition_number=20.0, heterogeneity=1.0, rng=0)
     np.testing.assert_array_equal(found.problem.H, expected.H)
 
 

@@ -261,7 +261,7 @@ def test_any_exported_solver_can_be_named(gossamer, folder, tmp_path, monkeypatc
         ([("barbell:3", "moebius:3")], "[graph]: unknown topology 'moebius:3'"),
         ([('"barbell:3"', "3")], "[graph] topology must be a text, got 3"),
         ([('"DADAO"', '"DADA"')], "[solver]: gossamer has no solver 'DADA'; did you mean 'DADAO'?"),
-        ([('"DADAO"', '"Newton"')], "[solver]: gossamer has no solver 'Newton'; there are DADAO"),
+        ([('"DADAO"', '"Newton"')], "[solver]: gossamer has no solver 'Newton'; there are "),
         ([('name = "DADAO"', "")], "[solver]: name must be one of"),
         ([("rates =", "rate =")], "no parameter 'rate' that a file can set; did you mean 'rates'?"),
         ([('"communication"', '"best"')], "criterion 'best' is unknown"),
