@@ -48,6 +48,10 @@ class Setting(NamedTuple):
         Of the compressor.
     key : uint64
         Of the compressor's draws.
+    compress_down, parameters_down, key_down
+        The same for the server's messages.
+    blocks : (any,) float64
+        Sets that the iterates lie in, as `prox.pack` makes them.
     """
 
     indptr: np.ndarray
@@ -62,6 +66,10 @@ class Setting(NamedTuple):
     compress: int
     parameters: np.ndarray
     key: np.uint64
+    compress_down: int
+    parameters_down: np.ndarray
+    key_down: np.uint64
+    blocks: np.ndarray
 
 
 SETTING = types.NamedTuple(
@@ -78,6 +86,10 @@ SETTING = types.NamedTuple(
         types.int64,
         array_type(types.float64, 1, readonly=True),
         types.uint64,
+        types.int64,
+        array_type(types.float64, 1, readonly=True),
+        types.uint64,
+        array_type(types.float64, 1, readonly=True),
     ],
     Setting,
 )
@@ -141,6 +153,15 @@ def send_down(setting, dim, ledger):
     """Count a message of all coordinates from the server to each of the others, if there is one."""
     ledger[BITS] += WIDTH * dim * setting.copies_down
     ledger[BITS_DOWN] += WIDTH * dim * setting.copies_down
+
+
+@inner_njit()
+def answer(setting, turn, x, out, ledger):
+    """Set `out` to what the nodes make of the server's message x, of number `turn`."""
+    compress = row_at(setting.compress_down)
+    bits = compress(x, setting.key_down, np.uint64(turn), setting.parameters_down, out)
+    ledger[BITS] += bits * setting.copies_down
+    ledger[BITS_DOWN] += bits * setting.copies_down
 
 
 @inner_njit(forceinline=True, **NO_ALIAS)
