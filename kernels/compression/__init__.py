@@ -27,7 +27,7 @@ from .combined import Composed, PerBlock
 from .lowrank import LowRank
 from .quantised import QSGD, Natural, ScaledSign, TernGrad
 from .row_function import RowFunction, row_function
-from .rows import ROW, ROW_POINTER, row_at
+from .rows import ROW, ROW_POINTER
 from .run import compress_rows
 from .sparse import Bernoulli, BlockRandK, Identity, PermK, RandK, TopK
 from .sparsifier import Sparsifier
@@ -55,7 +55,6 @@ __all__ = [
     "TopK",
     "compress_rows",
     "rand_k",
-    "row_at",
     "row_function",
     "top_k",
     "top_k_error_feedback",

@@ -81,8 +81,8 @@ class Composed(Compressor):
     Both unbiased: unbiased, with 1 + omega = (1 + omega_1)(1 + omega_2). A sparsifier that leaves values as
     they are, of contraction alpha_1, then anything of contraction alpha_2: alpha = alpha_1 alpha_2, since
     |C(x) - x|^2 = |x|^2 - |x_S|^2 + |Q(x_S) - x_S|^2 for the set S kept (derived). omega_2 and alpha_2 are
-    taken at the largest number of values that may be kept. In compiled loops, preparing for `Bernoulli`, which
-    may keep any number, takes time O(d).
+    taken at the largest number of values that may be kept. In compiled loops, preparing for `Bernoulli`,
+    which may keep any number, takes time O(d).
 
     Examples
     --------

@@ -10,6 +10,7 @@ import numpy as np
 from .. import checks, random
 from ..random import streams
 from .base import Compressor, Payload
+from .callback import in_python, in_python_parameters
 from .coding import BitReader, BitWriter
 
 METHODS = ("svd", "power")
@@ -79,6 +80,7 @@ class LowRank(Compressor):
     rank: int
     shape: tuple[int, int] | None = None
     method: str = "svd"
+    row_kernel = in_python
 
     @property
     def unbiased(self) -> bool:
@@ -138,3 +140,8 @@ class LowRank(Compressor):
 
     def _contraction(self, d: int) -> float:
         return self._rank(d) / min(self._shape(d)) if self.method == "svd" else 0.0
+
+    def parameters(self, d: int) -> np.ndarray:
+        """Check that the shape fits, and return what calls this object in Python."""
+        self._shape(d)
+        return in_python_parameters(self)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import warnings
 from typing import NamedTuple
-from weakref import WeakValueDictionary
 
 import numpy as np
-from numba import njit, objmode
 
 from .. import checks
-from .._jit import LazyKernel
 from ..oracles.custom import PerformanceWarning, level_of_the_user
-from .base import Compressor, exact, exact_address
-from .lowrank import LowRank
-from .rows import ROW
+from .base import Compressor, exact_address
+from .callback import in_python, in_python_parameters, is_known
 
 # What says, in Python, what C(x) and its bits are.
 _DEFINITIONS = {"compress", "_compress", "_payload", "_choose", "_draw", "_factors", "_factor", "_n_sent"}
@@ -27,7 +23,7 @@ class RowFunction(NamedTuple):
     ----------
     address : int
         Of a compiled `kernel(x, key, index, parameters, out) -> bits` of signature `ROW`: in compiled code,
-        `row_at(address)` is the function. It writes C(x) to `out`, both (d,) and float64.
+        `rows.row_at(address)` is the function. It writes C(x) to `out`, both (d,) and float64.
     parameters : (any,) float64 array
         To be passed as they are; read-only.
     compressor : Compressor
@@ -71,13 +67,21 @@ def row_function(compressor: Compressor, d: int) -> RowFunction:
     d = checks.count("d", d, least=1, most=2**31 - 1)
     kernel = compressor.row_kernel if is_compiled(compressor) else None
     parameters = row_parameters(compressor, d)
-    return RowFunction(exact_address(kernel or _in_python), checks.frozen(parameters), compressor)
+    return RowFunction(exact_address(kernel or in_python), checks.frozen(parameters), compressor)
 
 
 def row_parameters(compressor: Compressor, d: int) -> np.ndarray:
     """Return the parameters of `row_function`: a new array."""
-    numbers = compressor.parameters(d) if is_compiled(compressor) else [_number(compressor)]
-    return np.array(numbers, np.float64)
+    if is_compiled(compressor):
+        return np.array(compressor.parameters(d), np.float64)
+    if not is_known(compressor):
+        warnings.warn(
+            f"{compressor} runs in Python, much slower in compiled loops: to compile it, give its class a "
+            "row_kernel and parameters(d) (a sparsifier a pick_kernel), see Compressor.",
+            PerformanceWarning,
+            stacklevel=level_of_the_user(),
+        )
+    return in_python_parameters(compressor)
 
 
 def is_compiled(compressor: Compressor) -> bool:
@@ -88,44 +92,3 @@ def is_compiled(compressor: Compressor) -> bool:
         if not _DEFINITIONS.isdisjoint(vars(cls)):
             return False
     return False
-
-
-# Compressors that run in Python, by the number that is the parameter of `_in_python`.
-_called_back: WeakValueDictionary[int, Compressor] = WeakValueDictionary()
-
-
-def _number(compressor: Compressor) -> int:
-    number = exact(id(compressor))
-    if number not in _called_back:
-        if type(compressor) is not LowRank:
-            warnings.warn(
-                f"{compressor} runs in Python, much slower in compiled loops: to compile it, give its class "
-                "a row_kernel and parameters(d) (a sparsifier a pick_kernel), see Compressor.",
-                PerformanceWarning,
-                stacklevel=level_of_the_user(),
-            )
-        _called_back[number] = compressor
-    return number
-
-
-def _call_back(number: int, x: np.ndarray, key: int, index: int, out: np.ndarray) -> int:
-    x = x.view()
-    x.flags.writeable = False
-    payload = _called_back[number].compress(x, key, index=index)
-    dense = np.asarray(payload.dense())
-    if dense.shape != out.shape:
-        raise ValueError(
-            f"{_called_back[number]} makes vectors of shape {dense.shape} of vectors of shape {out.shape}"
-        )
-    out[:] = dense
-    return payload.nbits
-
-
-def _kernel(x, key, index, parameters, out):
-    number = int(parameters[0])
-    with objmode(bits="int64"):
-        bits = _call_back(number, x, key, index, out)
-    return bits
-
-
-_in_python = LazyKernel(njit(_kernel), ROW)  # one for all compressors; numba cannot cache it on disk
