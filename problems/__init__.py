@@ -34,6 +34,7 @@ from .logistic import LogisticRegression
 from .quadratic import Quadratic
 from .samples import SampleProblem
 from .splits import split_rows
+from .variational import VariationalInequality
 
 __all__ = [
     "Custom",
@@ -43,6 +44,7 @@ __all__ = [
     "Problem",
     "Quadratic",
     "SampleProblem",
+    "VariationalInequality",
     "add_intercept",
     "load",
     "split_rows",

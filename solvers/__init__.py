@@ -10,8 +10,11 @@ from .dgd import DGD
 from .diana import DIANA
 from .error_feedback import EF, EF21
 from .extra import EXTRA, NIDS
+from .extragradient import CompressedExtragradient, Extragradient, OptimisticGradient
 from .marina import MARINA
+from .masha import MASHA1, MASHA2
 from .result import Result
+from .sgda import DIANASGDA, QSGDA
 from .state import State
 from .trace import Trace
 from .tracking import GradientTracking
@@ -20,13 +23,20 @@ __all__ = [
     "DADAO",
     "DGD",
     "DIANA",
+    "DIANASGDA",
     "EF",
     "EF21",
     "EXTRA",
     "MARINA",
+    "MASHA1",
+    "MASHA2",
     "NIDS",
+    "QSGDA",
+    "CompressedExtragradient",
     "DADAOParameters",
+    "Extragradient",
     "GradientTracking",
+    "OptimisticGradient",
     "Result",
     "Solver",
     "State",

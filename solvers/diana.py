@@ -5,35 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..graphs import Graph
-from ..kernels.compression import Compressor, PermK
+from ..kernels.compression import Compressor
 from ..kernels.rounds import server
 from ..problems import Problem
+from .messages import mean_variance
 from .rounds import ServerSolver, Step
-
-
-def mean_variance(compressor: Compressor, n_nodes: int, dim: int) -> float:
-    """Return A with E|mean C_i(v_i) - mean v_i|^2 <= A mean |v_i|^2 for the messages of a round.
-
-    omega / n for independent messages; 1 for `PermK`, whose workers keep disjoint coordinates: exactly
-    mean |v_i|^2 - |mean v_i|^2 (Szlendak, Tyurin & Richtarik 2022).
-
-    Parameters
-    ----------
-    compressor : Compressor
-        Unbiased.
-    n_nodes, dim : int
-        Messages a round, and their coordinates.
-
-    Raises
-    ------
-    ValueError
-        A PermK for another number of workers, or a biased compressor.
-    """
-    if isinstance(compressor, PermK):
-        if compressor.n_workers != n_nodes:
-            raise ValueError(f"PermK must be of the {n_nodes} nodes, got n_workers={compressor.n_workers}")
-        return 1.0 if n_nodes > 1 else 0.0
-    return compressor.omega(dim) / n_nodes
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from ..graphs import Graph
 from ..kernels.checks import real
-from ..kernels.compression import Compressor, compress_rows
+from ..kernels.compression import Compressor
 from ..kernels.rounds import server
 from ..problems import Problem
-from .diana import mean_variance
+from .messages import mean_variance, message_share
 from .rounds import ServerSolver, Step
-
-_WIDTH = 64  # bits of a number sent as it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +82,7 @@ class MARINA(ServerSolver):
         d, n = problem.dim, problem.n_nodes
         p = self.probability
         if p is None or isinstance(p, str):
-            _, bits = compress_rows(self.compressor, [[1.0] * d] * n, key=0)
-            p = min(1.0, bits / (_WIDTH * d * n))
+            p = message_share(self.compressor, n, d)
         p = real("probability", p, above=0.0, most=1.0)
         if not self.compressor.unbiased:
             return {"step": math.nan, "probability": p}

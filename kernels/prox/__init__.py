@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from ..checks import count, frozen, real, real_array
 from . import cpu
 
-__all__ = ["Block", "ball", "box", "free", "pack", "prox_step", "simplex"]
+__all__ = ["Block", "ball", "box", "free", "is_entropic", "pack", "prox_step", "simplex"]
 
 
 class Block(NamedTuple):
@@ -93,6 +93,17 @@ def simplex(size: int, total: float = 1.0, *, entropic: bool = False) -> Block:
     """
     kind = cpu.ENTROPIC if entropic else cpu.SIMPLEX
     return Block(kind, count("size", size, least=1), real("total", total, above=0.0))
+
+
+def is_entropic(block: Block) -> bool:
+    """Whether distances on a block are relative entropies.
+
+    Parameters
+    ----------
+    block : Block
+        Any.
+    """
+    return block.kind == cpu.ENTROPIC
 
 
 def pack(blocks: Sequence[Block], dim: int) -> np.ndarray:
