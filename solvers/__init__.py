@@ -5,6 +5,8 @@ new method is one module with a frozen dataclass, and one line here.
 """
 
 from .base import Solver
+from .beer import BEER
+from .choco import ChocoGossip, ChocoSGD
 from .dadao import DADAO, DADAOParameters
 from .dgd import DGD
 from .diana import DIANA
@@ -17,6 +19,7 @@ from .trace import Trace
 from .tracking import GradientTracking
 
 __all__ = [
+    "BEER",
     "DADAO",
     "DGD",
     "DIANA",
@@ -25,6 +28,8 @@ __all__ = [
     "EXTRA",
     "MARINA",
     "NIDS",
+    "ChocoGossip",
+    "ChocoSGD",
     "DADAOParameters",
     "GradientTracking",
     "Result",
