@@ -4,6 +4,7 @@
 |---|---|
 | `base` | `Problem`: what solvers read (`n_nodes`, `dim`, `oracle`, constants, `solution`) |
 | `samples` | `SampleProblem`: f_i a mean loss over node i's samples; `from_data` |
+| `averaging` | `Averaging(values)` |
 | `quadratic` | `Quadratic(H, b)` |
 | `least_squares` | `LeastSquares(features, targets, offsets, l2)` |
 | `logistic` | `LogisticRegression(features, labels, offsets, l2)` |
@@ -26,6 +27,7 @@ LogisticRegression(n_nodes=16, dim=30, samples=569, l2=0.01)
 from __future__ import annotations
 
 from ..kernels.oracles import PerformanceWarning
+from .averaging import Averaging
 from .base import Problem
 from .custom import Custom
 from .datasets import add_intercept, load, standardize
@@ -37,6 +39,7 @@ from .splits import split_rows
 from .variational import VariationalInequality
 
 __all__ = [
+    "Averaging",
     "Custom",
     "LeastSquares",
     "LogisticRegression",

@@ -5,6 +5,8 @@ new method is one module with a frozen dataclass, and one line here.
 """
 
 from .base import Solver
+from .beer import BEER
+from .choco import ChocoGossip, ChocoSGD
 from .dadao import DADAO, DADAOParameters
 from .dgd import DGD
 from .diana import DIANA
@@ -20,6 +22,7 @@ from .trace import Trace
 from .tracking import GradientTracking
 
 __all__ = [
+    "BEER",
     "DADAO",
     "DGD",
     "DIANA",
@@ -32,6 +35,8 @@ __all__ = [
     "MASHA2",
     "NIDS",
     "QSGDA",
+    "ChocoGossip",
+    "ChocoSGD",
     "CompressedExtragradient",
     "DADAOParameters",
     "Extragradient",

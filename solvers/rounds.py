@@ -29,7 +29,7 @@ from ..problems import Problem
 from .base import Solver
 from .network import Network, gossip_network, server_network
 from .state import State
-from .tuning import tuned
+from .tuning import probe_start, tuned
 
 AUTO = "auto"
 Step = float | str | None
@@ -52,6 +52,7 @@ class RoundSolver(Solver):
     _n_shared: ClassVar[int] = 0  # and in common
     _needs: ClassVar[str] = ""  # of the compressor: "unbiased" or "contractive"
     _largest: ClassVar[dict[str, float]] = {}  # beyond these values a parameter makes no sense
+    _exact: ClassVar[bool] = False  # whether a constant step reaches the solution, for the tuner
     _positive: ClassVar[tuple[str, ...]] = ("step", "gamma")  # at 0 these do nothing
 
     batch_size: int | None = field(default=None, kw_only=True)
@@ -114,7 +115,8 @@ class RoundSolver(Solver):
 
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
         """Return the tuned value of one of the numbers; those before it are tuned already."""
-        return tuned(self, problem, graph, values, name, self._largest.get(name, math.inf))
+        largest = self._largest.get(name, math.inf)
+        return tuned(self, problem, graph, values, name, largest, probe_start(problem), self._exact)
 
     def _values(self, problem: Problem, graph: Graph) -> tuple[dict[str, float], list[str]]:
         """Return the numbers of the loop, and which of them are still to be tuned."""

@@ -1,10 +1,10 @@
-"""The tuner of step sizes: probe rounds from a fixed start, on a grid that is refined around the best."""
+"""The tuner of step sizes: probe rounds from a fixed start, in halves first, then finer and longer."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,19 +15,35 @@ if TYPE_CHECKING:
     from .rounds import RoundSolver
 
 PROBE_ROUNDS = 50
-_REACH = 2.0**12  # above theory's value, where nothing else bounds the search
-_WORSE = 2.0  # times the residual of the probe: what a longer run may end at
+_LONG = 4 * PROBE_ROUNDS  # what slowly diverges shows itself
+_LAST = 16 * PROBE_ROUNDS
+_FINE = 2.0**0.25  # between two neighbouring values that are tried, and what a run can bear above the result
+_GROWTH = 2.0  # of the residual from one horizon to the next: as much as noise around a floor
+_FALL = 0.8  # of residual or speed in the second half: more, and the run is watched for longer
+_LOST = 100.0  # times the residual at the start: diverged
+_ROUNDING = 1e-12  # residuals below are as good
+_SMALLEST = 1e-12  # times where the search begins
+_STRIDE = 10  # rounds between two looks at the residual
 
 
 def tuned(
-    solver: RoundSolver, problem: Problem, graph: Graph, values: dict[str, float], name: str, largest: float
+    solver: RoundSolver,
+    problem: Problem,
+    graph: Graph,
+    values: dict[str, float],
+    name: str,
+    largest: float,
+    start: np.ndarray | None,
+    exact: bool,
 ) -> float:
     """Return the value of one parameter with which the residual falls most.
 
-    Each value is tried on `PROBE_ROUNDS` rounds with seed 0 from x = 0, in halves from the largest one down
-    until it has become worse twice; then the best one is refined twice between its neighbours, and confirmed
-    on four times as many rounds. The residual is |grad f(x_mean)| + L times the consensus distance, over
-    that at the start. The rounds count in no ledger: this is tuning before a run, not a part of the method.
+    The residual is |grad f(x_mean)| + L sqrt(mean |x_i - x_mean|^2), over that at the start. Values are tried
+    in halves, and doubles below the largest, with `PROBE_ROUNDS` rounds and seed 0; from the best one on in
+    steps of 2^(1/2) with four times the rounds; and of 2^(1/4) with sixteen times: the edge of stability is
+    sharp, and just above it a run looks best at first. Then the value is lowered until the residual does not
+    grow on the way, neither with it nor, in the shorter run, with 2^(1/4) times it. The rounds count in no
+    ledger: this is tuning before a run, not a part of the method.
 
     Parameters
     ----------
@@ -40,63 +56,157 @@ def tuned(
     name : str
         Which parameter.
     largest : float
-        Upper end of the search, at most.
+        Upper end of the search, at most. Where it is finite, the search begins there, else at theory's value
+        or at 1/L.
+    start : (d,) array or None
+        x0 of the probes; see `probe_start`.
+    exact : bool
+        Whether the method reaches the solution itself, so that no floor is to be expected.
 
     Raises
     ------
     ValueError
         No value lowers the residual.
     """
-    if not isinstance(getattr(solver, "mixing", ""), str):
-        solver = dataclasses.replace(solver, mixing=solver._network(graph).mixer)  # keeps its spectrum
-    theory = values[name]
-    known = theory if math.isfinite(theory) and theory > 0 else 1.0 / problem.smoothness
-    top = min(largest, known * _REACH)
-    scores: dict[float, float] = {}
-
-    def score(value: float, n_rounds: int = PROBE_ROUNDS) -> float:
-        if n_rounds == PROBE_ROUNDS and value in scores:
-            return scores[value]
-        result = _residual(solver, problem, graph, values | {name: value}, n_rounds)
-        if n_rounds == PROBE_ROUNDS:
-            scores[value] = result
-        return result
-
-    value, worse = top, 0
-    while worse < 2 and value > 1e-12 * top:
-        best = min(scores.values(), default=math.inf)
-        now = score(value)
-        worse = worse + 1 if now > best and best < 1.0 else 0
-        value /= 2.0
-    for factor in (math.sqrt(2.0), 2.0**0.25):
-        best = min(scores, key=lambda v: scores[v])
-        for neighbour in (best * factor, best / factor):
-            if neighbour <= top:
-                score(neighbour)
-    best = min(scores, key=lambda v: scores[v])
-    while score(best, 4 * PROBE_ROUNDS) > _WORSE * scores[best] and best > 1e-12 * top:
-        best /= 2.0  # it was about to diverge, slowly
-        score(best)
-    if not scores[best] < 1.0:
-        raise ValueError(f"no value of {name} makes progress in {PROBE_ROUNDS} rounds: set it by hand")
+    probe = _Probe(solver, problem, graph, values, name, start)
+    theory = values.get(name, math.nan)
+    first = largest
+    if not math.isfinite(largest):
+        first = theory if math.isfinite(theory) and theory > 0.0 else 1.0 / problem.smoothness
+    best, smallest = first, _SMALLEST * first
+    for n_rounds, factor in ((PROBE_ROUNDS, 2.0), (_LONG, math.sqrt(2.0)), (_LAST, _FINE)):
+        best = _walk(lambda value, n=n_rounds: probe.score(value, n), best, factor, largest, smallest)
+    least = best / 1000.0
+    while best > least and not (probe.bears(min(best * _FINE, largest), _LONG) and probe.lasts(best, exact)):
+        best /= _FINE
+    if not probe.score(best, _LAST)[0] < 1.0:
+        raise ValueError(f"no value of {name} makes progress in {_LAST} rounds: set it by hand")
     return best
 
 
-def _residual(
-    solver: RoundSolver, problem: Problem, graph: Graph, values: dict[str, float], n_rounds: int
-) -> float:
-    """Return the residual after some rounds over that at the start; infinity where the run diverged."""
-    fields = {f.name for f in dataclasses.fields(solver)}
-    probe = dataclasses.replace(solver, **{key: value for key, value in values.items() if key in fields})
-    with np.errstate(all="ignore"):
-        state = probe.init(problem, graph)
-        first = _distance(problem, probe.iterates(state, problem, graph))
-        probe.advance(state, problem, graph, n_rounds)
-        last = _distance(problem, probe.iterates(state, problem, graph)) if state.is_finite else math.inf
-    return last / first if math.isfinite(last) and first > 0 else math.inf
+def probe_start(problem: Problem) -> np.ndarray:
+    """Return where probes start: zero, or a random point where zero is the solution or near it.
+
+    Parameters
+    ----------
+    problem : Problem
+        The objective.
+
+    Returns
+    -------
+    (d,) array
+        The same for all nodes.
+    """
+    zero = np.zeros(problem.dim)
+    gradients = problem.gradients(np.zeros((problem.n_nodes, problem.dim)))
+    size = math.sqrt(float((gradients**2).sum()) / problem.n_nodes)
+    if np.linalg.norm(problem.full_gradient(zero)) > 0.01 * size:
+        return zero
+    direction = np.random.default_rng(0).standard_normal(problem.dim)
+    return direction * ((size / problem.smoothness or 1.0) / np.linalg.norm(direction))
 
 
-def _distance(problem: Problem, X: np.ndarray) -> float:
+def _walk(score, value: float, factor: float, largest: float, smallest: float) -> float:
+    """Go from a value by a factor up or down as long as the score falls; down while there is none at all."""
+    while score(value)[0] >= 1.0 and value / factor > smallest:
+        value /= factor
+    for step in (1.0 / factor, factor):
+        begin = value
+        while smallest < value * step <= largest and score(value * step) < score(value):
+            value *= step
+        if value != begin:
+            break
+    return value
+
+
+class _Probe:
+    """Residuals of short runs with other values of one parameter."""
+
+    def __init__(
+        self,
+        solver: RoundSolver,
+        problem: Problem,
+        graph: Graph,
+        values: dict[str, float],
+        name: str,
+        start: np.ndarray | None,
+    ):
+        fields = {f.name for f in dataclasses.fields(solver)}
+        known = {key: value for key, value in values.items() if key in fields}
+        self._solver, self._known, self._name = solver, known, name
+        self._problem, self._graph, self._start = problem, graph, start
+        self._found: dict[tuple[float, int], _Run] = {}
+
+    def score(self, value: float, n_rounds: int) -> tuple[float, int]:
+        """Return the residual at the end, and how many rounds that took; less is better."""
+        run = self._run(value, n_rounds)
+        return run.residuals[-1], run.n_rounds
+
+    def bears(self, value: float, n_rounds: int) -> bool:
+        """Whether neither residual nor speed grow from the first quarter to the end.
+
+        The speed |X - X a round before| shows what grows fast behind a residual that falls slowly.
+        """
+        run = self._run(value, n_rounds)
+        return all(series[2] <= _GROWTH * series[0] for series in (run.residuals, run.speeds))
+
+    def lasts(self, value: float, exact: bool) -> bool:
+        """Whether a long run bears the value; and a longer one, where it hardly moved in the second half.
+
+        If it hardly moves in that one either, an exact method must be better off than with a smaller value.
+        """
+        for n_rounds in (_LAST, 4 * _LAST):
+            if not self.bears(value, n_rounds):
+                return False
+            run = self._run(value, n_rounds)
+            falls = all(series[2] <= _FALL * series[1] for series in (run.residuals, run.speeds))
+            if falls or run.residuals[2] <= _ROUNDING:
+                return True
+        return not exact or self.score(value, 4 * _LAST) <= self.score(value / _FINE, 4 * _LAST)
+
+    def _run(self, value: float, n_rounds: int) -> _Run:
+        key = value, n_rounds
+        if key not in self._found:
+            with np.errstate(all="ignore"):
+                self._found[key] = self._new_run(value, n_rounds)
+        return self._found[key]
+
+    def _new_run(self, value: float, n_rounds: int) -> _Run:
+        solver = dataclasses.replace(self._solver, **self._known | {self._name: value})
+        problem, graph = self._problem, self._graph
+        state = solver.init(problem, graph, self._start)
+        X = solver.iterates(state, problem, graph)
+        first = _residual(problem, X)
+        residuals, speeds = [math.inf] * 3, [math.inf] * 3
+        while state.n_events < n_rounds:
+            solver.advance(state, problem, graph, min(_STRIDE, n_rounds - state.n_events) - 1)
+            before = solver.iterates(state, problem, graph)
+            solver.advance(state, problem, graph)
+            X = solver.iterates(state, problem, graph)
+            residual = max(_residual(problem, X) / first, _ROUNDING)
+            if not residual < _LOST:
+                return _Run([math.inf] * 3, [math.inf] * 3, state.n_events)
+            speed = max(problem.smoothness * float(np.linalg.norm(X - before)) / first, _ROUNDING)
+            for mark, share in enumerate((0.25, 0.5, 1.0)):
+                if state.n_events <= max(share * n_rounds, _STRIDE):
+                    residuals[mark], speeds[mark] = residual, speed
+            if residual <= _ROUNDING:
+                break
+        return _Run(residuals, speeds, state.n_events)
+
+
+class _Run(NamedTuple):
+    """Residuals and speeds after a quarter, a half, and all of the rounds, and how many were done.
+
+    A run ends early at rounding errors, and where it is lost: then all are infinite.
+    """
+
+    residuals: list[float]
+    speeds: list[float]
+    n_rounds: int
+
+
+def _residual(problem: Problem, X: np.ndarray) -> float:
     mean = X.mean(axis=0)
     gradient = float(np.linalg.norm(problem.full_gradient(mean)))
     return gradient + problem.smoothness * math.sqrt(float(((X - mean) ** 2).sum()) / X.shape[0])

@@ -1,8 +1,8 @@
 """First-order oracles of the nodes' objectives, compiled, on one uniform data pack.
 
 Every problem, whatever its formula, is an `Oracle`: two compiled functions and the four arrays that they
-read. One compiled loop of a solver therefore serves all problems. `quadratic`, `least_squares`, `logistic`
-and `custom` make oracles; `gradient`, `gradients`, `mean_gradient`, `objective`, `objectives`,
+read. One compiled loop of a solver therefore serves all problems. `averaging`, `quadratic`, `least_squares`,
+`logistic` and `custom` make oracles; `gradient`, `gradients`, `mean_gradient`, `objective`, `objectives`,
 `mean_objective` and `mean_value_and_gradient` evaluate any.
 
 To add an oracle: write its gradient and objective in `cpu.py` with the signatures `GRADIENT` and `OBJECTIVE`,
@@ -41,6 +41,7 @@ __all__ = [
     "Oracle",
     "OracleData",
     "PerformanceWarning",
+    "averaging",
     "custom",
     "gradient",
     "gradients",
@@ -59,6 +60,35 @@ _ALL_ROWS.flags.writeable = False
 
 
 # -- constructors ----------------------------------------------------------------------------------------
+
+
+def averaging(values: ArrayLike) -> Oracle:
+    """Oracle of f_i(x) = |x - v_i|^2/2.
+
+    Parameters
+    ----------
+    values : (n, d) array_like
+        Row i is v_i.
+
+    Returns
+    -------
+    Oracle
+        Without samples. Its features are the values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, or no rows or columns.
+    """
+    values = own_array("values", values, 2)
+    n, d = values.shape
+    if n == 0 or d == 0:
+        raise ValueError(f"values must be (n, d) with n, d >= 1, got shape {values.shape}")
+    data = OracleData(
+        values, frozen(np.empty(0)), frozen(np.arange(n + 1, dtype=np.int64)), frozen(np.empty(0))
+    )
+    no_samples = frozen(np.zeros(n, dtype=np.int64))
+    return Oracle(cpu.averaging_gradient, cpu.averaging_objective, data, n, d, no_samples)
 
 
 def quadratic(H: ArrayLike, b: ArrayLike, constants: ArrayLike | None = None) -> Oracle:

@@ -103,6 +103,31 @@ def quadratic_objective(node, x, data):
     return total + data.parameters[node]
 
 
+# -- averaging: |x - v|^2/2 ------------------------------------------------------------------------------
+
+
+@inner_njit(**NO_ALIAS)
+def _subtract(x, v, out):
+    for k in range(out.size):
+        out[k] = x[k] - v[k]
+
+
+@lazy_njit(GRADIENT)
+def averaging_gradient(node, x, rows, data, out):
+    """Write x - v_node to `out`; there are no samples, `rows` is not read."""
+    _subtract(x, data.features[node], out)
+
+
+@lazy_njit(OBJECTIVE, fastmath=REORDER)
+def averaging_objective(node, x, data):
+    """Return |x - v|^2/2 of the node."""
+    v = data.features[node]
+    total = 0.0
+    for k in range(x.size):
+        total += (x[k] - v[k]) ** 2
+    return 0.5 * total
+
+
 # -- least squares: |Ax - b|^2 / (2m) + l2/2 |x|^2 -------------------------------------------------------
 
 

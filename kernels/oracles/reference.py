@@ -21,6 +21,16 @@ def quadratic_objective(x: np.ndarray, H: np.ndarray, b: np.ndarray, constant: f
     return float(x @ H @ x / 2 - b @ x + constant)
 
 
+def averaging_gradient(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Return x - v."""
+    return x - v
+
+
+def averaging_objective(x: np.ndarray, v: np.ndarray) -> float:
+    """|x - v|^2/2."""
+    return float(np.sum((x - v) ** 2) / 2)
+
+
 def least_squares_gradient(
     x: np.ndarray, A: np.ndarray, b: np.ndarray, l2: float, rows: ArrayLike = ()
 ) -> np.ndarray:

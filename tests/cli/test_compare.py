@@ -37,6 +37,7 @@ seeds = [3, 1, 2]
 tol = 1e-6
 """
 COSTS = ("time", "n_gradients", "n_communications", "bits", "wall_time")
+SECOND = 'name = "DADAO"\nlabel = "equal, often"\nrecord_every = 40'
 LABELS = ("DADAO", "equal, often")
 
 
@@ -388,6 +389,13 @@ def test_bad_compressors_are_refused(table, message):
         ([("record_every = 40", "record_each = 40")], "[[solvers]] 2: DADAO has no parameter 'record_each'"),
         ([("record_every = 40", "record_every = 0")], "[[solvers]] 2: record_every must be at least 1"),
         ([("record_every = 40", "batch_size = 8")], "[[solvers]] 2: Quadratic has no samples"),
+        (
+            [(SECOND, 'name = "EF21"\ncompressor = {name = "TopK", k = 1}')],
+            "[[solvers]] 2: the messages of all",
+        ),
+        ([(SECOND, 'name = "EF21"')], "[[solvers]] 2: EF21 needs the parameter 'compressor'"),
+        ([(SECOND, 'name = "EF21"\ncompressor = {name = "TopK", k = 9}')], "[[solvers]] 2: "),
+        ([(SECOND, 'name = "EF21"\ncompressor = {name = "TopK", m = 1}')], "2: compressor: TopK has no para"),
         ([("record_every = 40", "average_from = -1.0")], "[[solvers]] 2: average_from must be"),
     ],
 )
