@@ -9,11 +9,16 @@
 | `least_squares` | `LeastSquares(features, targets, offsets, l2)` |
 | `logistic` | `LogisticRegression(features, labels, offsets, l2)` |
 | `custom` | `Custom(gradient, objective, ...)`: your own functions, compiled |
+| `variational` | `VariationalInequality`: operators in place of gradients, and the set they act on |
+| `bilinear` | `BilinearSaddle(A, a, b, l2)`, `MatrixGame(A)` |
+| `affine` | `AffineOperator(H, b, offsets)` |
+| `robust` | `RobustLeastSquares(features, targets, offsets, ...)`: against an adversary |
+| `custom_operator` | `CustomOperator(operator, ...)`: your own function, compiled |
 | `splits` | how rows are dealt out to nodes: `split_rows` |
 | `datasets` | `load` by name or from a file; `standardize`, `add_intercept` |
 
 To add a problem, write one file with a subclass of `Problem` (or `SampleProblem`): its oracles, its curvature
-bounds and its minimiser; then import it below.
+bounds and its minimiser; then import it below. Variational inequalities derive from `VariationalInequality`.
 
 Examples
 --------
@@ -27,25 +32,34 @@ LogisticRegression(n_nodes=16, dim=30, samples=569, l2=0.01)
 from __future__ import annotations
 
 from ..kernels.oracles import PerformanceWarning
+from .affine import AffineOperator
 from .averaging import Averaging
 from .base import Problem
+from .bilinear import BilinearSaddle, MatrixGame
 from .custom import Custom
+from .custom_operator import CustomOperator
 from .datasets import add_intercept, load, standardize
 from .least_squares import LeastSquares
 from .logistic import LogisticRegression
 from .quadratic import Quadratic
+from .robust import RobustLeastSquares
 from .samples import SampleProblem
 from .splits import split_rows
 from .variational import VariationalInequality
 
 __all__ = [
+    "AffineOperator",
     "Averaging",
+    "BilinearSaddle",
     "Custom",
+    "CustomOperator",
     "LeastSquares",
     "LogisticRegression",
+    "MatrixGame",
     "PerformanceWarning",
     "Problem",
     "Quadratic",
+    "RobustLeastSquares",
     "SampleProblem",
     "VariationalInequality",
     "add_intercept",

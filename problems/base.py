@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..kernels import oracles
+from ..kernels import oracles, prox
 from ..kernels.blas import one_blas_thread
 from ..kernels.checks import frozen
 
@@ -31,7 +31,12 @@ class Problem(ABC):
     ----------
     oracle : Oracle
         As given.
+    blocks : tuple of kernels.prox.Block
+        The set of x, as sets of consecutive coordinates; none for all of R^d, which is all that minimisers
+        take. See `VariationalInequality`.
     """
+
+    blocks: tuple[prox.Block, ...] = ()
 
     def __init__(self, oracle: oracles.Oracle, sample_oracle: oracles.Oracle | None = None):
         self.oracle = oracle

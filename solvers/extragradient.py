@@ -28,9 +28,24 @@ def lipschitz_constants(problem: Problem) -> tuple[float, float]:
     return problem.smoothness, problem.smoothness
 
 
+def sample_lipschitz(problem: Problem) -> float:
+    """Return the root mean square of the samples' Lipschitz constants; NaN for objectives.
+
+    Parameters
+    ----------
+    problem : Problem
+        With samples.
+    """
+    return problem.sample_lipschitz if isinstance(problem, VariationalInequality) else math.nan
+
+
 @dataclass(frozen=True, eq=False)
 class OperatorSolver(ServerSolver):
-    """A method for variational inequalities; it takes objectives, too, whose operators are their gradients."""
+    """A method for variational inequalities; it takes objectives, too, whose operators are their gradients.
+
+    In the trace, `optimality` is the norm of the problem's residual, and `objective` its gap. A start outside
+    the problem's set is projected onto it.
+    """
 
     _takes_operators: ClassVar[bool] = True
 
@@ -38,8 +53,8 @@ class OperatorSolver(ServerSolver):
         self, problem: Problem, graph: Graph, X: np.ndarray, values: dict[str, float]
     ) -> dict[str, np.ndarray]:
         arrays = super()._arrays(problem, graph, X, values)
-        if isinstance(problem, VariationalInequality) and problem.blocks:
-            arrays["shared"][0] = problem.project(arrays["shared"][0])
+        if isinstance(problem, VariationalInequality):
+            arrays["shared"][0] = problem.start(arrays["shared"][0])
         return arrays
 
 
@@ -76,6 +91,7 @@ class Extragradient(OperatorSolver):
 
     _kernel = saddle.extragradient
     _n_rows = 0
+    _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}.
@@ -119,6 +135,7 @@ class OptimisticGradient(OperatorSolver):
 
     _kernel = saddle.optimistic
     _n_rows = 0
+    _exact = True
     _n_shared = 2
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:

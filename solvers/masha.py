@@ -12,7 +12,7 @@ from ..kernels.checks import count, real
 from ..kernels.compression import Compressor, Identity, PermK
 from ..kernels.rounds import saddle
 from ..problems import Problem
-from .extragradient import OperatorSolver, lipschitz_constants
+from .extragradient import OperatorSolver, lipschitz_constants, sample_lipschitz
 from .messages import message_share
 from .rounds import Step
 
@@ -30,11 +30,11 @@ class _Masha(OperatorSolver, abc.ABC):
     check_compressor: bool = True
 
     _n_shared = 3
-    _positive: ClassVar[tuple[str, ...]] = ("step", "participants")
+    _exact: ClassVar[bool] = True
     _largest: ClassVar[dict[str, float]] = {"tau": 1.0}
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step", "tau", "new_anchor", "participants"}.
+        """Return {"step", "tau", "new_anchor", "n_participants"}.
 
         Parameters
         ----------
@@ -44,7 +44,7 @@ class _Masha(OperatorSolver, abc.ABC):
         Returns
         -------
         dict of str to float
-            See the notes of the class; the step is NaN without theory.
+            See the notes of the class; the step is NaN without theory, as for tau = 1.
         """
         n = problem.n_nodes
         if self.anchor not in ("old", "new"):
@@ -59,10 +59,10 @@ class _Masha(OperatorSolver, abc.ABC):
         tau = self._tau(problem) if self.tau is None else real("tau", self.tau, least=0.0, most=1.0)
         step = self._step(problem, tau, members)
         return {
-            "step": step,
+            "step": step if step > 0.0 else math.nan,
             "tau": tau,
             "new_anchor": float(self.anchor == "new"),
-            "participants": float(members),
+            "n_participants": float(members),
         }
 
     def _tau(self, problem: Problem) -> float:
@@ -99,8 +99,8 @@ class MASHA1(_Masha):
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
     tau : float, optional
-        Weight of z against the anchor, which moves with probability 1 - tau a round. None: such that moving it
-        takes as many bits as the messages between. With tau = 1 it never moves, and the method diverges.
+        Weight of z against the anchor, which moves with probability 1 - tau a round. None: such that moving
+        it takes as many bits as the messages between. With tau = 1 it never moves, and the method diverges.
     anchor : str
         "old": it moves to z before the round, as theory asks for. "new": to z after it.
     participants : int, optional
@@ -112,17 +112,20 @@ class MASHA1(_Masha):
 
     Notes
     -----
-    zbar = tau z + (1 - tau) w, z' = P(zbar - step F(w)), u = C_s(mean C(F_i(z') - F_i(w))), z <- P(zbar - step
-    (F(w) + u)); with probability 1 - tau, by a coin that all nodes know, w moves and the F_i(w) are exchanged
-    as they are. Beznosikov, Richtarik, Diskin, Ryabinin & Gasnikov, "Distributed methods with compressed
-    communication for solving variational inequalities" (NeurIPS 2022).
+    zbar = tau z + (1 - tau) w, z' = P(zbar - step F(w)), u = C_s(mean C(F_i(z') - F_i(w))), z <- P(zbar -
+    step (F(w) + u)); with probability 1 - tau, by a coin that all nodes know, w moves and the F_i(w) are
+    exchanged as they are. Beznosikov, Richtarik, Diskin, Ryabinin & Gasnikov, "Distributed methods with
+    compressed communication for solving variational inequalities" (NeurIPS 2022).
 
-    Theory (derived, without a set): with E|u|^2 <= c |z' - w|^2, V = |z - z*|^2 + |w - z*|^2 falls by
-    1 - step mu / 2 a round if step mu <= tau and step mu + c step^2 <= 1 - tau; taken is step = min(
-    sqrt((1 - tau) / (2 c)), (1 - tau) / (2 mu), tau / mu). With q = 1 + omega_s of the server, b participants,
-    L^2 of F and Lh^2 = mean L_i^2: c = q (omega Lh^2 / b + L^2) for all participants, c = q ((1 + omega) Lh^2
-    / b + L^2) for b < n, c = q Lh^2 for PermK, and with batches of B samples of constants l: c = q ((1 + omega)
-    (l^2 / B + (1 - 1/B) Lh^2) / b + L^2).
+    Theory (derived, without a set): with E|u|^2 <= c |z' - w|^2, V = |z - z*|^2 + |w - z*|^2 falls by 1 -
+    step mu / 2 a round if step mu <= tau and step mu + c step^2 <= 1 - tau; taken is step = min( sqrt((1 -
+    tau) / (2 c)), (1 - tau) / (2 mu), tau / mu). With q = 1 + omega_s of the server, b participants, L^2 of F
+    and Lh^2 = mean L_i^2: c = q (omega Lh^2 / b + L^2) for all participants, c = q ((1 + omega) Lh^2 / b +
+    L^2) for b < n, and c = q Lh^2 for PermK. Batches of B samples, of Lipschitz constants l_ij, put l^2 / B +
+    (1 - 1/B) Lh^2 in place of Lh^2, l^2 the mean of the l_ij^2, and 1 + omega in place of omega.
+
+    On an entropic simplex, where zbar is z^tau w^(1 - tau), up to its sum, the step is the same, and the
+    theorem is not proved.
 
     Examples
     --------
@@ -172,21 +175,17 @@ class MASHA1(_Masha):
         members = n if participants is None else participants
         L, mean_square = lipschitz_constants(problem)
         q = 1.0 + self.server_compressor.omega(d)
+        omega = self.compressor.omega(d)
+        second = mean_square**2  # mean E|v_i|^2 <= second |z' - w|^2 for the difference v_i of node i
+        if self.batch_size is not None:
+            size = min(self.batch_size, int(problem.sample_oracle.n_samples.max()))
+            second = sample_lipschitz(problem) ** 2 / size + (1.0 - 1.0 / size) * second
         if isinstance(self.compressor, PermK):
             if self.compressor.n_workers != n:
                 raise ValueError(f"PermK must be of the {n} nodes, got n_workers={self.compressor.n_workers}")
-            if self.batch_size is None:
-                return q * mean_square**2
-        omega = self.compressor.omega(d)
-        if self.batch_size is not None:
-            size = min(self.batch_size, int(problem.sample_oracle.n_samples.max()))
-            sample = getattr(problem, "sample_lipschitz", math.nan)
-            spread = (1.0 + omega) * (sample**2 / size + (1.0 - 1.0 / size) * mean_square**2)
-        elif members < n:
-            spread = (1.0 + omega) * mean_square**2
-        else:
-            spread = omega * mean_square**2
-        return q * (spread / members + L**2)
+            return q * second
+        are_all = members == n and self.batch_size is None
+        return q * ((omega if are_all else 1.0 + omega) * second / members + L**2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,11 +207,11 @@ class MASHA2(_Masha):
 
     Notes
     -----
-    zbar = tau z + (1 - tau) w, z' = zbar - step F(w); worker i sends c_i = C(x_i) of x_i = e_i + step (F_i(z') -
-    F_i(w)) and keeps e_i = x_i - c_i; the server sends c = C_s(y) of y = e + mean c_i and keeps e = y - c;
-    z <- z' - c. The anchor moves as in `MASHA1`; the memories are kept. Beznosikov et al. (NeurIPS 2022). The
-    step that theory proves is about a hundred times smaller than the one taken by default, which was found by
-    measurement on bilinear problems.
+    zbar = tau z + (1 - tau) w, z' = zbar - step F(w); worker i sends c_i = C(x_i) of x_i = e_i + step
+    (F_i(z') - F_i(w)) and keeps e_i = x_i - c_i; the server sends c = C_s(y) of y = e + mean c_i and keeps e
+    = y - c; z <- z' - c. The anchor moves as in `MASHA1`; the memories are kept. Beznosikov et al. (NeurIPS
+    2022). The step that theory proves is about a hundred times smaller than the one taken by default, which
+    was found by measurement on bilinear problems.
     """
 
     _kernel = saddle.masha2
@@ -224,10 +223,10 @@ class MASHA2(_Masha):
         super()._check(problem)
         if self.check_compressor and not self.server_compressor.contraction(problem.dim) > 0.0:
             raise ValueError(
-                f"MASHA2 needs a contractive server_compressor and {self.server_compressor} is not: take TopK, "
-                "or scaled=False, or pass check_compressor=False"
+                f"MASHA2 needs a contractive server_compressor and {self.server_compressor} is not: take "
+                "TopK, or scaled=False, or pass check_compressor=False"
             )
-        if getattr(problem, "blocks", ()):
+        if problem.blocks:
             raise ValueError("MASHA2 has no projection: take MASHA1 for problems with sets")
 
     def _step(self, problem: Problem, tau: float, members: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..kernels.compression import Compressor, PermK, compress_rows
 
 WIDTH = 64  # bits of a number sent as it is
@@ -17,7 +19,7 @@ def message_share(compressor: Compressor, n_nodes: int, dim: int) -> float:
     n_nodes, dim : int
         Messages a round, and their coordinates.
     """
-    _, bits = compress_rows(compressor, [[1.0] * dim] * n_nodes, key=0)
+    _, bits = compress_rows(compressor, np.ones((n_nodes, dim)), key=0)
     return min(1.0, bits / (WIDTH * dim * n_nodes))
 
 

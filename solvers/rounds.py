@@ -240,7 +240,7 @@ class _PreparedRounds:
             compress_down=self._answer.address,
             parameters_down=frozen(self._answer.parameters.copy()),
             key_down=_key_down(state.key),
-            blocks=prox.pack(getattr(problem, "blocks", ()), problem.dim),
+            blocks=prox.pack(problem.blocks, problem.dim),
         )
         self._steps = frozen(state.arrays["steps"].copy())
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))

@@ -8,7 +8,7 @@ from ..graphs import Graph
 from ..kernels.compression import Compressor
 from ..kernels.rounds import server
 from ..problems import Problem
-from .extragradient import OperatorSolver
+from .extragradient import OperatorSolver, lipschitz_constants
 from .messages import mean_variance
 from .rounds import Step
 
@@ -34,9 +34,10 @@ class DIANASGDA(OperatorSolver):
     -----
     With h_i = h = 0 at first, q_i = C(F_i(z) - h_i), z <- P(z - step (h + mean q_i)), h_i <- h_i + shift_step
     q_i, h <- h + shift_step mean q_i. Beznosikov, Gorbunov, Berard & Loizou, "Stochastic gradient
-    descent-ascent: unified theory and new efficient methods" (AISTATS 2023), for cocoercive F_i, here with
-    the constants L_i^2 / mu of strongly monotone ones: step = mu / (L^2 (1 + 6 A)), A = omega / n for
-    independent messages and 1 for PermK, shift_step = 1 / (1 + omega).
+    descent-ascent: unified theory and new efficient methods" (AISTATS 2023), whose theory asks for mean
+    |F_i(z) - F_i(z*)|^2 <= l <F(z) - F(z*), z - z*>; for a mu-strongly monotone F that holds with l = Lh^2 /
+    mu, Lh^2 = mean L_i^2 (derived). Then step = 1 / (l (1 + 6 A)), A = omega / n for independent messages and
+    1 for PermK, and shift_step = 1 / (1 + omega).
 
     Bits as of `EF`.
     """
@@ -51,6 +52,7 @@ class DIANASGDA(OperatorSolver):
     _n_shared = 2
     _needs = "unbiased"
     _largest = {"shift_step": 1.0}  # noqa: RUF012
+    _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "shift_step"}.
@@ -69,8 +71,8 @@ class DIANASGDA(OperatorSolver):
             return {"step": float("nan"), "shift_step": float("nan")}
         spread = mean_variance(self.compressor, problem.n_nodes, problem.dim)
         omega = self.compressor.omega(problem.dim)
-        mu = problem.strong_convexity
-        step = mu / (problem.smoothness**2 * (1.0 + 6.0 * spread)) if mu > 0.0 else float("nan")
+        mu, mean_square = problem.strong_convexity, lipschitz_constants(problem)[1]
+        step = mu / (mean_square**2 * (1.0 + 6.0 * spread)) if mu > 0.0 else float("nan")
         return {"step": step, "shift_step": 1.0 / (1.0 + omega)}
 
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
@@ -79,7 +81,7 @@ class DIANASGDA(OperatorSolver):
 
 @dataclass(frozen=True, eq=False)
 class QSGDA(DIANASGDA):
-    """Descent ascent with compressed operators: `DIANASGDA` without shifts, which stalls where the F_i differ.
+    """Descent ascent with compressed operators: `DIANASGDA` without shifts; stalls where the F_i differ.
 
     Parameters
     ----------
@@ -90,3 +92,5 @@ class QSGDA(DIANASGDA):
     """
 
     shift_step: Step = 0.0
+
+    _exact = False

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import types
 
-from .._jit import array_type, inner_njit, lazy_njit
+from .._jit import NO_ALIAS, array_type, inner_njit, lazy_njit
 
 FREE, BOX, BALL, SIMPLEX, ENTROPIC = range(5)
 WIDTH = 4  # numbers a block: kind, coordinates, two parameters
@@ -33,7 +33,7 @@ def _ball(out, radius):
 def _simplex(out, total):
     """Michelot's method: drop what lies below the threshold until nothing does; finite and exact."""
     threshold = -np.inf
-    kept = 0
+    kept = out.size + 1
     while True:
         above = 0.0
         count = 0
@@ -41,7 +41,7 @@ def _simplex(out, total):
             if out[c] > threshold:
                 above += out[c]
                 count += 1
-        if count == kept or count == 0:  # count is 0 for NaN alone
+        if count >= kept or count == 0:  # more than before by rounding; none for NaN alone
             break
         kept = count
         threshold = (above - total) / count
@@ -64,14 +64,19 @@ def _entropic(centre, shift, out, total):
         out[c] *= total / mass
 
 
+@inner_njit(forceinline=True, **NO_ALIAS)
+def _moved(centre, shift, out):
+    for c in range(out.shape[0]):
+        out[c] = centre[c] - shift[c]
+
+
 @inner_njit()
 def step(centre, shift, blocks, out):
     """Set `out` to the proximal step from `centre` by -shift, block by block; no blocks: centre - shift.
 
     `out` may be neither of the two others.
     """
-    for c in range(out.size):
-        out[c] = centre[c] - shift[c]
+    _moved(centre, shift, out)
     begin = 0
     for b in range(blocks.size // WIDTH):
         kind = np.int64(blocks[WIDTH * b])
@@ -87,6 +92,28 @@ def step(centre, shift, blocks, out):
             _simplex(part, low)
         elif kind == ENTROPIC:
             _entropic(centre[begin:end], shift[begin:end], part, low)
+        begin = end
+
+
+@inner_njit(forceinline=True, **NO_ALIAS)
+def _mixture(tau, z, w, out):
+    for c in range(out.shape[0]):
+        out[c] = tau * z[c] + (1.0 - tau) * w[c]
+
+
+@inner_njit()
+def between(tau, z, w, blocks, out):
+    """Set `out` to the point x with the least tau D(x, z) + (1 - tau) D(x, w): a centre for `step`.
+
+    tau z + (1 - tau) w, and on an entropic simplex z^tau w^(1 - tau), up to a factor that `step` divides by.
+    """
+    _mixture(tau, z, w, out)
+    begin = 0
+    for b in range(blocks.size // WIDTH):
+        end = begin + np.int64(blocks[WIDTH * b + 1])
+        if np.int64(blocks[WIDTH * b]) == ENTROPIC:
+            for c in range(begin, end):
+                out[c] = z[c] ** tau * w[c] ** (1.0 - tau)
         begin = end
 
 

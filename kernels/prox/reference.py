@@ -28,3 +28,8 @@ def entropic(centre: np.ndarray, shift: np.ndarray, total: float) -> np.ndarray:
     """Minimiser of <shift, x> + sum x log(x / centre) over x >= 0 with sum x = total."""
     x = centre * np.exp(-(shift - shift[centre > 0].min()))
     return x * (total / x.sum())
+
+
+def between(tau: float, z: np.ndarray, w: np.ndarray, is_entropic: bool) -> np.ndarray:
+    """Minimiser of tau D(x, z) + (1 - tau) D(x, w), up to a factor on an entropic simplex."""
+    return z**tau * w ** (1 - tau) if is_entropic else tau * z + (1 - tau) * w

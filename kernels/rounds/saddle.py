@@ -10,6 +10,7 @@ import numpy as np
 from .._jit import NO_ALIAS, inner_njit, lazy_njit
 from ..oracles.batches import draw_batch, new_stamps
 from ..oracles.types import gradient_at
+from ..prox.cpu import between
 from ..prox.cpu import step as prox_step
 from ..random.cpu import distinct
 from ..random.streams import PARTICIPANTS
@@ -43,10 +44,38 @@ def _scaled(factor, x, out):
 
 
 @inner_njit(forceinline=True, **NO_ALIAS)
-def _between(tau, z, w, out):
-    """Set out to tau z + (1 - tau) w."""
+def _add_scaled(factor, x, total):
+    """Add factor x to the total."""
+    for c in range(total.shape[0]):
+        total[c] += factor * x[c]
+
+
+@inner_njit(forceinline=True, **NO_ALIAS)
+def _extrapolated(step, now, last, out):
+    """Set out to step (2 now - last)."""
     for c in range(out.shape[0]):
-        out[c] = tau * z[c] + (1.0 - tau) * w[c]
+        out[c] = step * (2.0 * now[c] - last[c])
+
+
+@inner_njit(forceinline=True, **NO_ALIAS)
+def _scaled_sum(factor, x, y, out):
+    """Set out to factor (x + y)."""
+    for c in range(out.shape[0]):
+        out[c] = factor * (x[c] + y[c])
+
+
+@inner_njit(forceinline=True, **NO_ALIAS)
+def _remembered(step, memory, g):
+    """Set g to step g + memory."""
+    for c in range(g.shape[0]):
+        g[c] = step * g[c] + memory[c]
+
+
+@inner_njit(forceinline=True, **NO_ALIAS)
+def _difference_into(x, y, out):
+    """Set out to x - y."""
+    for c in range(out.shape[0]):
+        out[c] = x[c] - y[c]
 
 
 @inner_njit(forceinline=True, **NO_ALIAS)
@@ -98,8 +127,7 @@ def optimistic(setting, start, count, steps, rows, shared, ledger):
         _mean_operator(setting, t, z, stamps, picked, g, mean, ledger)
         if t == 0:
             last[:] = mean
-        for c in range(d):
-            shift[c] = steps[0] * (2.0 * mean[c] - last[c])
+        _extrapolated(steps[0], mean, last, shift)
         prox_step(z, shift, setting.blocks, following)
         z[:] = following
         last[:] = mean
@@ -117,13 +145,11 @@ def compressed_extragradient(setting, start, count, steps, rows, shared, ledger)
             total[:] = 0.0
             for i in range(n):
                 node_gradient(setting, turn, i, z if turn == 2 * t else half, stamps, picked, g)
-                for c in range(d):
-                    g[c] = steps[0] * g[c] + E[i, c]
+                _remembered(steps[0], E[i], g)
                 send(setting, turn, i, g, message, ledger)
                 _add(total, message)
                 if steps[1] > 0.0:
-                    E[i, :] = g
-                    _subtract(E[i], message)
+                    _difference_into(g, message, E[i])
             total /= n
             prox_step(z, total, setting.blocks, half if turn == 2 * t else following)
             ledger[GRADIENTS] += n
@@ -156,7 +182,7 @@ def _difference(setting, turn, i, z, w, Fw, stamps, picked, out, spare, ledger):
     use = draw_batch(setting.batches, i, np.uint64(number), stamps, number, picked)
     operator(i, z, picked[:use], setting.data, out)
     ledger[GRADIENTS] += 1
-    if setting.batches.size > 0:
+    if use > 0:
         operator(i, w, picked[:use], setting.data, spare)
         ledger[GRADIENTS] += 1
         _subtract(out, spare)
@@ -164,12 +190,31 @@ def _difference(setting, turn, i, z, w, Fw, stamps, picked, out, spare, ledger):
         _subtract(out, Fw)
 
 
+@inner_njit()
+def _links(setting, n_participants):
+    """Return how many links a round uses; a server's answer goes over all of its links."""
+    n = setting.copies.shape[0]
+    if setting.copies_down > 0:
+        return setting.n_links
+    idle = n - n_participants
+    return setting.n_links - idle * (idle - 1) // 2
+
+
+@inner_njit()
+def _choose(setting, turn, n_participants, marks, members):
+    """Set the first entries of `members` to the participants of a round: all in their order, or some."""
+    n = members.shape[0]
+    if n_participants < n:
+        chosen = members[:n_participants]
+        distinct(n_participants, n, setting.key, _PARTICIPANTS, np.uint64(turn), marks, turn, chosen)
+
+
 @lazy_njit(ROUNDS)
 def masha1(setting, start, count, steps, rows, shared, ledger):
-    """MASHA1; steps: step, tau, new anchor, participants; rows: F_i at the anchor; shared: z, anchor, F there."""
+    """MASHA1; steps: step, tau, new anchor, participants; rows: F_i at the anchor; shared: z, anchor, F."""
     F, z, w, Fw = rows[0], shared[0], shared[1], shared[2]
     n, d = F.shape
-    step, tau, participants = steps[0], steps[1], np.int64(steps[3])
+    step, tau, n_participants = steps[0], steps[1], np.int64(steps[3])
     g, spare, message, total = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     centre, half, shift, following = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
@@ -178,22 +223,20 @@ def masha1(setting, start, count, steps, rows, shared, ledger):
         if t == 0:
             w[:] = z
             _refresh(setting, w, F, Fw, ledger)
-        _between(tau, z, w, centre)
+        between(tau, z, w, setting.blocks, centre)
         _scaled(step, Fw, shift)
         prox_step(centre, shift, setting.blocks, half)
-        if participants < n:
-            distinct(participants, n, setting.key, _PARTICIPANTS, np.uint64(t), marks, t, members)
+        _choose(setting, t, n_participants, marks, members)
         total[:] = 0.0
-        for m in range(participants):
+        for m in range(n_participants):
             i = members[m]
             _difference(setting, t, i, half, w, F[i], stamps, picked, g, spare, ledger)
             send(setting, t, i, g, message, ledger)
             _add(total, message)
-        total /= participants
-        ledger[COMMUNICATIONS] += setting.n_links
+        total /= n_participants
+        ledger[COMMUNICATIONS] += _links(setting, n_participants)
         answer(setting, t, total, message, ledger)
-        for c in range(d):
-            shift[c] = step * (Fw[c] + message[c])
+        _scaled_sum(step, Fw, message, shift)
         prox_step(centre, shift, setting.blocks, following)
         if coin(setting, t, 1.0 - tau):
             w[:] = following if steps[2] > 0.0 else z
@@ -206,48 +249,30 @@ def masha2(setting, start, count, steps, rows, shared, ledger):
     """MASHA2; steps and shared as `masha1`, and the server's memory; rows: F_i at the anchor, memories."""
     F, E, z, w, Fw, e = rows[0], rows[1], shared[0], shared[1], shared[2], shared[3]
     n, d = F.shape
-    step, tau, participants = steps[0], steps[1], np.int64(steps[3])
-    g, spare, message, total = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
-    centre, half, shift, following = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
+    step, tau, n_participants = steps[0], steps[1], np.int64(steps[3])
+    g, spare, message = np.empty(d), np.empty(d), np.empty(d)
+    half, following = np.empty(d), np.empty(d)
     stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
     members, marks = np.arange(n), np.full(n, -1, np.int64)
     for t in range(start, start + count):
         if t == 0:
             w[:] = z
             _refresh(setting, w, F, Fw, ledger)
-        _between(tau, z, w, centre)
-        _scaled(step, Fw, shift)
-        _subtract_into(centre, shift, half)
-        if participants < n:
-            distinct(participants, n, setting.key, _PARTICIPANTS, np.uint64(t), marks, t, members)
-        total[:] = 0.0
-        for m in range(participants):
+        between(tau, z, w, setting.blocks, half)
+        _add_scaled(-step, Fw, half)
+        _choose(setting, t, n_participants, marks, members)
+        for m in range(n_participants):
             i = members[m]
             _difference(setting, t, i, half, w, F[i], stamps, picked, g, spare, ledger)
-            _absorb(step, g, E[i])
+            _add_scaled(step, g, E[i])
             send(setting, t, i, E[i], message, ledger)
             _subtract(E[i], message)
-            _add(total, message)
-        ledger[COMMUNICATIONS] += setting.n_links
-        _absorb(1.0 / participants, total, e)
+            _add_scaled(1.0 / n_participants, message, e)
+        ledger[COMMUNICATIONS] += _links(setting, n_participants)
         answer(setting, t, e, message, ledger)
         _subtract(e, message)
-        _subtract_into(half, message, following)
+        _difference_into(half, message, following)
         if coin(setting, t, 1.0 - tau):
             w[:] = following if steps[2] > 0.0 else z
             _refresh(setting, w, F, Fw, ledger)
         z[:] = following
-
-
-@inner_njit(forceinline=True, **NO_ALIAS)
-def _subtract_into(x, y, out):
-    """Set out to x - y."""
-    for c in range(out.shape[0]):
-        out[c] = x[c] - y[c]
-
-
-@inner_njit(forceinline=True, **NO_ALIAS)
-def _absorb(factor, x, memory):
-    """Add factor x to the memory."""
-    for c in range(memory.shape[0]):
-        memory[c] += factor * x[c]
