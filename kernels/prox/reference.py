@@ -26,7 +26,9 @@ def simplex(v: np.ndarray, total: float) -> np.ndarray:
 
 def entropic(centre: np.ndarray, shift: np.ndarray, total: float) -> np.ndarray:
     """Minimiser of <shift, x> + sum x log(x / centre) over x >= 0 with sum x = total."""
-    x = centre * np.exp(-(shift - shift[centre > 0].min()))
+    x = np.zeros(centre.size)
+    plays = centre > 0
+    x[plays] = centre[plays] * np.exp(shift[plays].min() - shift[plays])
     return x * (total / x.sum())
 
 
