@@ -239,6 +239,49 @@ class MatrixGame(VariationalInequality):
         self.entropic = entropic
         self._mean = frozen(A.mean(axis=0))
 
+    @classmethod
+    def split(
+        cls,
+        payoffs: ArrayLike,
+        n_nodes: int,
+        *,
+        heterogeneity: float = 0.0,
+        entropic: bool = False,
+        rng: Rng = 0,
+    ) -> MatrixGame:
+        """Split one game over the nodes: each sees it with an error of its own, and their mean is the game.
+
+        Parameters
+        ----------
+        payoffs : (p, q) array_like
+            The game.
+        n_nodes : int
+            Number of nodes n, at least 1.
+        heterogeneity : float
+            Deviation of the normal errors, before their mean is taken off; 0 gives all nodes the game itself.
+        entropic : bool
+            As of the class.
+        rng : None, int, SeedSequence or Generator
+            Source of randomness.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Entries that are not finite numbers, a parameter out of range.
+
+        Examples
+        --------
+        >>> game = MatrixGame.split([[0, 1], [2, 0]], 5, heterogeneity=1.0)
+        >>> game, game.solution().round(6).tolist()
+        (MatrixGame(n_nodes=5, dim=4), [0.666667, 0.333333, 0.333333, 0.666667])
+        """
+        payoffs = own_array("payoffs", payoffs, 2)
+        n = count("n_nodes", n_nodes, least=1)
+        spread = real("heterogeneity", heterogeneity, least=0.0)
+        errors = np.random.default_rng(make_key(rng)).standard_normal((n, *payoffs.shape))
+        errors -= errors.mean(axis=0)
+        return cls(payoffs + spread * errors, entropic=entropic)
+
     def gap(self, z: ArrayLike) -> float:
         """max_j (A'x)_j - min_i (Ay)_i."""
         z = real_array("z", z, (self.dim,), finite=False)

@@ -48,22 +48,10 @@ def examples():
     yield problems.CustomOperator(operator, n_nodes=3, dim=2, lipschitz=5**0.5, strong_monotonicity=1.0)
 
 
-NAMES = [
-    "bilinear",
-    "wide",
-    "tiny",
-    "robust",
-    "one-node",
-    "game",
-    "entropic",
-    "samples",
-    "sets",
-    "affine",
-    "custom",
-]
+NAMES = "bilinear wide tiny robust one-node game entropic samples sets affine custom".split()  # noqa: SIM905
 
 
-@pytest.fixture(scope="module", params=range(11), ids=[*NAMES, "custom"])
+@pytest.fixture(scope="module", params=range(11), ids=NAMES)
 def problem(request):
     return list(examples())[request.param]
 
@@ -224,6 +212,15 @@ def test_a_robust_saddle_point_is_worst_in_r_and_best_in_w():
         assert problem.objective(np.append(other[:4], r)) >= value - 1e-13
 
 
+def test_robust_solutions_in_hard_units():
+    X, y = problems.load("diabetes")
+    X = problems.standardize(X)
+    for radius, perturbation in ((100.0, 0.5), (10.0, 0.5), (100.0, 1e-3), (0.1, 5.0), (1e4, 0.01)):
+        problem = problems.RobustLeastSquares.from_data(X, y, 4, radius=radius, perturbation=perturbation)
+        z = problem.solution()
+        assert np.linalg.norm(problem.residual(z)) <= 1e-11 * problem.lipschitz * (1 + np.linalg.norm(z))
+
+
 def test_affine_batches_equal_the_definition():
     problem = affine()
     rng = np.random.default_rng(0)
@@ -254,6 +251,14 @@ def test_equilibria_of_games(shape):
             x, y = u[: shape[0]], u[shape[0] :]
             A = game.A.mean(axis=0)
             assert game.gap(u) == pytest.approx((x @ A).max() - (A @ y).min(), abs=1e-12)
+
+
+def test_a_split_game_is_the_game():
+    payoffs = np.array([[0.0, 1.0, -2.0], [2.0, 0.0, 0.5]])
+    game = problems.MatrixGame.split(payoffs, 7, heterogeneity=2.0, rng=1)
+    np.testing.assert_allclose(game.A.mean(axis=0), payoffs, rtol=0, atol=1e-14)
+    assert game.A.std(axis=0).min() > 0.5
+    np.testing.assert_array_equal(problems.MatrixGame.split(payoffs, 2).A, [payoffs, payoffs])
 
 
 def test_sets_without_zeros_where_steps_multiply():
