@@ -136,11 +136,9 @@ extern "C" __global__ void __launch_bounds__(256)
 extern "C" __global__ void __launch_bounds__(256)
     mark_top(const void* __restrict__ x, int wide, i64 d, const u64* __restrict__ state, u32* __restrict__ above,
              u32* __restrict__ equal, u32* __restrict__ counts) {
-  __shared__ u32 sums[2];
-  if (threadIdx.x < 2) sums[threadIdx.x] = 0u;
-  __syncthreads();  // both sums are empty
+  __shared__ u32 sums[2][8];
   u64 kth = state[0];
-  u32 lane = threadIdx.x & 31u, n_above = 0, n_equal = 0;
+  u32 lane = threadIdx.x & 31u, warp = threadIdx.x >> 5, n_above = 0, n_equal = 0;
 #pragma unroll 4
   for (int row = 0; row < TILE; row += 256) {
     i64 i = blockIdx.x * (i64)TILE + row + threadIdx.x;
@@ -148,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(256)
     u32 is_above = __ballot_sync(WHOLE_WARP, i < d && key > kth);
     u32 is_equal = __ballot_sync(WHOLE_WARP, i < d && key == kth);
     if (lane == 0) {
-      i64 word = blockIdx.x * (i64)256 + (row + threadIdx.x) / 32;
+      i64 word = blockIdx.x * (i64)256 + row / 32 + warp;
       above[word] = is_above;
       equal[word] = is_equal;
       n_above += __popc(is_above);
@@ -156,11 +154,15 @@ extern "C" __global__ void __launch_bounds__(256)
     }
   }
   if (lane == 0) {
-    atomicAdd(&sums[0], n_above);
-    atomicAdd(&sums[1], n_equal);
+    sums[0][warp] = n_above;
+    sums[1][warp] = n_equal;
   }
-  __syncthreads();  // all warps have added
-  if (threadIdx.x < 2) counts[threadIdx.x * (i64)gridDim.x + blockIdx.x] = sums[threadIdx.x];
+  __syncthreads();  // all warps have counted
+  if (threadIdx.x < 2) {
+    u32 sum = 0;
+    for (int w = 0; w < 8; ++w) sum += sums[threadIdx.x][w];
+    counts[threadIdx.x * (i64)gridDim.x + blockIdx.x] = sum;
+  }
 }
 
 // Indices of the keys above, and of the first state[1] of those equal; `before` is what `scan_counts` made.
