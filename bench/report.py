@@ -132,6 +132,22 @@ def gradients(measured: Measured) -> str:
     return table(("", "fused rows", "BLAS gemv", "ratio", "spread"), rows)
 
 
+def rounds(measured: Measured) -> str:
+    rows = []
+    for group in measured.groups:
+        if not group.startswith("rounds, "):
+            continue
+        compiled, dense, sparse, copy = (
+            measured.ns(group, what) / 1000 for what in ("compiled", "numpy", "scipy", "copy")
+        )
+        ratios = f"{dense / compiled:.1f}x", f"{sparse / compiled:.1f}x"
+        floor = f"{number(copy)} ({copy / compiled:.2f})"
+        name = group.removeprefix("rounds, ")
+        rows.append([name, *map(number, (compiled, dense, sparse)), *ratios, floor])
+    head = "", "compiled", "dense NumPy", "SciPy CSR", "dense ratio", "CSR ratio", "copy floor"
+    return table(head, rows)
+
+
 def startup(measured: Measured) -> str:
     names = "numpy_and_numba", "gossamer", "rooms", "first_solve", "second_solve"
     head = "cache", "import numpy, numba", "import gossamer", "its rooms", "first solve", "second solve"
@@ -220,6 +236,13 @@ Communications, d = 10.
 {gradients(measured)}
 
 Of least squares; both in a compiled loop over the nodes (`bench/test_oracles.py`).
+
+## Rounds of gossip methods
+
+{rounds(measured)}
+
+Microseconds a round, on a random 8-regular graph (`bench/test_rounds.py`). Averaging has the gradient
+x - v_i; least squares has 10 samples a node.
 
 ## New process
 
