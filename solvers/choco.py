@@ -162,7 +162,7 @@ class ChocoGossip(DifferenceGossip):
             return largest
         if (start[0] == start).all():  # nothing to do: tune it for random vectors
             return super()._tuned(problem, graph, values, name)
-        return tuned(self, problem, graph, values, name, largest, None, exact=True)
+        return tuned(self, problem, graph, values, name, largest, None, exact=True, draws=self._draws)
 
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
         return super()._start(problem, graph, self._to_average(problem))

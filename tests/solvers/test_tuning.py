@@ -63,7 +63,7 @@ SLOW = [
     (Identity(), graphs.cycle(25), 100, 1.05),
     (TopK(0.1), graphs.cycle(25), 300, 1.5),
     (TopK(0.3), graphs.path(6), 30, 1.5),
-    (ScaledSign(), graphs.cycle(25), 400, 1.5),
+    (ScaledSign(), graphs.cycle(25), 400, 2.5),  # not linear: slower and slower near the edge
     (ScaledSign(), graphs.complete(8), 60, 1.5),
     (QSGD(1, scaled=False), graphs.grid_2d(6, 6), 400, 1.5),
     (TernGrad(scaled=False), graphs.torus_2d(5, 5), 300, 1.5),
@@ -171,6 +171,13 @@ def test_exact_methods_converge_with_tuned_steps(method, graph):
     result = solver.solve(problem, graph, tol=1e-13, max_events=20_000)
     assert result.success
     assert np.abs(result.X - problem.solution()).max() <= 1e-12 * np.abs(problem.solution()).max() * 10
+
+
+def test_few_coordinates_do_not_hide_the_edge():
+    """On eight nodes with 30 coordinates single runs of gossip survive where their mean square grows."""
+    problem, graph = heterogeneous(8, 30), graphs.star(8)
+    result = solvers.BEER(RandK(0.2, scaled=False)).solve(problem, graph, tol=1e-10, max_events=10_000)
+    assert result.success
 
 
 def test_step_and_gamma_of_choco_sgd():
