@@ -64,6 +64,8 @@ class ChocoGossip(DifferenceGossip):
     gamma : float, "auto" or None
         Consensus step size, at most 1. "auto": tuned. None: theory's, which is safe, and orders of magnitude
         too small.
+    batch_size : None
+        Not to be given: no gradients are taken.
     mixing : str or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
     check_compressor : bool
