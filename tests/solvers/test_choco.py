@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -38,8 +38,9 @@ W = graphs.mixing_matrix(GRAPH).toarray()
 class Halves(TopK):
     """A user's compressor, in Python: half of each of the largest coordinates."""
 
-    def _factors(self, d, indices):
-        return 0.5
+    def _compress(self, x, key, index):
+        payload = super()._compress(x, key, index)
+        return replace(payload, values=payload.values / 2)
 
     def _contraction(self, d):
         return 0.75 * super()._contraction(d)

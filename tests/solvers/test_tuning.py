@@ -48,7 +48,7 @@ def best_of_a_grid(problem, graph, compressor, around):
     for k in range(-8, 9):
         gamma = around * 2.0 ** (k / 8)
         if gamma <= 1.0:
-            limit = min(best, 20_000)
+            limit = 20_000 if math.isinf(best) else int(best)
             best = min(best, rounds_to(problem, graph, compressor, gamma, limit=limit))
     return best
 
