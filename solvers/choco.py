@@ -64,6 +64,8 @@ class ChocoGossip(DifferenceGossip):
     gamma : float, "auto" or None
         Consensus step size, at most 1. "auto": tuned. None: theory's, which is safe, and orders of magnitude
         too small.
+    batch_size : None
+        Not to be given: no gradients are taken.
     mixing : str or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
     check_compressor : bool
@@ -139,31 +141,33 @@ class ChocoGossip(DifferenceGossip):
         if x0 is not None:
             raise ValueError("ChocoGossip starts from the values of the problem: put x0 into Averaging(x0)")
         state = super().init(problem, graph, rng=rng)
-        assert isinstance(problem, Averaging)
-        state.first_optimality = math.sqrt(float((problem.values**2).sum()) / problem.n_nodes)
+        values = self._to_average(problem)
+        state.first_optimality = float(np.linalg.norm(values)) / math.sqrt(problem.n_nodes)
         return state
 
-    def _check(self, problem: Problem) -> None:
+    def _to_average(self, problem: Problem) -> np.ndarray:
         if not isinstance(problem, Averaging):
             raise TypeError(
                 f"ChocoGossip needs a problems.Averaging, got {problem!r}: on others take ChocoSGD or BEER"
             )
+        return problem.values
+
+    def _check(self, problem: Problem) -> None:
+        self._to_average(problem)
         if self.batch_size is not None:
             raise ValueError("ChocoGossip takes no gradients: leave batch_size out")
         super()._check(problem)
 
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
-        assert isinstance(problem, Averaging)
-        largest = self._largest[name]
+        start, largest = self._to_average(problem), self._largest[name]
         if problem.n_nodes == 1:
             return largest
-        if (problem.values[0] == problem.values).all():
+        if (start[0] == start).all():  # nothing to do: tune it for random vectors
             return super()._tuned(problem, graph, values, name)
-        return tuned(self, problem, graph, values, name, largest, None, exact=True)
+        return tuned(self, problem, graph, values, name, largest, None, exact=True, draws=self._draws)
 
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
-        assert isinstance(problem, Averaging)
-        return super()._start(problem, graph, problem.values)
+        return super()._start(problem, graph, self._to_average(problem))
 
 
 @dataclass(frozen=True, eq=False)

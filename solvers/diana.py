@@ -86,4 +86,5 @@ class DIANA(ServerSolver):
         }
 
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
-        return min(super()._pace(problem, graph, values), values["shift_step"] / 2.0)
+        pace, shift_step = super()._pace(problem, graph, values), values["shift_step"]
+        return min(pace, shift_step / 2.0) if shift_step > 0.0 else pace  # without shifts x alone converges

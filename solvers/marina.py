@@ -24,7 +24,7 @@ class MARINA(ServerSolver):
         Unbiased, such as RandK(0.1) or PermK(n).
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
-    probability : float, "auto" or None
+    probability : float, optional
         Of a full round, in (0, 1]. None: the bits of a message over those of a whole vector, with which half
         of the bits are spent on either.
     check_compressor : bool
@@ -57,7 +57,7 @@ class MARINA(ServerSolver):
 
     compressor: Compressor
     step: Step = None
-    probability: Step = None
+    probability: float | None = None
     check_compressor: bool = True
 
     _kernel = server.marina
@@ -80,9 +80,7 @@ class MARINA(ServerSolver):
             See the notes of the class; the step is NaN with a biased compressor.
         """
         d, n = problem.dim, problem.n_nodes
-        p = self.probability
-        if p is None or isinstance(p, str):
-            p = message_share(self.compressor, n, d)
+        p = message_share(self.compressor, n, d) if self.probability is None else self.probability
         p = real("probability", p, above=0.0, most=1.0)
         if not self.compressor.unbiased:
             return {"step": math.nan, "probability": p}

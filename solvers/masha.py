@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from ..graphs import Graph
 from ..kernels.checks import count, real
-from ..kernels.compression import Compressor, Identity, PermK
+from ..kernels.compression import Compressor, Identity
 from ..kernels.rounds import saddle
 from ..problems import Problem
 from .extragradient import OperatorSolver, lipschitz_constants, sample_lipschitz
-from .messages import message_share
+from .messages import disjoint, message_share
 from .rounds import Step
 
 
@@ -52,7 +52,7 @@ class _Masha(OperatorSolver, abc.ABC):
         members = (
             n if self.participants is None else count("participants", self.participants, least=1, most=n)
         )
-        if members < n and isinstance(self.compressor, PermK):
+        if members < n and disjoint(self.compressor, n):
             raise ValueError("PermK needs all nodes in every round: leave participants out, or take RandK")
         if self._network(graph).copies_down == 0 and not isinstance(self.server_compressor, Identity):
             raise ValueError("a complete graph has no server to compress: take graphs.star(n)")
@@ -74,6 +74,10 @@ class _Masha(OperatorSolver, abc.ABC):
             samples = problem.sample_oracle.n_samples
             shares.append(min(1.0, self.batch_size / float(samples.mean())))
         return max(0.5, 1.0 - min(shares))
+
+    @property
+    def _draws(self) -> bool:
+        return True  # when the anchor moves
 
     @abc.abstractmethod
     def _step(self, problem: Problem, tau: float, members: int) -> float:
@@ -121,8 +125,9 @@ class MASHA1(_Masha):
     step mu / 2 a round if step mu <= tau and step mu + c step^2 <= 1 - tau; taken is step = min( sqrt((1 -
     tau) / (2 c)), (1 - tau) / (2 mu), tau / mu). With q = 1 + omega_s of the server, b participants, L^2 of F
     and Lh^2 = mean L_i^2: c = q (omega Lh^2 / b + L^2) for all participants, c = q ((1 + omega) Lh^2 / b +
-    L^2) for b < n, and c = q Lh^2 for PermK. Batches of B samples, of Lipschitz constants l_ij, put l^2 / B +
-    (1 - 1/B) Lh^2 in place of Lh^2, l^2 the mean of the l_ij^2, and 1 + omega in place of omega.
+    L^2) for b < n, and c = q Lh^2 for PermK, q (1 + omega) Lh^2 / n for Composed of it. Batches of B samples,
+    of Lipschitz constants l_ij, put l^2 / B + (1 - 1/B) Lh^2 in place of Lh^2, l^2 the mean of the l_ij^2,
+    and 1 + omega in place of omega.
 
     On an entropic simplex, where zbar is z^tau w^(1 - tau), up to its sum, the step is the same, and the
     theorem is not proved.
@@ -180,10 +185,8 @@ class MASHA1(_Masha):
         if self.batch_size is not None:
             size = min(self.batch_size, int(problem.sample_oracle.n_samples.max()))
             second = sample_lipschitz(problem) ** 2 / size + (1.0 - 1.0 / size) * second
-        if isinstance(self.compressor, PermK):
-            if self.compressor.n_workers != n:
-                raise ValueError(f"PermK must be of the {n} nodes, got n_workers={self.compressor.n_workers}")
-            return q * second
+        if disjoint(self.compressor, n):
+            return q * (1.0 + omega) / n * second
         are_all = members == n and self.batch_size is None
         return q * ((omega if are_all else 1.0 + omega) * second / members + L**2)
 

@@ -116,7 +116,12 @@ class RoundSolver(Solver):
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
         """Return the tuned value of one of the numbers; those before it are tuned already."""
         largest = self._largest.get(name, math.inf)
-        return tuned(self, problem, graph, values, name, largest, probe_start(problem), self._exact)
+        start = probe_start(problem)
+        return tuned(self, problem, graph, values, name, largest, start, exact=self._exact, draws=self._draws)
+
+    @property
+    def _draws(self) -> bool:
+        return self.batch_size is not None or self._compressor.random
 
     def _values(self, problem: Problem, graph: Graph) -> tuple[dict[str, float], list[str]]:
         """Return the numbers of the loop, and which of them are still to be tuned."""
@@ -187,7 +192,7 @@ class RoundSolver(Solver):
             "weights": np.empty(0) if network.mixer is None else network.mixer.weights(float).copy(),
             "entries": _NO_ENTRIES.copy() if network.mixer is None else _entries(network.mixer),
             "method": np.frombuffer(self._method().encode(), np.uint8).copy(),
-            "options": np.array([self.batch_size or 0.0]),
+            "options": np.array([self.batch_size or 0.0], float),
         }
 
     def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:

@@ -117,32 +117,91 @@ def _emit(bits, out):
 
 
 @inner_njit()
+def _emit_sparse(summary, bits, out):
+    """Write the positions of the set bits, ascending, looking only at words that `summary` marks."""
+    count = 0
+    for a in range(summary.size):
+        rest = summary[a]
+        while rest != U(0):
+            b = (a << 6) + trailing_zeros(rest)
+            rest &= rest - ONE
+            word = bits[b]
+            while word != U(0):
+                out[count] = (b << 6) + trailing_zeros(word)
+                word &= word - ONE
+                count += 1
+
+
+@inner_njit(**NO_ALIAS)
+def _draw_below(first, buffer, out):
+    """Draw out[i] below first + i from word buffer[i]; return whether a word might have to be rejected."""
+    suspect = U(0)
+    for i in range(out.size):
+        bound = U(first + i)
+        product = buffer[i] * bound
+        out[i] = product >> S32
+        suspect |= U((product & LOW) < bound)
+    return suspect != U(0)
+
+
+@inner_njit()
+def _insert(value, otherwise, t, out):
+    """Insert a value, or another above all if it is there, into the sorted out[:t]."""
+    place = t
+    while place > 0 and out[place - 1] > value:
+        place -= 1
+    if place > 0 and out[place - 1] == value:
+        place = t
+        value = otherwise
+    for i in range(t, place, -1):
+        out[i] = out[i - 1]
+    out[place] = value
+
+
+@inner_njit()
 def rand_k(d, key, index, out):
-    """Fill `out` with out.size of d coordinates, ascending (Floyd)."""
-    k = out.size
-    few = k * k < d >> 5  # then a sorted list is quicker than a scan of d bits
-    bits = np.zeros(1 if few else (d + 63) >> 6, np.uint64)
+    """Fill `out` with out.size of d coordinates, ascending (Floyd).
+
+    Few coordinates are kept as a sorted list, others as d bits, which are read by a summary where most of
+    their words stay zero.
+    """
+    k = I(out.size)
+    n_words = (d + 63) >> 6
+    few = k * k < d >> 5
+    sparse = 4 * k < n_words
+    bits = np.zeros(1 if few else n_words, np.uint64)
+    summary = np.zeros((n_words + 63) >> 6 if sparse and not few else 1, np.uint64)
     buffer = new_buffer(k)
-    for t in range(k):
-        if t & (BATCH - 1) == 0:
-            draw_words(key, RAND_K, index, t, buffer)
-        j = d - k + t
-        value = _draw(U(j + 1), buffer[t & (BATCH - 1)], key, RAND_K, index, t)
+    values = np.empty(min(BATCH, k), np.uint64)
+    for first in range(0, k, BATCH):
+        draw_words(key, RAND_K, index, first, buffer)
+        part = values[: min(BATCH, k - first)]
+        top = I(d - k + first)  # of the first draw: Floyd's takes one of 0, ..., top, or top itself
+        if _draw_below(top + 1, buffer, part):
+            for i in range(part.size):
+                part[i] = U(_draw(U(top + 1 + i), buffer[i], key, RAND_K, index, first + i))
         if few:
-            place = t
-            while place > 0 and out[place - 1] > value:
-                place -= 1
-            if place > 0 and out[place - 1] == value:
-                place = t
-                value = j
-            for i in range(t, place, -1):
-                out[i] = out[i - 1]
-            out[place] = value
-        else:
-            if bits[value >> 6] >> U(value & 63) & ONE:
-                value = j
-            bits[value >> 6] |= ONE << U(value & 63)
-    if not few:
+            for i in range(part.size):
+                _insert(I(part[i]), top + i, first + i, out)
+            continue
+        for i in range(part.size):
+            value = part[i]
+            word = bits[value >> U(6)]
+            bit = ONE << (value & U(63))
+            if word & bit != U(0):
+                value = U(top + i)
+                word = bits[value >> U(6)]
+                bit = ONE << (value & U(63))
+                part[i] = value
+            bits[value >> U(6)] = word | bit
+        if sparse:
+            for i in range(part.size):
+                summary[part[i] >> U(12)] |= ONE << ((part[i] >> U(6)) & U(63))
+    if few:
+        return
+    if sparse:
+        _emit_sparse(summary, bits, out)
+    else:
         _emit(bits, out)
 
 
@@ -194,17 +253,41 @@ def block_rand_k(d, key, index, out):
                 part[i] = begin + _draw(length, buffer[i], key, BLOCK_RAND_K, index, b)
 
 
+@inner_njit(**NO_ALIAS)
+def _keep(p, first, words, out):
+    """Write first + j for the words j below p 2^32 to `out` (room for all); return their number.
+
+    A negative number of them where a word cannot decide.
+    """
+    scaled = p * DIGIT
+    digit = U(min(scaled, DIGIT - 1.0))
+    is_open = scaled > np.float64(digit) and scaled < DIGIT
+    always = scaled >= DIGIT
+    count = 0
+    undecided = 0
+    for j in range(words.size):
+        out[count] = first + j
+        count += I(words[j] < digit or always)
+        undecided += I(words[j] == digit)
+    return -1 if is_open and undecided > 0 else count
+
+
 @inner_njit()
 def bernoulli(d, p, key, index, out):
     """Write the coordinates kept with probability p each to `out` (room for d), and return their number."""
     count = 0
     buffer = new_buffer(d)
-    for j in range(d):
-        if j & (BATCH - 1) == 0:
-            draw_words(key, BERNOULLI, index, j, buffer)
-        if happens(p, buffer[j & (BATCH - 1)], key, BERNOULLI, index, j):
-            out[count] = j
-            count += 1
+    for first in range(0, d, BATCH):
+        draw_words(key, BERNOULLI, index, first, buffer)
+        size = min(BATCH, d - first)
+        kept = _keep(p, first, buffer[:size], out[count:])
+        if kept < 0:
+            kept = 0
+            for j in range(size):
+                if happens(p, buffer[j], key, BERNOULLI, index, first + j):
+                    out[count + kept] = first + j
+                    kept += 1
+        count += kept
     return count
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from .._jit import lazy_njit
 from ..oracles.batches import new_stamps
-from .setting import GRADIENTS, ROUNDS, mixed, move, node_gradient, send_whole
+from ..oracles.types import gradient_at
+from .setting import GRADIENTS, ROUNDS, batch_gradient, mix_at, move, send_whole
 
 
 @lazy_njit(ROUNDS)
@@ -15,12 +16,14 @@ def dgd(setting, start, count, steps, rows, shared, ledger):
     X, Y = rows[0], np.empty(rows[0].shape)
     n, d = X.shape
     g = np.empty(d)
-    stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
+    indptr, indices, weights = setting.indptr, setting.indices, setting.weights
+    gradient, data, batches = gradient_at(setting.gradient), setting.data, setting.batches
+    stamps, picked = new_stamps(batches), np.empty(batches.size, np.int64)
     for t in range(start, start + count):
         step = steps[0] / (1.0 + steps[1] * t)
         for i in range(n):
-            node_gradient(setting, t, i, X[i], stamps, picked, g)
-            mixed(setting, i, X, Y[i])
+            batch_gradient(gradient, data, batches, t * n + i, i, X[i], stamps, picked, g)
+            mix_at(indptr, indices, weights, i, X, Y[i])
             move(Y[i], step, g)
         X, Y = Y, X
         ledger[GRADIENTS] += n

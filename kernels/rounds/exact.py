@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import NO_ALIAS, inner_njit, lazy_njit
+from .._jit import INLINED, NO_ALIAS, inner_njit, lazy_njit
 from ..oracles.batches import new_stamps
-from .setting import GRADIENTS, ROUNDS, gradients, mixed, move, node_gradient, send_whole
+from ..oracles.types import gradient_at
+from .setting import GRADIENTS, ROUNDS, batch_gradient, gradients, mix_at, move, send_whole
 
 
 @lazy_njit(ROUNDS)
@@ -22,11 +23,13 @@ def extra(setting, start, count, steps, rows, shared, ledger):
     X, D, Y = rows[0], rows[1], np.empty(rows[0].shape)
     n, d = X.shape
     g = np.empty(d)
-    stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
+    indptr, indices, weights = setting.indptr, setting.indices, setting.weights
+    gradient, data, batches = gradient_at(setting.gradient), setting.data, setting.batches
+    stamps, picked = new_stamps(batches), np.empty(batches.size, np.int64)
     for t in range(start, start + count):
         for i in range(n):
-            node_gradient(setting, t, i, X[i], stamps, picked, g)
-            mixed(setting, i, X, Y[i])
+            batch_gradient(gradient, data, batches, t * n + i, i, X[i], stamps, picked, g)
+            mix_at(indptr, indices, weights, i, X, Y[i])
             _extra_row(X[i], Y[i], D[i], g, steps[0])
         X, Y = Y, X
         ledger[GRADIENTS] += n
@@ -54,11 +57,13 @@ def nids(setting, start, count, steps, rows, shared, ledger):
     X, P = rows[0], rows[1]
     n, d = X.shape
     g = np.empty(d)
-    stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
+    indptr, indices, weights = setting.indptr, setting.indices, setting.weights
+    gradient, data, batches = gradient_at(setting.gradient), setting.data, setting.batches
+    stamps, picked = new_stamps(batches), np.empty(batches.size, np.int64)
     first, last = start, start + count
     if start == 0 and count > 0:
         for i in range(n):
-            node_gradient(setting, 0, i, X[i], stamps, picked, g)
+            batch_gradient(gradient, data, batches, i, i, X[i], stamps, picked, g)
             move(X[i], steps[0], g)
             P[i] = X[i]
         ledger[GRADIENTS] += n
@@ -69,20 +74,20 @@ def nids(setting, start, count, steps, rows, shared, ledger):
     for t in range(first, last):
         for i in range(n):
             if t > first:
-                _half_mixed(setting, i, Z, X[i])
-            node_gradient(setting, t, i, X[i], stamps, picked, g)
+                _half_mixed(indptr, indices, weights, i, Z, X[i])
+            batch_gradient(gradient, data, batches, t * n + i, i, X[i], stamps, picked, g)
             _nids_row(X[i], P[i], Y[i], g, steps[0])
         Z, Y = Y, Z
         ledger[GRADIENTS] += n
         send_whole(setting, d, ledger)
     for i in range(n):
-        _half_mixed(setting, i, Z, X[i])
+        _half_mixed(indptr, indices, weights, i, Z, X[i])
 
 
-@inner_njit()
-def _half_mixed(setting, i, Z, x):
+@inner_njit(**INLINED)
+def _half_mixed(indptr, indices, weights, i, Z, x):
     """Set x to row i of (Z + W Z) / 2."""
-    mixed(setting, i, Z, x)
+    mix_at(indptr, indices, weights, i, Z, x)
     _halfway(x, Z[i])
 
 
@@ -111,16 +116,18 @@ def tracking(setting, start, count, steps, rows, shared, ledger):
     n, d = X.shape
     X2, Y2 = np.empty(X.shape), np.empty(X.shape)
     g = np.empty(d)
-    stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
+    indptr, indices, weights = setting.indptr, setting.indices, setting.weights
+    gradient, data, batches = gradient_at(setting.gradient), setting.data, setting.batches
+    stamps, picked = new_stamps(batches), np.empty(batches.size, np.int64)
     if start == 0 and count > 0:
         gradients(setting, 0, X, stamps, picked, G, ledger)
         Y[:, :] = G
     for t in range(start, start + count):
         for i in range(n):
-            mixed(setting, i, X, X2[i])
+            mix_at(indptr, indices, weights, i, X, X2[i])
             move(X2[i], steps[0], Y[i])
-            node_gradient(setting, t + 1, i, X2[i], stamps, picked, g)
-            mixed(setting, i, Y, Y2[i])
+            batch_gradient(gradient, data, batches, (t + 1) * n + i, i, X2[i], stamps, picked, g)
+            mix_at(indptr, indices, weights, i, Y, Y2[i])
             _track(Y2[i], G[i], g)
         X, X2 = X2, X
         Y, Y2 = Y2, Y
@@ -149,7 +156,9 @@ def tracking_atc(setting, start, count, steps, rows, shared, ledger):
     n, d = X.shape
     P, S = np.empty(X.shape), np.empty(X.shape)  # what is sent
     g = np.empty(d)
-    stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
+    indptr, indices, weights = setting.indptr, setting.indices, setting.weights
+    gradient, data, batches = gradient_at(setting.gradient), setting.data, setting.batches
+    stamps, picked = new_stamps(batches), np.empty(batches.size, np.int64)
     if start == 0 and count > 0:
         gradients(setting, 0, X, stamps, picked, G, ledger)
         Y[:, :] = G
@@ -158,11 +167,11 @@ def tracking_atc(setting, start, count, steps, rows, shared, ledger):
             _ahead(P[i], X[i], steps[0], Y[i])
     for t in range(start, start + count):
         for i in range(n):
-            mixed(setting, i, P, X[i])
-            node_gradient(setting, t + 1, i, X[i], stamps, picked, g)
+            mix_at(indptr, indices, weights, i, P, X[i])
+            batch_gradient(gradient, data, batches, (t + 1) * n + i, i, X[i], stamps, picked, g)
             _tracked(S[i], Y[i], G[i], g)
         for i in range(n):
-            mixed(setting, i, S, Y[i])
+            mix_at(indptr, indices, weights, i, S, Y[i])
             _ahead(P[i], X[i], steps[0], Y[i])
         ledger[GRADIENTS] += n
         send_whole(setting, d, ledger)

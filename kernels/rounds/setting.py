@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from .._jit import NO_ALIAS, array_type, inner_njit
+from .._jit import INLINED, NO_ALIAS, array_type, inner_njit
 from ..compression.rows import row_at
 from ..gossip.cpu import mix_row
 from ..oracles.batches import BATCHES, Batches, draw_batch
@@ -105,30 +105,47 @@ ROUNDS = types.void(
 )
 
 
+@inner_njit(**INLINED)
+def batch_gradient(gradient, data, batches, number, i, x, stamps, picked, out):
+    """Set `out` to the gradient of f_i at x, over batch `number`; the same number draws the same batch.
+
+    Loops over nodes take `gradient_at(setting.gradient)` and the fields of the setting before the loop: a
+    setting is a hundred words to pass, which takes longer than mixing short rows.
+
+    `stamps` is `new_stamps(batches)`, new for each call of the loop; `picked` has the batch's size.
+    """
+    use = draw_batch(batches, i, np.uint64(number), stamps, number, picked)
+    gradient(i, x, picked[:use], data, out)
+
+
 @inner_njit()
 def node_gradient(setting, turn, i, x, stamps, picked, out):
-    """Set `out` to the gradient of f_i at x, over batch `turn`; the same turn draws the same batch.
-
-    `stamps` is `new_stamps(setting.batches)`, new for each call of the loop; `picked` has the batch's size.
-    """
-    number = turn * setting.copies.shape[0] + i
-    use = draw_batch(setting.batches, i, np.uint64(number), stamps, number, picked)
-    gradient_at(setting.gradient)(i, x, picked[:use], setting.data, out)
+    """`batch_gradient` of message `turn` of node i, for loops where its time does not matter."""
+    gradient, number = gradient_at(setting.gradient), turn * setting.copies.shape[0] + i
+    batch_gradient(gradient, setting.data, setting.batches, number, i, x, stamps, picked, out)
 
 
 @inner_njit()
 def gradients(setting, turn, X, stamps, picked, out, ledger):
     """Set out[i] to the gradient of f_i at X[i], for all nodes."""
-    for i in range(out.shape[0]):
-        node_gradient(setting, turn, i, X[i], stamps, picked, out[i])
-    ledger[GRADIENTS] += out.shape[0]
+    n = out.shape[0]
+    gradient, data, batches = gradient_at(setting.gradient), setting.data, setting.batches
+    for i in range(n):
+        batch_gradient(gradient, data, batches, turn * n + i, i, X[i], stamps, picked, out[i])
+    ledger[GRADIENTS] += n
+
+
+@inner_njit(**INLINED)
+def mix_at(indptr, indices, weights, i, X, out):
+    """Set `out` to the mean of the rows of X that node i takes: row i of W X."""
+    begin, end = indptr[i], indptr[i + 1]
+    mix_row(weights[begin:end], indices[begin:end], X, out)
 
 
 @inner_njit()
 def mixed(setting, i, X, out):
-    """Set `out` to the mean of the rows of X that node i takes: row i of W X."""
-    begin, end = setting.indptr[i], setting.indptr[i + 1]
-    mix_row(setting.weights[begin:end], setting.indices[begin:end], X, out)
+    """`mix_at`, for loops where its time does not matter."""
+    mix_at(setting.indptr, setting.indices, setting.weights, i, X, out)
 
 
 @inner_njit()

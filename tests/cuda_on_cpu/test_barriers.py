@@ -7,6 +7,8 @@ import pytest
 from barriers import deleted_in_turn, noticed
 from cuda_shim import unavailable
 
+from gossamer.kernels.compression import gpu_select as select
+from gossamer.kernels.compression import reference
 from gossamer.kernels.events import EventStream
 from gossamer.kernels.events import gpu as events
 
@@ -38,8 +40,23 @@ def events_are_right(backend):
     return all(map(np.array_equal, made, expected))
 
 
-# every CUDA source with barriers, and a check of its kernels
-CASES = {"block_sum": (EXAMPLE, 3, sums_are_right), "events": (events.SOURCE, 2, events_are_right)}
+def sets_are_right(backend):
+    kernels = select.SelectKernels(backend)
+    x = np.random.default_rng(1).integers(-50, 50, 20_000).astype(np.float32)  # three tiles
+    top, drawn = np.zeros(5000, np.int64), np.zeros(300, np.int64)
+    kernels.top_k(x, top)
+    kernels.rand_k(20_000, 7, 1, drawn)
+    return np.array_equal(top, reference.top_k(x, 5000)) and np.array_equal(
+        drawn, reference.rand_k(20_000, 300, 7, 1)
+    )
+
+
+# every CUDA source with barriers, how many it has, and a check of its kernels
+CASES = {
+    "block_sum": (EXAMPLE, 3, sums_are_right),
+    "events": (events.SOURCE, 2, events_are_right),
+    "select": (select.SOURCE, 4, sets_are_right),
+}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -60,8 +60,39 @@ for dtype in (np.float64, np.float32):
     np.testing.assert_allclose(Y, 1.0, rtol=1e-6)
 """
 
+SELECT = """
+import numpy as np
+from gossamer.kernels.compression import gpu_select as gpu
+kernels = gpu.SelectKernels(open_source(gpu.SOURCE))
+x, y = np.arange(9000, dtype=np.float32) % 50, np.ones(300)
+kernels.top_k_with_memory(y, np.ones(300), 0.5, y, np.zeros(9, np.int64))
+for array, k in ((x, 800), (y, 200)):
+    kernels.top_k(array, np.zeros(k, np.int64))
+kernels.rand_k(9000, 3, 1, np.zeros(500, np.int64))
+kernels.block_rand_k(9000, 3, 1, np.zeros(501, np.int64))
+kernels.bernoulli(301, 0.5, 3, 1, np.zeros(301, np.int64))
+kernels.perm_k(1001, 3, 3, 1, np.zeros(334, np.int64))
+"""
+
+ROUNDING = """
+import numpy as np
+from gossamer.kernels.compression import gpu_rounding as gpu
+kernels = gpu.RoundingKernels(open_source(gpu.SOURCE))
+for x in (np.ones(301), np.ones(301, np.float32)):
+    assert kernels.largest(x) == kernels.mean_magnitude(x) == 1.0 < kernels.euclidean(x)
+    kernels.levels(x, 3.0, 2.0, 3, 1, np.zeros(301, np.int32))
+    kernels.natural(x.view(f"i{x.itemsize}"), 0, 0, 3, 1, np.zeros(301, np.int32))
+"""
+
 # every CUDA source, with small arrays
-CASES = {"block_sum": example(EXAMPLE), "random": RANDOM, "events": EVENTS, "gossip": GOSSIP}
+CASES = {
+    "block_sum": example(EXAMPLE),
+    "random": RANDOM,
+    "events": EVENTS,
+    "gossip": GOSSIP,
+    "select": SELECT,
+    "rounding": ROUNDING,
+}
 
 
 @pytest.mark.parametrize("sanitizer", ["thread", "address"])

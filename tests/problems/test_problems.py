@@ -47,9 +47,10 @@ def examples():
         smoothness=100.0,
         strong_convexity=2.0,
     )
+    yield problems.Averaging(np.random.default_rng(0).normal(size=(6, 3)))
 
 
-@pytest.fixture(scope="module", params=range(11))
+@pytest.fixture(scope="module", params=range(12))
 def problem(request):
     return list(examples())[request.param]
 
