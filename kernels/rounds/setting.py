@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 
 from .._jit import INLINED, NO_ALIAS, array_type, inner_njit
+from ..checks import frozen
 from ..compression.rows import row_at
 from ..gossip.cpu import mix_row
 from ..oracles.batches import BATCHES, Batches, draw_batch
@@ -21,6 +22,9 @@ from ..oracles.types import DATA, OracleData, gradient_at
 
 GRADIENTS, COMMUNICATIONS, BITS, BITS_DOWN = range(4)  # of the ledger
 WIDTH = 64  # bits of a number sent as it is
+
+_NOTHING = frozen(np.empty(0))
+_NO_KEY = np.uint64(0)
 
 
 class Setting(NamedTuple):
@@ -66,10 +70,10 @@ class Setting(NamedTuple):
     compress: int
     parameters: np.ndarray
     key: np.uint64
-    compress_down: int
-    parameters_down: np.ndarray
-    key_down: np.uint64
-    blocks: np.ndarray
+    compress_down: int = 0
+    parameters_down: np.ndarray = _NOTHING
+    key_down: np.uint64 = _NO_KEY
+    blocks: np.ndarray = _NOTHING
 
 
 SETTING = types.NamedTuple(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gossamer import graphs
-from gossamer.kernels import compression, gossip, oracles, prox, random, rounds
+from gossamer.kernels import compression, gossip, oracles, random, rounds
 from gossamer.kernels.rounds import descent, exact, reference
 
 N, D, SAMPLES, L2, KEY = 7, 5, 6, 0.1, np.uint64(99)
@@ -47,10 +47,6 @@ class Case:
             compress=row.address,
             parameters=row.parameters,
             key=KEY,
-            compress_down=row.address,
-            parameters_down=row.parameters,
-            key_down=KEY,
-            blocks=prox.pack((), dim),
         )
         self.start = rng.normal(size=(n, dim))
         # large, so that nothing settles, and small enough not to grow
