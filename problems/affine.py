@@ -65,7 +65,7 @@ class AffineOperator(VariationalInequality):
     ):
         H = own_array("H", H, 3)
         if offsets is None:
-            oracle, samples = oracles.quadratic(H, b), None
+            oracle, samples = oracles.affine(H, b, np.arange(len(H) + 1)), None
             means, constants, self.offsets = oracle.data.features, oracle.data.targets, None
         else:
             samples = oracles.affine(H, b, offsets)
@@ -73,7 +73,7 @@ class AffineOperator(VariationalInequality):
             weights = np.diff(self.offsets)
             means = np.add.reduceat(H, self.offsets[:-1], axis=0) / weights[:, None, None]
             constants = np.add.reduceat(own_array("b", b, 2), self.offsets[:-1], axis=0) / weights[:, None]
-            oracle = oracles.quadratic(means, constants)
+            oracle = oracles.affine(means, constants, np.arange(len(means) + 1))
         super().__init__(oracle, blocks, samples)
         n, d = self.n_nodes, self.dim
         self.H = H

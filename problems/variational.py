@@ -24,7 +24,8 @@ class VariationalInequality(Problem):
     Parameters
     ----------
     oracle : Oracle
-        Its `gradient` is the operators F_i, its objective is whatever the nodes' F_i come from.
+        Its `gradient` is the operators F_i, and its objective g_i where they come from saddle points, else
+        NaN.
     blocks : sequence of kernels.prox.Block, optional
         Z, as sets of consecutive coordinates; none for all of R^d.
     sample_oracle : Oracle, optional

@@ -57,7 +57,7 @@ class _Masha(OperatorSolver, abc.ABC):
         if self._network(graph).copies_down == 0 and not isinstance(self.server_compressor, Identity):
             raise ValueError("a complete graph has no server to compress: take graphs.star(n)")
         tau = self._tau(problem) if self.tau is None else real("tau", self.tau, least=0.0, most=1.0)
-        step = self._step(problem, tau, members)
+        step = self._step(problem, tau)
         return {
             "step": step if step > 0.0 else math.nan,
             "tau": tau,
@@ -80,7 +80,7 @@ class _Masha(OperatorSolver, abc.ABC):
         return True  # when the anchor moves
 
     @abc.abstractmethod
-    def _step(self, problem: Problem, tau: float, members: int) -> float:
+    def _step(self, problem: Problem, tau: float) -> float:
         """Return theory's step, NaN for none."""
 
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
@@ -122,9 +122,9 @@ class MASHA1(_Masha):
     compressed communication for solving variational inequalities" (NeurIPS 2022).
 
     Theory (derived, without a set): with E|u|^2 <= c |z' - w|^2, V = |z - z*|^2 + |w - z*|^2 falls by 1 -
-    step mu / 2 a round if step mu <= tau and step mu + c step^2 <= 1 - tau; taken is step = min( sqrt((1 -
-    tau) / (2 c)), (1 - tau) / (2 mu), tau / mu). With q = 1 + omega_s of the server, b participants, L^2 of F
-    and Lh^2 = mean L_i^2: c = q (omega Lh^2 / b + L^2) for all participants, c = q ((1 + omega) Lh^2 / b +
+    step mu / 2 a round if step mu <= tau and step mu + c step^2 <= 1 - tau; taken is the least of sqrt((1 -
+    tau) / (2 c)), (1 - tau) / (2 mu) and tau / mu. With q = 1 + omega_s of the server, b participants, L^2 of
+    F and Lh^2 = mean L_i^2: c = q (omega Lh^2 / b + L^2) for all participants, c = q ((1 + omega) Lh^2 / b +
     L^2) for b < n, and c = q Lh^2 for PermK, q (1 + omega) Lh^2 / n for Composed of it. Batches of B samples,
     of Lipschitz constants l_ij, put l^2 / B + (1 - 1/B) Lh^2 in place of Lh^2, l^2 the mean of the l_ij^2,
     and 1 + omega in place of omega.
@@ -154,22 +154,20 @@ class MASHA1(_Masha):
                 "RandK, QSGD or Natural, or MASHA2"
             )
 
-    def _step(self, problem: Problem, tau: float, members: int) -> float:
+    def _step(self, problem: Problem, tau: float) -> float:
         if not (self.compressor.unbiased and self.server_compressor.unbiased):
             return math.nan
         mu = problem.strong_convexity
-        bound = math.sqrt((1.0 - tau) / (2.0 * self.second_moment(problem, members)))
+        bound = math.sqrt((1.0 - tau) / (2.0 * self.second_moment(problem)))
         return bound if mu == 0.0 else min(bound, (1.0 - tau) / (2.0 * mu), tau / mu)
 
-    def second_moment(self, problem: Problem, participants: int | None = None) -> float:
+    def second_moment(self, problem: Problem) -> float:
         """Return c with E|u|^2 <= c |z' - w|^2, as the notes of the class have it.
 
         Parameters
         ----------
         problem : Problem
             Its Lipschitz constants are read.
-        participants : int, optional
-            Nodes a round; all by default.
 
         Returns
         -------
@@ -177,7 +175,7 @@ class MASHA1(_Masha):
             In units of L^2.
         """
         n, d = problem.n_nodes, problem.dim
-        members = n if participants is None else participants
+        members = self.participants or n
         L, mean_square = lipschitz_constants(problem)
         q = 1.0 + self.server_compressor.omega(d)
         omega = self.compressor.omega(d)
@@ -232,7 +230,7 @@ class MASHA2(_Masha):
         if problem.blocks:
             raise ValueError("MASHA2 has no projection: take MASHA1 for problems with sets")
 
-    def _step(self, problem: Problem, tau: float, members: int) -> float:
+    def _step(self, problem: Problem, tau: float) -> float:
         d = problem.dim
         alpha = self.compressor.contraction(d) * self.server_compressor.contraction(d)
         if not alpha > 0.0:

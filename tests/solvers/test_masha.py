@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gossamer import graphs, problems, solvers
-from gossamer.kernels import random
+from gossamer.kernels import prox, random
 from gossamer.kernels.compression import QSGD, Identity, Natural, PermK, RandK, TopK
 from gossamer.kernels.random import streams
 
@@ -60,7 +60,7 @@ def test_one_round_contracts_on_average_as_the_theorem_says(solver, small, sampl
     z_star, mu = problem.solution(), problem.strong_convexity
     values = solver.parameters(problem, STAR)
     step, tau = values["step"], values["tau"]
-    bound = solver.second_moment(problem, solver.participants)
+    bound = solver.second_moment(problem)
     assert step * mu <= tau * (1 + 1e-12)
     assert step * mu + step**2 * bound <= (1 - tau) * (1 + 1e-12)
     rng = np.random.default_rng(0)
@@ -100,7 +100,7 @@ def test_constants_of_the_theorem(small, samples):
     assert solvers.MASHA1(PermK(N), RandK(2)).second_moment(small) == pytest.approx(
         (1 + omega) * mean_square**2
     )
-    some = solvers.MASHA1(RandK(2), participants=3).second_moment(small, 3)
+    some = solvers.MASHA1(RandK(2), participants=3).second_moment(small)
     assert some == pytest.approx((1 + omega) * mean_square**2 / 3 + L**2)
     each, all_rows = samples.sample_lipschitz**2, samples.mean_square_lipschitz**2
     of_batches = solvers.MASHA1(PermK(N), batch_size=2).second_moment(samples)
@@ -329,6 +329,34 @@ def test_rock_paper_scissors(make, entropic):
     np.testing.assert_allclose(result.x, 1 / 3, atol=1e-5)
     assert result.trace["objective"][-1] == pytest.approx(game.gap(result.x), abs=1e-15)
     assert 0 <= game.gap(result.x) < 1e-5 < game.gap(start)
+
+
+@pytest.mark.parametrize("entropic", [False, True])
+def test_descent_ascent_by_hand(entropic):
+    game = problems.MatrixGame(np.random.default_rng(1).normal(size=(3, 3, 4)), entropic=entropic)
+    z = np.array([0.2, 0.3, 0.5, 0.1, 0.2, 0.3, 0.4])
+    result = solvers.QSGDA(Identity(), step=0.1).solve(game, graphs.star(3), x0=z, tol=0, max_events=25)
+    for _ in range(25):
+        shift = 0.1 * game.mean_operator(z)
+        if entropic:
+            parts = np.split(z * np.exp(-shift), [3])
+            z = np.concatenate([part / part.sum() for part in parts])
+        else:
+            z = game.project(z - shift)
+    np.testing.assert_allclose(result.x, z, rtol=1e-12)
+
+
+def test_learned_shifts_with_sets():
+    rng = np.random.default_rng(0)
+    blocks = (prox.ball(2, 0.3), prox.box(3, -0.1, 0.2))
+    G = rng.normal(size=(4, 5, 5))
+    H = np.eye(5) + 0.3 * (G - G.transpose(0, 2, 1))
+    problem = problems.AffineOperator(H, rng.normal(size=(4, 5)), blocks=blocks)
+    result = solvers.DIANASGDA(RandK(2), step=0.02).solve(
+        problem, graphs.star(4), tol=1e-9, max_events=20_000
+    )
+    assert result.success
+    np.testing.assert_allclose(result.x, problem.solution(), atol=1e-7)
 
 
 def test_robust_least_squares_within_its_sets():
