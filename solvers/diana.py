@@ -63,6 +63,10 @@ class DIANA(ServerSolver):
     _needs = "unbiased"
     _largest = {"shift_step": 1.0}  # noqa: RUF012
 
+    @property
+    def _exact(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.shift_step != 0.0
+
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "shift_step"}.
 

@@ -52,7 +52,7 @@ class RoundSolver(Solver):
     _n_shared: ClassVar[int] = 0  # and in common
     _needs: ClassVar[str] = ""  # of the compressor: "unbiased" or "contractive"
     _largest: ClassVar[dict[str, float]] = {}  # beyond these values a parameter makes no sense
-    _exact: ClassVar[bool] = False  # whether a constant step reaches the solution, for the tuner
+    _exact: ClassVar[bool] = False  # whether full gradients and a constant step reach the solution
     _positive: ClassVar[tuple[str, ...]] = ("step", "gamma")  # at 0 these do nothing
 
     batch_size: int | None = field(default=None, kw_only=True)
@@ -117,7 +117,17 @@ class RoundSolver(Solver):
         """Return the tuned value of one of the numbers; those before it are tuned already."""
         largest = self._largest.get(name, math.inf)
         start = probe_start(problem)
-        return tuned(self, problem, graph, values, name, largest, start, exact=self._exact, draws=self._draws)
+        return tuned(
+            self,
+            problem,
+            graph,
+            values,
+            name,
+            largest,
+            start,
+            exact=self._exact and self.batch_size is None,
+            draws=self._draws,
+        )
 
     @property
     def _draws(self) -> bool:

@@ -356,6 +356,13 @@ def test_equal_values_have_converged_at_once():
         assert (result.status, result.state.n_events) == ("converged", 0)
 
 
+def test_values_whose_squares_overflow_count_as_diverged():
+    values = 1e200 * np.random.default_rng(0).normal(size=(N, D))
+    result = solvers.ChocoGossip(TopK(10), gamma=0.4).solve(problems.Averaging(values), GRAPH)
+    assert (result.status, result.state.n_events) == ("diverged", 0)
+    assert np.array_equal(result.X, values)
+
+
 def test_a_resumed_run_knows_what_it_compares_with(averaging):
     solver = solvers.ChocoGossip(TopK(10), gamma=0.3)
     part = solver.solve(averaging, GRAPH, tol=1e-9, max_events=30)
