@@ -18,6 +18,7 @@ from gossamer.kernels import oracles
 from gossamer.kernels.compression import PermK, RandK, TopK
 from gossamer.kernels.rounds import reference_saddle
 
+COUNT = 10  # rounds a call, as many as a solver does between two records
 WORKERS, STEP, TAU = 10, 0.01, 0.99
 METHODS = ("MASHA1, Rand-k 1 %", "MASHA2, Top-k 1 %")
 CASES = [
@@ -38,7 +39,6 @@ class Workload:
         self.problem, self.graph = problems.Averaging(self.values), graphs.star(WORKERS)
         make, compressor = (solvers.MASHA1, RandK(0.01)) if self.is_first else (solvers.MASHA2, TopK(0.01))
         self.solver = make(compressor, step=STEP, tau=TAU)
-        self.count = 10 if d < 10**6 else 3  # rounds a call
         self.fresh = self.solver.init(self.problem, self.graph)
         self.solver.advance(self.fresh, self.problem, self.graph, 30)
         self.state = self.fresh
@@ -49,12 +49,12 @@ class Workload:
         self.state = state
 
     def compiled(self) -> None:
-        self.solver.advance(self.state, self.problem, self.graph, self.count)
+        self.solver.advance(self.state, self.problem, self.graph, COUNT)
 
     def operator(self) -> None:
         z = self.fresh.arrays["shared"][0]
         oracle = self.problem.oracle
-        for _ in range(self.count):
+        for _ in range(COUNT):
             oracles.mean_gradient(oracle, z)
 
     def numpy_rounds(self) -> np.ndarray:
@@ -70,7 +70,7 @@ class Workload:
         def whole(v: np.ndarray) -> np.ndarray:
             return v
 
-        for _ in range(self.count):
+        for _ in range(COUNT):
             centre = TAU * z + (1 - TAU) * w
             if E is None or e is None:
                 z = reference_saddle.masha1(
@@ -95,8 +95,8 @@ def test_rounds(benchmark, latest, method, d, what):
         latest.clear()
         latest[key] = Workload(*key)
     work = latest[key]
-    benchmark.extra_info.update(what=what, events=work.count)
-    n_rounds = 30 if d < 10**5 else 5
+    benchmark.extra_info.update(what=what, events=COUNT)
+    n_rounds = 30 if d < 10**5 else 5 if d < 10**6 else 2
     if what == "compiled":
         benchmark.pedantic(work.compiled, setup=work.reset, rounds=n_rounds, warmup_rounds=1)
         if method.startswith("MASHA2"):  # which draws nothing but its coin
@@ -140,9 +140,9 @@ def test_bits(benchmark, name):
             for step in steps
         }
 
+    benchmark.group = f"bits, {name}"
     found = benchmark.pedantic(medians, rounds=1)
     best = min(found, key=lambda step: found[step][0])
-    benchmark.group = f"bits, {name}"
     bits, n_rounds = found[best]
     per_worker = bits / (problem.n_nodes - 1)  # the hub of a star sends nothing up
     numbers = {"step": best, "rounds": n_rounds, "Mbit": per_worker / 1e6}
