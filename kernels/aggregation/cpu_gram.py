@@ -240,8 +240,10 @@ def combine(rows, weights, block, out):
         array_type(types.float64, 1),
     )
 )
-def weiszfeld(K, nu, tol, max_iter, c):
-    """Iterate the weights c of the geometric median of points with Gram matrix K, distances not below nu.
+def weiszfeld(D, nu, tol, max_iter, c):
+    """Iterate the weights c, of sum 1, of the geometric median of points with squared distances D.
+
+    Distances below nu count as nu. ``|x_i - sum_j c_j x_j|^2 = (D c)_i - c' D c / 2``.
 
     Returns the number of iterations, and whether the last changed no weight by more than `tol`.
     """
@@ -252,12 +254,12 @@ def weiszfeld(K, nu, tol, max_iter, c):
         for i in range(p):
             total = 0.0
             for j in range(p):
-                total += K[i, j] * c[j]
+                total += D[i, j] * c[j]
             products[i] = total
             square += c[i] * total
         total = 0.0
         for i in range(p):
-            products[i] = 1.0 / max(nu, np.sqrt(max(K[i, i] - 2.0 * products[i] + square, 0.0)))
+            products[i] = 1.0 / max(nu, np.sqrt(max(products[i] - 0.5 * square, 0.0)))
             total += products[i]
         change = 0.0
         for i in range(p):

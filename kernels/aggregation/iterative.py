@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,18 @@ from . import cpu_gram, engine
 from .base import LinearAggregator
 from .preaggregation import minority
 from .rows import Rows, as_rows
-from .stages import GRAM, NORMS, Aggregate, Context, Weights, excluded, live_context, reported, spread
+from .stages import (
+    GRAM,
+    NORMS,
+    Aggregate,
+    Context,
+    Weights,
+    excluded,
+    live_context,
+    reported,
+    spread,
+    squared_distances,
+)
 
 
 def _centred(K: NDArray) -> NDArray[np.float64]:
@@ -35,7 +47,8 @@ class GeometricMedian(LinearAggregator):
     Attributes
     ----------
     smoothing : float
-        nu, as a share of the median distance of the rows to their mean; positive.
+        nu, as a share of the median over the rows of the median distance to a row; positive. (Of the least
+        distance, where half of the rows are equal.)
     tol : float
         Stop when no weight, of a sum of 1, changes by more.
     max_iter : int
@@ -52,12 +65,13 @@ class GeometricMedian(LinearAggregator):
         checks.count("max_iter", self.max_iter, least=1)
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
-        K = _centred(K)
-        nu = self.smoothing * float(np.median(np.sqrt(np.maximum(K.diagonal(), 0.0))))
+        D = squared_distances(K)
         weights = np.full(len(K), 1.0 / len(K))
-        if nu == 0.0:  # half of the rows are the mean
+        if not D.any():
             return weights, {"n_iterations": 0, "converged": True}
-        n_iterations, converged = cpu_gram.weiszfeld(K, nu, self.tol, self.max_iter, weights)
+        scale = float(np.median(np.median(D, axis=1)) or D[D > 0.0].min())
+        nu = self.smoothing * math.sqrt(scale)
+        n_iterations, converged = cpu_gram.weiszfeld(D, nu, self.tol, self.max_iter, weights)
         return weights, {"n_iterations": n_iterations, "converged": converged}
 
 

@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def squared_distances(G: NDArray) -> NDArray:
+    """Return all squared distances between rows, (p, p)."""
+    return np.array([[np.sum((x - y) ** 2) for y in G] for x in G])
+
+
 def distances(G: NDArray) -> NDArray:
     """Return all distances between rows, (p, p)."""
-    return np.array([[np.linalg.norm(x - y) for y in G] for x in G])
+    return np.sqrt(squared_distances(G))
 
 
 def coordinate_median(G: NDArray) -> NDArray:
@@ -44,14 +49,8 @@ def phocas(G: NDArray, f: int) -> NDArray:
 
 def krum_scores(G: NDArray, f: int) -> NDArray:
     """Return the sums of the squared distances to the p - f - 2 nearest other rows (at least one)."""
-    D, p = distances(G), len(G)
-    return np.array(
-        [
-            np.sort(np.delete(D[i], i))[: max(p - f - 2, 1)]
-            @ np.sort(np.delete(D[i], i))[: max(p - f - 2, 1)]
-            for i in range(p)
-        ]
-    )
+    D, p = squared_distances(G), len(G)
+    return np.array([np.sort(np.delete(D[i], i))[: max(p - f - 2, 1)].sum() for i in range(p)])
 
 
 def multi_krum(G: NDArray, f: int, m: int) -> NDArray:
@@ -93,12 +92,14 @@ def monna(G: NDArray, f: int, pivot: int) -> NDArray:
     return nnm(G, f)[pivot]
 
 
-def geometric_median(G: NDArray, nu: float, n_steps: int) -> NDArray:
-    """Return the point after some steps of smoothed Weiszfeld from the mean; nu is a share, as there."""
-    z = G.mean(axis=0)
-    floor = max(nu * np.median(np.linalg.norm(G - z, axis=1)), 1e-300)
+def geometric_median(G: NDArray, smoothing: float, n_steps: int) -> NDArray:
+    """Return the point after some steps of smoothed Weiszfeld from the mean."""
+    z, D = G.mean(axis=0), squared_distances(G)
+    if not D.any():
+        return z
+    scale = np.sqrt(np.median(np.median(D, axis=1)) or D[D > 0].min())
     for _ in range(n_steps):
-        w = 1.0 / np.maximum(floor, np.linalg.norm(G - z, axis=1))
+        w = 1.0 / np.maximum(smoothing * scale, np.linalg.norm(G - z, axis=1))
         z = w @ G / w.sum()
     return z
 

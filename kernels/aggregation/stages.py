@@ -15,6 +15,7 @@ from .rows import Rows
 
 NOTHING, NORMS, GRAM = range(3)  # what a rule reads of the Gram matrix: that much is computed
 _CANCELLATION = 1e6  # times the error of an inner product: distances below have lost too many digits
+_ROUNDING = 1e-13  # relative, of a squared distance after rows have been mixed
 
 Weights = tuple[NDArray[np.float64], dict[str, Any]]
 
@@ -203,9 +204,11 @@ def excluded(context: Context) -> NDArray[np.intp]:
 
 
 def squared_distances(K: NDArray) -> NDArray[np.float64]:
-    """Return ``K_ii + K_jj - 2 K_ij``, not below 0."""
+    """Return ``K_ii + K_jj - 2 K_ij``, and 0 where that is but rounding."""
     squares = K.diagonal()
-    D = np.maximum(np.add.outer(squares, squares) - 2.0 * K, 0.0)
+    sums = np.add.outer(squares, squares)
+    D = sums - 2.0 * K
+    D[_ROUNDING * sums >= D] = 0.0
     np.fill_diagonal(D, 0.0)
     return D
 

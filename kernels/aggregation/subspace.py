@@ -60,7 +60,7 @@ class Flag(LinearAggregator):
     Details: `ratios`, the v_i (NaN for rows of zeros), `objective`, one value a subspace, `converged`.
 
     Nearly all of the protection comes from dropping the norms: compare with `NormalizedMean`. The ratios are
-    no trust scores: rows that collude attract the subspace, and have the highest. Signs do not matter to the
+    no trust scores: rows that collude attract the subspace, and have high ones. Signs do not matter to the
     subspace. Put `NNM` in front where workers' data differ.
 
     Rows of zeros have weight 0, but are counted by p. Equal rows have no pair term.
