@@ -35,6 +35,7 @@ class Measured:
         self.peak_flops = 0.0
         self.startup: dict[str, dict[str, float]] = {}
         self.setups: dict[str, Setup] = {}
+        self.rivals: dict[str, str | None] = {}
         self._fastest: dict[tuple[str, str], list[float]] = {}
         self._median: dict[tuple[str, str], list[float]] = {}
         for benchmark in content["benchmarks"]:
@@ -48,6 +49,7 @@ class Measured:
             self._median.setdefault(key, []).append(benchmark["stats"]["median"] * scale)
             if "setup" in info:
                 self.setups[benchmark["group"]] = Setup(**info["setup"])
+            self.rivals.update(info.get("rivals", {}))
             self.peak_flops = max(self.peak_flops, info.get("peak_flops", 0.0))
 
     @property
@@ -130,6 +132,24 @@ def gradients(measured: Measured) -> str:
             [group, number(fused), number(gemv), f"{gemv / fused:.2f}x", f"{measured.spread(group):.2f}"]
         )
     return table(("", "fused rows", "BLAS gemv", "ratio", "spread"), rows)
+
+
+def aggregation(measured: Measured) -> str:
+    """Rules of robust aggregation: ms, reads of the data that fit into the time, and NumPy's time over it."""
+    groups = [group for group in measured.groups if group.startswith("aggregation")]
+    names = ["gram", *measured.rivals]
+    rows = []
+    for name in names:
+        cells = []
+        for group in groups:
+            rival = "syrk" if name == "gram" else measured.rivals[name]
+            time = measured.ns(group, name)
+            cell = f"{number(time / 1e6)} ({number(time / measured.ns(group, 'read'))})"
+            if rival and measured.has(group, rival):
+                cell += f" {measured.ns(group, rival) / time:.0f}x"
+            cells.append(cell)
+        rows.append([name, *cells])
+    return table(["", *(group.removeprefix("aggregation, ") for group in groups)], rows)
 
 
 def startup(measured: Measured) -> str:
@@ -220,6 +240,15 @@ Communications, d = 10.
 {gradients(measured)}
 
 Of least squares; both in a compiled loop over the nodes (`bench/test_oracles.py`).
+
+## Robust aggregation
+
+float32, p/4 faulty rows. ms; in brackets how many reads of the data take as long; NumPy's time over it.
+
+{aggregation(measured)}
+
+NumPy: `bench/numpy_aggregation.py`, with BLAS's syrk for the Gram matrix, three steps of the geometric median
+(which here converges), and one step of Flag by singular vectors.
 
 ## New process
 

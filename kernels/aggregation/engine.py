@@ -134,7 +134,8 @@ def order_statistics(
     network = networks.merges(n, 0, n) if near else networks.merges(n, *ranks)
     wide = -(-n // networks.GROUP) * networks.GROUP
     columns = block or block_columns(rows, 2 * _FIRST_CACHE, 256, 1024)
-    work = np.empty((wide + 1, columns), rows.dtype)
+    work = np.empty((wide + cpu_sort.EXTRA, columns), rows.dtype)
+    work[-1] = np.finfo(rows.dtype).max
     out = np.empty(rows.d, rows.dtype)
     for segment in rows.segments:
         part = out[segment.start : segment.stop]
