@@ -14,7 +14,7 @@ from . import cpu_gram, cpu_sort, gpu, networks
 from .rows import Rows
 
 _NO_CENTRE = np.uint64(0)
-_CACHE = 1 << 18  # bytes of a block of all rows: a part of the second cache
+_CACHE = 1 << 20  # bytes of a block of all rows: the second cache
 _FIRST_CACHE = 1 << 14  # the same for sorting, which goes over a block many times
 _ERROR = {np.dtype(np.float64): 1e-15, np.dtype(np.float32): 1e-7}  # relative, of an inner product
 
