@@ -69,7 +69,7 @@ def prefetch(where, begin, size, like):
     """
     address = where + _U(begin * like.itemsize)
     for line in range((size * like.itemsize + 63) >> 6):
-        _prefetch_line(address + _U(line << 6))
+        _prefetch_line(address + _U(line << 6))  # type: ignore[call-arg]
 
 
 @inner_njit(forceinline=True)
