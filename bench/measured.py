@@ -29,6 +29,7 @@ class Measured:
         self.startup: dict[str, dict[str, float]] = {}
         self.setups: dict[str, Setup] = {}
         self.numbers: dict[str, dict[str, float]] = {}  # of what is not time, by group
+        self.rivals: dict[str, str | None] = {}
         self._fastest: dict[tuple[str, str], list[float]] = {}
         self._median: dict[tuple[str, str], list[float]] = {}
         for benchmark in content["benchmarks"]:
@@ -45,6 +46,7 @@ class Measured:
             self._median.setdefault(key, []).append(benchmark["stats"]["median"] * scale)
             if "setup" in info:
                 self.setups[benchmark["group"]] = Setup(**info["setup"])
+            self.rivals.update(info.get("rivals", {}))
             self.peak_flops = max(self.peak_flops, info.get("peak_flops", 0.0))
 
     @property

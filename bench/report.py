@@ -75,6 +75,27 @@ def gradients(measured: Measured) -> str:
     return table(("", "fused rows", "BLAS gemv", "ratio", "spread"), rows)
 
 
+def aggregation(measured: Measured) -> str:
+    """Rules of robust aggregation: ms, reads of the data that fit into the time, and NumPy's time over it."""
+    groups = [group for group in measured.groups if group.startswith("aggregation")]
+    names = ["gram", *measured.rivals]
+    rows = []
+    for name in names:
+        cells = []
+        for group in groups:
+            rival = "syrk" if name == "gram" else measured.rivals[name]
+            if not measured.has(group, name):
+                cells.append("")
+                continue
+            time = measured.ns(group, name)
+            cell = f"{number(time / 1e6)} ({number(time / measured.ns(group, 'read'))})"
+            if rival and measured.has(group, rival):
+                cell += f" {measured.ns(group, rival) / time:.0f}x"
+            cells.append(cell)
+        rows.append([name, *cells])
+    return table(["", *(group.removeprefix("aggregation, ") for group in groups)], rows)
+
+
 def startup(measured: Measured) -> str:
     names = "numpy_and_numba", "gossamer", "rooms", "first_solve", "second_solve"
     head = "cache", "import numpy, numba", "import gossamer", "its rooms", "first solve", "second solve"
@@ -234,6 +255,15 @@ operators of all workers once.
 
 To a relative error of 1e-6 on `problems.BilinearSaddle.random(10, 50)`, with the best step of a grid; medians
 over 8 seeds where a method draws.
+
+## Robust aggregation
+
+float32, p/4 faulty rows. ms; in brackets how many reads of the data take as long; NumPy's time over it.
+
+{aggregation(measured)}
+
+NumPy: `bench/numpy_aggregation.py`, with BLAS's syrk for the Gram matrix, three steps of the geometric median
+(which here converges), and one step of Flag by singular vectors.
 
 ## New process
 

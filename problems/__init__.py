@@ -15,6 +15,7 @@
 | `robust` | `RobustLeastSquares(features, targets, offsets, ...)`: against an adversary |
 | `custom_operator` | `CustomOperator(operator, ...)`: your own function, compiled |
 | `splits` | how rows are dealt out to nodes: `split_rows` |
+| `attacks` | what faulty workers send in place of gradients |
 | `datasets` | `load` by name or from a file; `standardize`, `add_intercept` |
 
 To add a problem, write one file with a subclass of `Problem` (or `SampleProblem`): its oracles, its curvature
@@ -32,6 +33,7 @@ LogisticRegression(n_nodes=16, dim=30, samples=569, l2=0.01)
 from __future__ import annotations
 
 from ..kernels.oracles import PerformanceWarning
+from . import attacks
 from .affine import AffineOperator
 from .averaging import Averaging
 from .base import Problem
@@ -63,6 +65,7 @@ __all__ = [
     "SampleProblem",
     "VariationalInequality",
     "add_intercept",
+    "attacks",
     "load",
     "split_rows",
     "standardize",
