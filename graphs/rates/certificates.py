@@ -183,10 +183,10 @@ def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:
     diagonal, off_diagonal = space.laplacian(check_rates(graph, rates))
     for margin in _MARGINS:
         s = (1.0 - margin) * l2
-        negative, growth = space.pattern.inertia(diagonal - s, off_diagonal)
+        factor = space.pattern.factor(diagonal - s, off_diagonal)
         # the computed factors are those of a matrix that differs by at most this (Higham, Theorem 9.3)
-        rounding = n * np.finfo(float).eps * growth
-        if negative == 1 and rounding <= margin * l2:
+        rounding = n * np.finfo(float).eps * factor.growth
+        if factor.negative == 1 and np.isfinite(factor.log_det) and rounding <= margin * l2:
             return s - rounding
     return 0.0
 

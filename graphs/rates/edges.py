@@ -51,8 +51,8 @@ class EdgeSpace:
     def is_above(self, w: Array, s: float) -> bool:
         """Whether ``L(w) - s I`` has one negative eigenvalue, that of the constant vector: lambda_2 > s."""
         diagonal, off_diagonal = self.laplacian(w)
-        negative, growth = self.pattern.inertia(diagonal - s, off_diagonal)
-        return negative == 1 and bool(np.isfinite(growth))
+        factor = self.pattern.factor(diagonal - s, off_diagonal)
+        return factor.negative == 1 and bool(np.isfinite(factor.log_det))
 
     def at_edges(self, found: Inverse | Derivative) -> Array:
         """``b_e' Z b_e`` of each edge for the entries of a matrix Z."""

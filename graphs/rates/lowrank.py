@@ -7,9 +7,10 @@ w and s from Newton's equations leaves the positive definite matrix
     H = X_E o S_E + V2 diag(p/c) V2' + 2 T o (T diag(p/R^2) T) - 2 T2 diag(p/R^3) T2 + diag(q/w)
 
 (notation of `barrier`). Its products with a vector are first and second derivatives of a selected inverse, so
-nothing dense of order n or m is formed. X lives on the k lowest eigenvectors of L(w), to which it is projected again
-after each step; the others are far from active. The conjugate gradients are preconditioned by the diagonal and the
-part of H on these eigenvectors (Woodbury). All this is derived.
+nothing dense of order n or m is formed. X has low rank, ``X = U diag(xi) U'``: after each step its leading
+eigenvectors are kept; the barrier holds back the k lowest eigenvalues of L(w) only, since the others are far from
+s. The conjugate gradients are preconditioned by the diagonal and the part of H on these eigenvectors (Woodbury).
+All this is derived.
 """
 
 import time
@@ -27,12 +28,14 @@ Array = NDArray[np.float64]
 
 __all__ = ["propose", "size_limit"]
 
-RANK = 40  # eigenvectors kept; the optimal X of sparse planar-like graphs has rank 2 to 8
+RANK = 40  # eigenvectors held back by the barrier; the optimal X of planar-like graphs has rank 2 to 8
+_KEPT = 60  # rank of X on the way
 PRACTICAL_EDGES, FEASIBLE_EDGES = 200_000, 2_000_000
 _WOODBURY = 14  # of the eigenvectors, in the preconditioner
 _SWEEPS = 6  # of subspace iteration at each step
 _MOST = 400  # conjugate gradient iterations
 _STEPS = 60
+_GROWTH = 3.0  # of a rate in one step, relative: edges that matter little have next to no curvature
 _PATIENCE = 6  # iterations without progress
 
 
@@ -82,15 +85,14 @@ class _Point:
         self.w, self.values = scale * w, scale * values
         self.size = 2 * m + k  # complementary pairs
         mu = self.w.sum() / self.size
-        self.X = np.diag(mu / (self.values - self.s))
+        self.U, self.xi = self.V, mu / (self.values - self.s)
         self.q = mu / self.w
         self.slack = scale / R - 1.0 / self.s
         self.p = mu / self.slack
 
     def factor(self) -> Array:
-        """Y with ``Y Y' = V X V'``."""
-        values, rotation = np.linalg.eigh(self.X)
-        return self.V @ (rotation * np.sqrt(np.maximum(values, 0.0)))
+        """Y with ``Y Y' = X``."""
+        return self.U * np.sqrt(self.xi)
 
 
 @dataclass
@@ -111,11 +113,12 @@ class _Correction:
     def __init__(self, at: "_Newton", step: _Step):
         z, space = at.point, at.space
         self.q, self.p = step.q * step.w, step.p * step.slack
-        # dX dZ S with dX = -X - (X dZ S + S dZ X)/2 on the kept eigenvectors: a product of thin factors
-        Y = at.solve(at.change_of_gap(step, z.V))
-        Y2 = at.solve(at.change_of_gap(step, Y))
-        self.left = np.hstack([z.V @ z.X, z.V @ z.X, Y @ z.X])
-        self.right = -np.hstack([Y, 0.5 * Y2, 0.5 * Y])
+        # dX dZ S with dX = -X - (X dZ S + S dZ X)/2: a product of thin factors
+        self.Y = at.solve(at.change_of_gap(step, z.U))
+        self.Y2 = at.solve(at.change_of_gap(step, self.Y))
+        X = z.U * z.xi
+        self.left = np.hstack([X, X, self.Y * z.xi])
+        self.right = -np.hstack([self.Y, 0.5 * self.Y2, 0.5 * self.Y])
         self.x = np.sum(space.differences(self.left) * space.differences(self.right), axis=1)
         self.trace = float(np.sum(self.left * self.right))
 
@@ -127,17 +130,19 @@ class _Newton:
         self.point = z = point
         self.space = space = z.space
         self.F = space.differences(z.V)
-        self.x = np.einsum("al,lk,ak->a", self.F, z.X, self.F)
+        self.E = space.differences(z.U)
+        self.x = (self.E**2) @ z.xi
         self.Z = space.grounded(z.w)
         self.R = space.at_edges(self.Z)
         self.along_p = self.Z.derivative(*space.laplacian(z.p / self.R**2))
         self.y = -space.at_edges(self.along_p)
-        self.mu = float(np.sum(np.diag(z.X) * (z.values - z.s)) + z.q @ z.w + z.p @ z.slack) / z.size
+        self.gap = self.E.T @ (z.w[:, None] * self.E) - z.s * np.eye(len(z.xi))  # U'ZU
+        self.mu = float(z.xi @ np.diag(self.gap) + z.q @ z.w + z.p @ z.slack) / z.size
 
     def bounds(self) -> tuple[float, float]:
         """Value of the rates, and the bound of the dual variables."""
         z = self.point
-        x, y = self.x / np.trace(z.X), self.y / z.p.sum()
+        x, y = self.x / z.xi.sum(), self.y / z.p.sum()
         t = best_balance(x, y)
         return float(np.sqrt(self.R.max() / z.values[0]) * z.w.sum()), 2.0 / float(np.max(t * x + y / t))
 
@@ -180,20 +185,19 @@ class _Newton:
         F, w, s = self.F, z.w, z.s
         self.incidence = space.divergences()
         self.S = space.shifted(w, s)
-        self.SV = self.solve(z.V)
+        SU = self.solve(z.U)
         self.c = c = 1.0 / np.maximum(z.values - s, 1e-14 * s)
         self.residual = 1.0 / R - 1.0 / s - z.slack
-        XC = _symmetric(z.X * c)
-        values, rotation = np.linalg.eigh(z.X)
-        large = values > 1e-6 * values[-1]
-        self._values, self._G = values[large], F @ rotation[:, large]
+        large = z.xi > 1e-6 * z.xi.max()
+        self._values, self._G = z.xi[large], self.E[:, large]
         ratio = z.p / z.slack
         self._curvature = ratio / R**4 - 2.0 * z.p / R**3
-        self._border = space.squares(self.Z, ratio / R**2) / s**2 - np.einsum("al,lk,ak->a", F, XC, F)
-        self._corner = float(np.trace(XC) + ratio.sum() / s**4 + 2.0 * z.p.sum() / s**3)
+        self._border = space.squares(self.Z, ratio / R**2) / s**2 - (self.E * space.differences(SU)) @ z.xi
+        active = float(np.sum(z.U * SU, axis=0) @ z.xi)
+        self._corner = float(active + ratio.sum() / s**4 + 2.0 * z.p.sum() / s**3)
         # the part of S beyond the kept eigenvectors counts on the diagonal only
         rest = np.maximum(space.at_edges(self.S) - (F**2) @ c, 0.0)
-        corner = max(self._corner - float(np.trace(XC)), 1e-3 * self._corner)
+        corner = max(self._corner - active, 1e-3 * self._corner)
         self._D = np.append(z.q / w + ratio + rest * self.x, corner)
         self._precondition()
 
@@ -205,7 +209,8 @@ class _Newton:
         a, b = np.triu_indices(k)
         scale = np.where(a == b, 1.0, np.sqrt(2.0))
         U = np.vstack([self.F[:, a] * self.F[:, b] * scale, -(a == b).astype(float)])
-        core = _symmetric_kronecker(z.X[:k, :k], np.diag(self.c[:k]), a, b, scale)
+        inside = z.V[:, :k].T @ z.U
+        core = _symmetric_kronecker((inside * z.xi) @ inside.T, np.diag(self.c[:k]), a, b, scale)
         values, rotation = np.linalg.eigh(core)
         U = U @ (rotation * np.sqrt(np.maximum(values, 0.0)))
         self._U = U / self._D[:, None]
@@ -249,23 +254,22 @@ class _Newton:
 
     # ------------------------------------------------------------------ steps
 
-    def _change_of_X(
-        self, step: _Step, correction: _Correction | None, Q: Array, SQ: Array
-    ) -> tuple[Array, Array]:
-        """``Q' dX Q`` and ``Q' X Q`` for orthonormal Q and ``SQ = S Q``."""
+    def _dual_room(self, step: _Step, correction: _Correction | None) -> float:
+        """Largest b with ``X + b dX >= 0`` on the range of X."""
+        from scipy.linalg import eigh
+
         z = self.point
-        inside = z.V.T @ Q
-        X = inside.T @ z.X @ inside
-        change = step.mu * (inside.T * self.c) @ inside - X
-        change -= inside.T @ z.X @ (z.V.T @ self.change_of_gap(step, SQ))
+        inside = z.V.T @ z.U
+        change = step.mu * (inside.T * self.c) @ inside - np.diag(z.xi)
+        change -= z.xi[:, None] * (z.U.T @ self.solve(self.change_of_gap(step, z.U))).T
         if correction is not None:
-            change -= (Q.T @ correction.left) @ (correction.right.T @ Q)
-        return _symmetric(change), _symmetric(X)
+            change -= (z.U.T @ correction.left) @ (correction.right.T @ z.U)
+        root = np.sqrt(z.xi)
+        lowest = float(eigh(_symmetric(change / root) / root[:, None], eigvals_only=True, subset_by_index=[0, 0])[0])
+        return -1.0 / lowest if lowest < 0 else np.inf
 
     def _lengths(self, step: _Step, correction: _Correction | None, tests: int) -> tuple[float, float]:
         """Largest primal and dual steps that stay feasible, up to 2."""
-        from scipy.linalg import eigh
-
         z = self.point
         primal = 0.999 * min(2.0, largest_step(z.w, step.w), largest_step(z.slack, step.slack))
         if step.s < 0:
@@ -281,14 +285,13 @@ class _Newton:
                 low, high = (middle, high) if feasible(middle) else (low, middle)
             primal = low
         dual = min(2.0, largest_step(z.q, step.q), largest_step(z.p, step.p))
-        change, _ = self._change_of_X(step, correction, z.V, self.SV)
-        lowest = float(eigh(change, z.X, eigvals_only=True, subset_by_index=[0, 0])[0])
-        return primal, min(dual, -1.0 / lowest if lowest < 0 else 2.0)
+        return primal, min(dual, self._dual_room(step, correction))
 
     def _safe_lengths(self, step: _Step, correction: _Correction | None) -> tuple[float, float]:
         """Steps that leave some room, and no conductance far below its linear prediction."""
         z, space = self.point, self.space
         a, b = (min(1.0, 0.95 * x) for x in self._lengths(step, correction, 7))
+        a = min(a, largest_step(z.w, -step.w / _GROWTH))
         for _ in range(20):
             R = space.at_edges(space.grounded(z.w + a * step.w))
             true = 1.0 / R - 1.0 / (z.s + a * step.s)
@@ -300,21 +303,32 @@ class _Newton:
     def _mean_product(self, step: _Step, a: float, b: float) -> float:
         """Mean complementary product after primal step a and dual step b."""
         z = self.point
-        change, _ = self._change_of_X(step, None, z.V, self.SV)
-        gaps = np.diag(z.values - z.s) + a * _symmetric(z.V.T @ self.change_of_gap(step, z.V))
-        total = np.sum((z.X + b * change) * gaps) + (z.q + b * step.q) @ (z.w + a * step.w)
+        Z = self.gap + a * _symmetric(z.U.T @ self.change_of_gap(step, z.U))
+        Y = z.U.T @ self.solve(self.change_of_gap(step, z.U))
+        X = (1.0 - b) * np.diag(z.xi) - b * _symmetric(z.xi[:, None] * Y.T)
+        total = np.sum(X * Z) + (z.q + b * step.q) @ (z.w + a * step.w)
         return float(total + (z.p + b * step.p) @ (z.slack + a * step.slack)) / z.size
 
     def _move(self, step: _Step, correction: _Correction | None, a: float, b: float) -> None:
         z, space = self.point, self.space
         z.w, z.s, z.slack = z.w + a * step.w, z.s + a * step.s, z.slack + a * step.slack
         z.q, z.p = z.q + b * step.q, z.p + b * step.p
-        values, V = space.lowest(z.w, z.V, _SWEEPS)
-        change, X = self._change_of_X(step, correction, V, self.solve(V))
-        eigenvalues, rotation = np.linalg.eigh(X + b * change)
-        floor = 1e-6 * step.mu / max(values[-1] - z.s, z.s)
-        z.X = (rotation * np.maximum(eigenvalues, floor)) @ rotation.T
-        z.values, z.V = values, V
+        # X + b dX as a sum of thin products, on an orthonormal basis of them all
+        U, X, V = z.U, z.U * z.xi, z.V
+        Y = self.solve(self.change_of_gap(step, U))
+        parts = [((1.0 - b) * X, U), (b * step.mu * V * self.c, V), (-b * X, Y)]
+        spanning = [U, V, Y]
+        if correction is not None:
+            parts.append((-b * correction.left, correction.right))
+            spanning += [correction.Y, correction.Y2]
+        basis, _ = np.linalg.qr(np.hstack(spanning))
+        core = sum((basis.T @ A) @ (B.T @ basis) for A, B in parts)
+        xi, rotation = np.linalg.eigh(_symmetric(np.asarray(core)))
+        kept = slice(max(0, len(xi) - _KEPT), None)
+        z.xi = np.maximum(xi[kept], 1e-9 * xi[-1])
+        U = basis @ rotation[:, kept]
+        z.U = U - U.mean(axis=0)
+        z.values, z.V = space.lowest(z.w, z.V, _SWEEPS)
 
 
 def _symmetric(A: Array) -> Array:

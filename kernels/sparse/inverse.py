@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import checks
 from . import cpu, fill_reducing_order, multifrontal
 
-__all__ = ["Derivative", "Inverse", "Pattern"]
+__all__ = ["Derivative", "Factor", "Inverse", "Pattern"]
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -135,14 +135,19 @@ class Pattern:
         """
         return Inverse(self, self._scatter(diagonal, off_diagonal))
 
-    def inertia(self, diagonal: ArrayLike, off_diagonal: ArrayLike) -> tuple[int, float]:
-        """Number of negative pivots, and the largest modulus met (NaN where a pivot vanishes)."""
-        fronts = self._scatter(diagonal, off_diagonal)
-        _, k_length, g_length = self._lengths
-        negative, logarithm, growth = multifrontal.factor(
-            *self._tree, fronts, np.empty(k_length), np.empty(g_length)
-        )
-        return negative, growth if np.isfinite(logarithm) else np.nan
+    def factor(self, diagonal: ArrayLike, off_diagonal: ArrayLike) -> Factor:
+        """As :meth:`invert`, for solving and the inertia only.
+
+        Parameters
+        ----------
+        diagonal, off_diagonal : (n,), (m,) array_like
+            Entries of the matrix.
+
+        Returns
+        -------
+        Factor
+        """
+        return Factor(self, self._scatter(diagonal, off_diagonal))
 
     def _scatter(self, diagonal: ArrayLike, off_diagonal: ArrayLike) -> Array:
         fronts = np.zeros(self._lengths[0])
@@ -155,21 +160,17 @@ class Pattern:
         return fronts[self._node], fronts[self._edge]
 
 
-class Inverse:
-    """Entries of the inverse Z of a matrix, from :meth:`Pattern.invert`.
+class Factor:
+    """Factors of a matrix, from :meth:`Pattern.factor`.
 
     Attributes
     ----------
-    diagonal : (n,) array
-        Diagonal of Z.
-    off_diagonal : (m,) array
-        Entries of Z at the edges.
     negative : int
         Number of negative eigenvalues of the matrix.
     log_det : float
-        Logarithm of the modulus of its determinant.
+        Logarithm of the modulus of its determinant; not finite if a pivot vanishes.
     growth : float
-        Largest modulus met in the elimination.
+        Largest modulus met in the elimination, which bounds the rounding errors.
     """
 
     def __init__(self, pattern: Pattern, fronts: Array):
@@ -179,9 +180,6 @@ class Inverse:
         self.negative, self.log_det, self.growth = multifrontal.factor(
             *pattern._tree, fronts, self._K, self._G
         )
-        multifrontal.invert(*pattern._tree, self._K, self._G, fronts)
-        self.diagonal, self.off_diagonal = pattern._gather(fronts)
-
     def solve(self, b: ArrayLike) -> Array:
         """Solve ``A x = b`` for the matrix A.
 
@@ -199,6 +197,23 @@ class Inverse:
         x = np.array(rhs.reshape(n, -1), order="C")
         multifrontal.solve(*self._pattern._tree, *self._pattern._nodes, self._K, self._G, x)
         return x.reshape(rhs.shape)
+
+
+class Inverse(Factor):
+    """Entries of the inverse Z of a matrix, from :meth:`Pattern.invert`; also its :class:`Factor`.
+
+    Attributes
+    ----------
+    diagonal : (n,) array
+        Diagonal of Z.
+    off_diagonal : (m,) array
+        Entries of Z at the edges.
+    """
+
+    def __init__(self, pattern: Pattern, fronts: Array):
+        super().__init__(pattern, fronts)
+        multifrontal.invert(*pattern._tree, self._K, self._G, fronts)
+        self.diagonal, self.off_diagonal = pattern._gather(fronts)
 
     def derivative(self, diagonal: ArrayLike, off_diagonal: ArrayLike) -> Derivative:
         """Entries of ``-Z D Z`` for a matrix D of the same pattern.
