@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Graph
+from . import unfolding
 from .certificates import Proposal, best_balance
 from .edges import EdgeSpace, conjugate_gradients, largest_step
 from .multiplicative import resistance_design
@@ -48,7 +49,9 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
 
 
 def propose(graph: Graph, criterion: str, attempt: int, tol: float, deadline: float) -> Proposal:
-    """Optimise ``"communication"``; arguments as in :func:`.barrier.propose`."""
+    """Optimise ``"communication"`` or ``"algebraic_connectivity"``; arguments as in :func:`.barrier.propose`."""
+    if criterion == "algebraic_connectivity":
+        return unfolding.propose(graph, tol, deadline)
     space = EdgeSpace(graph)
     start = resistance_design(space, 1e-2, deadline)
     point = _Point(space, 0.9 * start + 0.1 / space.m)
@@ -161,7 +164,7 @@ class _Newton:
         mu = centring * self.mu
         step = self._direction(mu, accuracy * min(1.0, max(centring, 0.1)), correction)
         a, b = self._safe_lengths(step, correction)
-        if min(a, b) < 0.03:  # only towards the central path
+        if min(a, b) < 0.01:  # only towards the central path
             correction = None
             step = self._direction(self.mu, accuracy, correction)
             a, b = self._safe_lengths(step, correction)
@@ -265,7 +268,9 @@ class _Newton:
         if correction is not None:
             change -= (z.U.T @ correction.left) @ (correction.right.T @ z.U)
         root = np.sqrt(z.xi)
-        lowest = float(eigh(_symmetric(change / root) / root[:, None], eigvals_only=True, subset_by_index=[0, 0])[0])
+        lowest = float(
+            eigh(_symmetric(change / root) / root[:, None], eigvals_only=True, subset_by_index=[0, 0])[0]
+        )
         return -1.0 / lowest if lowest < 0 else np.inf
 
     def _lengths(self, step: _Step, correction: _Correction | None, tests: int) -> tuple[float, float]:
@@ -290,7 +295,8 @@ class _Newton:
     def _safe_lengths(self, step: _Step, correction: _Correction | None) -> tuple[float, float]:
         """Steps that leave some room, and no conductance far below its linear prediction."""
         z, space = self.point, self.space
-        a, b = (min(1.0, 0.95 * x) for x in self._lengths(step, correction, 7))
+        # a short step that ended close to the boundary would make the next ones shorter still
+        a, b = (min(1.0, (0.95 if x > 0.5 else 0.6) * x) for x in self._lengths(step, correction, 7))
         a = min(a, largest_step(z.w, -step.w / _GROWTH))
         for _ in range(20):
             R = space.at_edges(space.grounded(z.w + a * step.w))

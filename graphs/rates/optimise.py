@@ -33,7 +33,7 @@ _BOTH = ("communication", "algebraic_connectivity")
 METHODS = {
     "sdp": Method(_BOTH, sdp.size_limit, sdp.propose, len(sdp.SETTINGS)),
     "barrier": Method(_BOTH, barrier.size_limit, barrier.propose, 1),
-    "lowrank": Method(("communication",), lowrank.size_limit, lowrank.propose, 1),
+    "lowrank": Method(_BOTH, lowrank.size_limit, lowrank.propose, 1),
     "multiplicative": Method(
         ("max_resistance", "total_resistance"), multiplicative.size_limit, multiplicative.propose, 1
     ),
@@ -152,7 +152,8 @@ def gossip_rates(
         ====================  =======================================================================
         ``"sdp"``             exact conic programmes by Clarabel; up to 120 nodes
         ``"barrier"``         interior point in the space of the edges; up to some thousand edges
-        ``"lowrank"``         the same matrix-free, for ``"communication"`` on larger sparse graphs; to about 1e-2
+        ``"lowrank"``         dual matrices of low rank, on larger sparse graphs that are far from expanders:
+                              ``"communication"`` to about 1e-2, ``"algebraic_connectivity"`` to 1e-4 and less
         ``"multiplicative"``  the two resistance criteria, at any size
         ====================  =======================================================================
     tol : float
@@ -280,7 +281,7 @@ def _candidates(graph: Graph, criterion: str, method: str, tol: float) -> tuple[
                 names.append(name)
     if "lowrank" in names and "barrier" in names:
         quick = graph.n_edges > _LOWRANK_FIRST and tol >= _LOWRANK_GAP
-        names.remove("barrier" if quick else "lowrank")
+        names.remove("barrier" if quick and criterion == "communication" else "lowrank")
     if graph.n_nodes > _SDP_FIRST and "sdp" in names[:-1]:
         names.append(names.pop(names.index("sdp")))
     return names, reason

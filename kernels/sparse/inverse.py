@@ -180,6 +180,7 @@ class Factor:
         self.negative, self.log_det, self.growth = multifrontal.factor(
             *pattern._tree, fronts, self._K, self._G
         )
+
     def solve(self, b: ArrayLike) -> Array:
         """Solve ``A x = b`` for the matrix A.
 
@@ -256,7 +257,12 @@ class Inverse(Factor):
         pattern = self._pattern
         fronts = pattern._scatter(diagonal, off_diagonal)
         mixed = np.zeros_like(fronts)
-        work = (np.empty_like(self._K), np.empty_like(self._G), np.empty_like(self._K), np.empty_like(self._G))
+        work = (
+            np.empty_like(self._K),
+            np.empty_like(self._G),
+            np.empty_like(self._K),
+            np.empty_like(self._G),
+        )
         multifrontal.differentiate_twice(
             *pattern._tree, self._K, self._G, self._fronts, *a._state, fronts, mixed, *work
         )
