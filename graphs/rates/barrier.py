@@ -1,19 +1,22 @@
 """Primal-dual interior point in the space of the edges: dense, any rank, up to some thousand edges.
 
-Minimise ``sum w`` subject to ``L(w) >= s I`` on the vectors of zero sum, ``w >= 0`` and, for the communication
-criterion, ``C_e(w) = 1/R_e(w) >= 1/s`` for all edges (s = 1 otherwise). A conductance is a concave function of the
-rates, linear on a bridge, where the resistance ``1/w`` would defeat Newton's method. With multipliers X, p, q and
-slacks c of the conductances, eliminating all but w and s from Newton's equations leaves an m x m system
+Minimise ``sum w`` subject to ``L(w) >= s I`` on the vectors of zero sum, ``w >= 0`` and, for the
+communication criterion, ``C_e(w) = 1/R_e(w) >= 1/s`` for all edges (s = 1 otherwise). A conductance is a
+concave function of the rates, linear on a bridge, where the resistance ``1/w`` would defeat Newton's
+method. With multipliers X, p, q and slacks c of the conductances, eliminating all but w and s from Newton's
+equations leaves an m x m system
 
     H = X_E o S_E + V2 diag(p/c) V2' + 2 T o (T diag(p/R^2) T) - 2 T2 diag(p/R^3) T2 + diag(q/w)
 
-with ``S = (L - sI)^-1``, ``M_E = B'MB`` for a matrix M, ``T = B'L^+B``, ``T2 = T o T``, ``V2 = T2 diag(1/R^2)`` (derived;
-the semidefinite part is the direction of Helmberg, Rendl, Vanderbei & Wolkowicz, SIAM J. Optim. 1996). So
-an iteration costs O(m^3) instead of the O(n^6) of a generic solver. Steps are Mehrotra's predictor and corrector.
+with ``S = (L - sI)^-1``, ``M_E = B'MB`` for a matrix M, ``T = B'L^+B``, ``T2 = T o T``, ``V2 = T2
+diag(1/R^2)`` (derived; the semidefinite part is the direction of Helmberg, Rendl, Vanderbei & Wolkowicz,
+SIAM J. Optim. 1996). So an iteration costs O(m^3) instead of the O(n^6) of a generic solver. Steps are
+Mehrotra's predictor and corrector.
 """
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,10 +125,11 @@ class _Solver:
 
     def inverse(self, M: Array) -> Array:
         """Inverse on the zero-sum vectors."""
-        from scipy.linalg import lapack
+        from scipy.linalg import get_lapack_funcs
 
         size = np.trace(M) / len(M)
-        lower, failed = lapack.dpotri(self.cholesky(M), lower=1)
+        invert: Any = get_lapack_funcs("potri", (M,))
+        lower, failed = invert(self.cholesky(M), lower=1)
         if failed:
             raise np.linalg.LinAlgError("singular")
         lower = np.tril(lower)
@@ -229,7 +233,7 @@ class _Solver:
         w, s = self.w, self.s
         right = -1.0 + mu * self.at_edges(self.S)
         products_q = products_p = mu
-        twist, trace = 0.0, 0.0
+        twist, trace, bottom = 0.0, 0.0, 0.0
         if second is not None:
             product = second.X @ second.Z @ self.S
             twist = 0.5 * (product + product.T)
@@ -288,14 +292,15 @@ class _Solver:
 
 def _add_congruence(H: Array, A: Array, d: Array) -> None:
     """Add ``A diag(d) A`` for symmetric A to H, at half the cost of a product."""
-    from scipy.linalg.blas import dsyrk
+    from scipy.linalg import get_blas_funcs
 
+    update: Any = get_blas_funcs("syrk", (H,))
     for sign in (1.0, -1.0):
         chosen = sign * d > 0
         if chosen.any():
             root = A[chosen] * np.sqrt(np.abs(d[chosen]))[:, None]
-            # H is symmetric and C-ordered: its transpose is H in the order of BLAS; only one triangle is filled
-            lower = dsyrk(sign, root.T, trans=0, lower=0)
+            # only one triangle is filled
+            lower = update(sign, root.T, trans=0, lower=0)
             upper = np.triu(lower, 1)
             H += upper
             H += upper.T

@@ -6,22 +6,23 @@ positive semidefinite, centred (``X 1 = 0``) and of trace one, given by a factor
 has these properties by construction; for the communication criterion also a probability ``p`` over the
 edges and a number ``t > 0``. Every bound below holds for *any* such object, however it was found.
 
-* Algebraic connectivity (dual of the fastest mixing process: Sun, Boyd, Xiao & Diaconis, SIAM Review
-  2006): ``lambda_2(w) <= <X, L(w)> = sum_e w_e x_e <= W max_e x_e`` with ``x_e = b_e' X b_e``.
-* Communication (derived): the least total rate is ``1 / max f`` over rates of sum one, with
-  ``f = sqrt(lambda_2 min_e 1/R_e)``. At any rates w0, ``1/R_e(w) <= v_e' L(w) v_e`` with
-  ``v_e = L(w0)^+ b_e / R_e(w0)``, so ``1/max_e R_e <= sum_a w_a y_a`` with
-  ``y_a = sum_e p_e T_ae^2 / R_e^2``, ``T_ae = b_a' L(w0)^+ b_e``. The inequality of the two means gives
-  ``f <= max_a (t x_a + y_a / t) / 2`` for every t > 0.
+* Algebraic connectivity (dual of the fastest mixing process: Sun, Boyd, Xiao & Diaconis, SIAM Review 2006):
+  ``lambda_2(w) <= <X, L(w)> = sum_e w_e x_e <= W max_e x_e`` with ``x_e = b_e' X b_e``.
+* Communication (derived): the least total rate is ``1 / max f`` over rates of sum one, with ``f =
+  sqrt(lambda_2 min_e 1/R_e)``. At any rates w0, ``1/R_e(w) <= v_e' L(w) v_e`` with ``v_e = L(w0)^+ b_e /
+  R_e(w0)``, so ``1/max_e R_e <= sum_a w_a y_a`` with ``y_a = sum_e p_e T_ae^2 / R_e^2``, ``T_ae = b_a'
+  L(w0)^+ b_e``. The inequality of the two means gives ``f <= max_a (t x_a + y_a / t) / 2`` for every t > 0.
 * Communication, simple: Foster's theorem ``sum_e w_e R_e = n - 1`` gives ``max_e R_e >= (n - 1) / W``, so
   the least total rate is at least ``sqrt((n - 1) / max_e x_e)``.
 * Largest resistance: the same theorem; no dual object, and the bound is attained on every graph.
-* Total resistance (Kirchhoff index ``n tr L^+``): with ``d_e = b_e' (L^+)^2 b_e`` and ``g = tr L^+``, convexity along
-  the multiples of the rates gives ``tr L(v)^+ >= g^2 / max_e d_e`` for all rates v of sum one; no dual object.
+* Total resistance (Kirchhoff index ``n tr L^+``): with ``d_e = b_e' (L^+)^2 b_e`` and ``g = tr L^+``,
+  convexity along the multiples of the rates gives ``tr L(v)^+ >= g^2 / max_e d_e`` for all rates v of sum
+  one; no dual object.
 
-On graphs of more than :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes, where lambda_2 is computed by an
-iteration that finds it from above, the value used is proven: ``L(w) - s I`` has as many negative pivots as
-eigenvalues below s (Sylvester), and s is lowered by a bound of the rounding errors of the elimination.
+On graphs of more than :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes, where lambda_2 is
+computed by an iteration that finds it from above, the value used is proven: ``L(w) - s I`` has as many
+negative pivots as eigenvalues below s (Sylvester), and s is lowered by a bound of the rounding errors of
+the elimination.
 """
 
 from collections.abc import Callable
@@ -46,13 +47,13 @@ from ..spectra import (
 )
 
 __all__ = [
-    "proven_connectivity",
     "CRITERIA",
     "Bounds",
     "Certificate",
     "Proposal",
     "communication_cost",
     "communication_lower_bound",
+    "proven_connectivity",
     "verify_rates",
 ]
 
@@ -135,9 +136,9 @@ def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bo
     -------
     Bounds
         For ``"communication"``, bounds on the least total rate with ``chi1 * chi2 <= 1/2``; for
-        ``"algebraic_connectivity"``, on the largest lambda_2 of rates of sum one; for ``"max_resistance"`` and
-        ``"total_resistance"``, on the least largest resistance and the least Kirchhoff index of such rates.
-        True up to rounding.
+        ``"algebraic_connectivity"``, on the largest lambda_2 of rates of sum one; for ``"max_resistance"``
+        and ``"total_resistance"``, on the least largest resistance and the least Kirchhoff index of such
+        rates. True up to rounding.
 
     Raises
     ------
@@ -171,7 +172,7 @@ def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:
     Returns
     -------
     float
-        Never above lambda_2. Zero if rounding allows no proof, which takes rates over ten and more magnitudes.
+        Never above lambda_2. Zero if rounding allows no proof, as for rates over ten and more magnitudes.
     """
     from .edges import EdgeSpace
 

@@ -35,7 +35,8 @@ class EdgeSpace:
 
     def laplacian(self, w: Array) -> tuple[Array, Array]:
         """Diagonal and off-diagonal entries of ``L(w)``; w of any sign."""
-        return np.bincount(self.i, w, self.n) + np.bincount(self.j, w, self.n), -w
+        diagonal = np.bincount(self.i, w, self.n) + np.bincount(self.j, w, self.n)
+        return diagonal.astype(np.float64), -w
 
     def grounded(self, w: Array) -> Inverse:
         """Inverse of ``L(w)`` with one node tied to the ground; the same resistances."""

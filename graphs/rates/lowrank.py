@@ -1,16 +1,16 @@
-"""Matrix-free primal-dual interior point with a dual matrix of low rank: sparse graphs of 10^3 nodes and more.
+"""Matrix-free primal-dual interior point with a dual matrix of low rank: sparse graphs of 10^3 nodes and up.
 
-Minimise ``sum w`` subject to ``L(w) >= s I`` on the vectors of zero sum, ``C_e(w) = 1/R_e(w) >= 1/s`` for all edges
-and ``w >= 0``, as `barrier` does. With multipliers X, p and q, and slacks c of the conductances, eliminating all but
-w and s from Newton's equations leaves the positive definite matrix
+Minimise ``sum w`` subject to ``L(w) >= s I`` on the vectors of zero sum, ``C_e(w) = 1/R_e(w) >= 1/s`` for
+all edges and ``w >= 0``, as `barrier` does. With multipliers X, p and q, and slacks c of the conductances,
+eliminating all but w and s from Newton's equations leaves the positive definite matrix
 
     H = X_E o S_E + V2 diag(p/c) V2' + 2 T o (T diag(p/R^2) T) - 2 T2 diag(p/R^3) T2 + diag(q/w)
 
-(notation of `barrier`). Its products with a vector are first and second derivatives of a selected inverse, so
-nothing dense of order n or m is formed. X has low rank, ``X = U diag(xi) U'``: after each step its leading
-eigenvectors are kept; the barrier holds back the k lowest eigenvalues of L(w) only, since the others are far from
-s. The conjugate gradients are preconditioned by the diagonal and the part of H on these eigenvectors (Woodbury).
-All this is derived.
+(notation of `barrier`). Its products with a vector are first and second derivatives of a selected inverse,
+so nothing dense of order n or m is formed. X has low rank, ``X = U diag(xi) U'``: after each step its
+leading eigenvectors are kept; the barrier holds back the k lowest eigenvalues of L(w) only, since the
+others are far from s. The conjugate gradients are preconditioned by the diagonal and the part of H on these
+eigenvectors (Woodbury). All this is derived.
 """
 
 import time
@@ -49,7 +49,7 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
 
 
 def propose(graph: Graph, criterion: str, attempt: int, tol: float, deadline: float) -> Proposal:
-    """Optimise ``"communication"`` or ``"algebraic_connectivity"``; arguments as in :func:`.barrier.propose`."""
+    """Optimise a criterion of lambda_2; arguments as in :func:`.barrier.propose`."""
     if criterion == "algebraic_connectivity":
         return unfolding.propose(graph, tol, deadline)
     space = EdgeSpace(graph)

@@ -1,15 +1,17 @@
 """Multiplicative updates, finished by an interior point Newton method: resistance criteria at any size.
 
-* Largest resistance: ``min_w max_e R_e`` at sum one is n - 1 on every connected graph, attained by the rates of
-  largest log det L(w) (Kiefer & Wolfowitz 1960, as G- and D-optimal designs). The update
-  ``w_e <- w_e R_e / (n - 1)`` raises log det L(w) and keeps the sum (Foster).
-* Total resistance (A-optimal design): with ``d_e = b_e' (L^+)^2 b_e`` the trace ``g = tr L^+ = sum_e w_e d_e`` falls
-  under ``w_e <- w_e sqrt(d_e)``, scaled to sum one. The problem is convex (Ghosh, Boyd & Saberi, SIAM Review 2008).
+* Largest resistance: ``min_w max_e R_e`` at sum one is n - 1 on every connected graph, attained by the
+  rates of largest log det L(w) (Kiefer & Wolfowitz 1960, as G- and D-optimal designs). The update ``w_e <-
+  w_e R_e / (n - 1)`` raises log det L(w) and keeps the sum (Foster).
+* Total resistance (A-optimal design): with ``d_e = b_e' (L^+)^2 b_e`` the trace ``g = tr L^+ = sum_e w_e
+  d_e`` falls under ``w_e <- w_e sqrt(d_e)``, scaled to sum one. The problem is convex (Ghosh, Boyd &
+  Saberi, SIAM Review 2008).
 
-Both end in a linear tail. So after a few updates the convex problem ``min F(w) + sum w, w >= 0`` with
-``F = -log det L / (n - 1)`` or ``F = tr L^+ / g0`` is solved by a primal-dual interior point method. Products with
-its Hessian are derivatives of selected inverses, and few conjugate gradient steps suffice: scaled by the rates, the
-Hessian of the first is a stochastic matrix with the leverages ``w_e R_e`` on its diagonal (derived).
+Both end in a linear tail. So after a few updates the convex problem ``min F(w) + sum w, w >= 0`` with ``F =
+-log det L / (n - 1)`` or ``F = tr L^+ / g0`` is solved by a primal-dual interior point method. Products
+with its Hessian are derivatives of selected inverses, and few conjugate gradient steps suffice: scaled by
+the rates, the Hessian of the first is a stochastic matrix with the leverages ``w_e R_e`` on its diagonal
+(derived).
 """
 
 import time
@@ -114,14 +116,12 @@ def _optimise(space: EdgeSpace, problem: type[_Largest] | type[_Total], tol: flo
         stiffness = q / w
         diagonal = state.curvature + stiffness
 
-        def hessian(v: Array, state=state, stiffness=stiffness) -> Array:
-            return state.product(v) + stiffness * v
-
-        def precondition(r: Array, diagonal=diagonal) -> Array:
-            return r / diagonal
-
         dw, _ = conjugate_gradients(
-            hessian, -1.0 + state.fall + mu / w, precondition, 0.1 * min(gap, product, 0.1), 200
+            lambda v, at=state, k=stiffness: at.product(v) + k * v,
+            -1.0 + state.fall + mu / w,
+            lambda r, d=diagonal: r / d,
+            0.1 * min(gap, product, 0.1),
+            200,
         )
         dq = mu / w - q - stiffness * dw
         a, b = (min(1.0, 0.95 * largest_step(x, dx)) for x, dx in ((w, dw), (q, dq)))

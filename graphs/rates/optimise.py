@@ -39,8 +39,8 @@ METHODS = {
     ),
 }
 
-# "auto" tries the practical methods in the order of METHODS until one is certified. Measured crossovers: from 16
-# nodes on "barrier" overtakes "sdp", and from 1500 edges on "lowrank" overtakes "barrier" where 0.005 will do.
+# "auto" tries the practical methods in the order of METHODS until one is certified. Measured crossovers:
+# beyond 16 nodes "barrier" overtakes "sdp", beyond 1500 edges "lowrank" overtakes it where 0.005 will do.
 _SDP_FIRST, _LOWRANK_FIRST, _LOWRANK_GAP = 16, 1500, 5e-3
 
 
@@ -201,8 +201,8 @@ def _optimise(graph: Graph, criterion: str, method: str, tol: float, deadline: f
     m = graph.n_edges
     uniform = np.full(m, 1.0 / m)
     target = "communication" if criterion == "uniform" else criterion
-    # for the two criteria of lambda_2, the projector on the eigenspace of lambda_2 spreads evenly over the edges of an edge-transitive
-    # graph and then proves uniform rates optimal
+    # for the criteria of lambda_2, the projector on its eigenspace: it spreads evenly over the edges of an
+    # edge-transitive graph and then proves uniform rates optimal
     fallback = _assess(graph, uniform, [Certificate(target, fiedler_space(graph))], "uniform")
     chosen, message = fallback, "equal rates on all edges"
     if criterion == "uniform":
@@ -215,7 +215,7 @@ def _optimise(graph: Graph, criterion: str, method: str, tol: float, deadline: f
         message = f"uniform rates: no method is practical, {reason}; method='sdp' tries harder"
         return _result(graph, criterion, fallback, fallback, "tolerance_not_met", message)
     failures = []
-    for name, attempt in ((name, k) for name in names for k in range(METHODS[name].attempts)):
+    for name, attempt in [(one, k) for one in names for k in range(METHODS[one].attempts)]:
         if chosen.gap <= tol or time.monotonic() > deadline:
             break
         try:

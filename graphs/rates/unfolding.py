@@ -1,18 +1,19 @@
-"""Fastest mixing by its dual, an embedding of the graph in few dimensions: sparse geometric graphs of any size.
+"""Fastest mixing by its dual, an embedding of the graph in few dimensions: for sparse geometric graphs.
 
-The dual of the largest lambda_2 at sum one is maximum variance unfolding: place the nodes at ``Y_i`` in R^k, as far
-from their mean as ``|Y_i - Y_j| <= 1`` on the edges allows (Sun, Boyd, Xiao & Diaconis, SIAM Review 2006). With k at
-least the rank of the optimal dual matrix (Burer & Monteiro, Math. Programming 2003) the multipliers of
+The dual of the largest lambda_2 at sum one is maximum variance unfolding: place the nodes at ``Y_i`` in
+R^k, as far from their mean as ``|Y_i - Y_j| <= 1`` on the edges allows (Sun, Boyd, Xiao & Diaconis, SIAM
+Review 2006). With k at least the rank of the optimal dual matrix (Burer & Monteiro, Math. Programming 2003)
+the multipliers of
 
     max |Y|^2 / 2   subject to   |d_e|^2 + s_e = 1,  s >= 0,   d_e = Y_i - Y_j
 
-are the rates, up to scale: ``L(l) Y = Y``, and ``lambda_2 = 1 / sum l``. A primal-dual interior point method solves
-this by Newton's equations on the n k coordinates, which are as sparse as the graph:
+are the rates, up to scale: ``L(l) Y = Y``, and ``lambda_2 = 1 / sum l``. A primal-dual interior point
+method solves this by Newton's equations on the n k coordinates, which are as sparse as the graph:
 
     H = L(l) (x) I + sum_e (2 l_e / s_e) b_e b_e' (x) d_e d_e' - (1 - delta) I,
 
-with delta raised until H has exactly the k negative eigenvalues of the translations. Expander-like graphs, whose
-dual matrices have a high rank, are out of its reach.
+with delta raised until H has exactly the k negative eigenvalues of the translations. Expander-like graphs,
+whose dual matrices have a high rank, are out of its reach.
 """
 
 import time
@@ -76,7 +77,7 @@ class _Solver:
         space, k = self.space, self.Y.shape[1]
         lengths = np.sum(space.differences(self.Y) ** 2, axis=1)
         self.mu, self.s = mu, np.maximum(1.0 - lengths, 0.05)
-        self.l = mu / self.s
+        self.rates = mu / self.s
         self.steps = (1.0, 1.0)
         c, d = np.divmod(np.arange(k * k), k)
         self.inner = np.triu_indices(k, 1)
@@ -92,14 +93,14 @@ class _Solver:
         self.d = space.differences(self.Y)
         self.lengths = np.sum(self.d**2, axis=1)
         self.c = 1.0 - self.lengths - self.s
-        force = space.divergences() @ (self.l[:, None] * self.d) - self.Y
+        force = space.divergences() @ (self.rates[:, None] * self.d) - self.Y
         self.error = float(max(np.abs(force).max() / np.abs(self.Y).max(), np.abs(self.c).max()))
-        self.complementarity = float(self.l @ self.s) / self.l.sum()
+        self.complementarity = float(self.rates @ self.s) / self.rates.sum()
         upper = float(self.lengths.max() / np.sum(self.Y**2))
         if upper < self.upper:
             self.upper, self.best = upper, self.best._replace(Y=self.Y.copy())
         if proof:
-            w = self.l / self.l.sum()
+            w = self.rates / self.rates.sum()
             values, self.vectors = space.lowest(w, self.vectors, 8)
             if values[0] > self.lower:
                 self.lower, self.best = float(values[0]), self.best._replace(rates=w)
@@ -124,27 +125,28 @@ class _Solver:
         tol, m = self.tol, self.space.m
         if self.error < 10.0 * max(self.complementarity, 0.1 * tol) or self.error < 0.3 * tol:
             factor = 0.1 if min(self.steps) > 0.9 else 0.3
-            self.mu = max(self.mu * factor, 0.01 * tol * self.l.sum() / m)
+            self.mu = max(self.mu * factor, 0.01 * tol * self.rates.sum() / m)
         system = self._factor()
         if system is None:
             return False
-        space, k, l, s, d = self.space, self.Y.shape[1], self.l, self.s, self.d
-        q = (self.mu - l * self.c) / s
+        space, k, rates, s, d = self.space, self.Y.shape[1], self.rates, self.s, self.d
+        q = (self.mu - rates * self.c) / s
         right = self.Y - space.divergences() @ (q[:, None] * d)
         dY = system.solve((right - right.mean(axis=0)).ravel()).reshape(-1, k)
         dY -= dY.mean(axis=0)
         ds = self.c - 2.0 * np.sum(d * space.differences(dY), axis=1)
-        dl = (self.mu - l * s - l * ds) / s
-        a, b = (min(1.0, 0.99 * largest_step(x, dx)) for x, dx in ((s, ds), (l, dl)))
-        self.penalty = max(self.penalty, 0.75 * float(l.max()))
+        dl = (self.mu - rates * s - rates * ds) / s
+        a, b = (min(1.0, 0.99 * largest_step(x, dx)) for x, dx in ((s, ds), (rates, dl)))
+        self.penalty = max(self.penalty, 0.75 * float(rates.max()))
         before = self._merit(self.Y, s)[0]
-        for _ in range(26):
-            value, Y, slack = self._merit(self.Y + a * dY, s + a * ds)
+        value, Y, slack = self._merit(self.Y + a * dY, s + a * ds)
+        for _ in range(25):
             if value <= before + 1e-9 * abs(before):
                 break
             a *= 0.5
+            value, Y, slack = self._merit(self.Y + a * dY, s + a * ds)
         self.Y, self.s = Y, slack
-        self.l = np.clip(l + b * dl, 1e-5 * self.mu / slack, 1e5 * self.mu / slack)
+        self.rates = np.clip(rates + b * dl, 1e-5 * self.mu / slack, 1e5 * self.mu / slack)
         self.steps = (a, b)
         return True
 
@@ -157,7 +159,7 @@ class _Solver:
     def _factor(self):
         """Factor H, with delta raised until only the translations are negative."""
         space, k, d = self.space, self.Y.shape[1], self.d
-        blocks = self.l[:, None, None] * np.eye(k) + (2.0 * self.l / self.s)[:, None, None] * (
+        blocks = self.rates[:, None, None] * np.eye(k) + (2.0 * self.rates / self.s)[:, None, None] * (
             d[:, :, None] * d[:, None, :]
         )
         flat = blocks.reshape(space.m, k * k)

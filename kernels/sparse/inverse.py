@@ -1,9 +1,10 @@
-"""Selected inverse of a sparse symmetric matrix with the pattern of a graph, with first and second derivatives.
+"""Selected inverse of a sparse symmetric matrix with the pattern of a graph, with two derivatives.
 
-For a fixed graph the fill-reducing order and the fronts are found once (:class:`Pattern`); factoring, the entries
-of the inverse on the diagonal and on the edges, and their derivatives in any direction with the same pattern then
-take one pass each (`multifrontal`). There is no pivoting: the number of negative pivots is that of the negative
-eigenvalues (Sylvester's law of inertia), and `growth` tells how large the rounding errors may be.
+For a fixed graph the fill-reducing order and the fronts are found once (:class:`Pattern`); factoring, the
+entries of the inverse on the diagonal and on the edges, and their derivatives in any direction with the
+same pattern then take one pass each (`multifrontal`). There is no pivoting: the number of negative pivots
+is that of the negative eigenvalues (Sylvester's law of inertia), and `growth` tells how large the rounding
+errors may be.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Multifrontal factorisation of a sparse symmetric matrix, its selected inverse and their derivatives, in Numba.
+"""Multifrontal factorisation of a sparse symmetric matrix, selected inverse and its derivatives, in Numba.
 
 The columns are grouped into supernodes. The front of a supernode is the dense symmetric matrix over its own k
 columns (index 1) and the r later ones that they reach (index 2). Eliminating the own columns,
@@ -13,9 +13,9 @@ which is the selected inverse of Takahashi, Fagan & Chen (1973) in blocks. Diffe
 (direction a) and twice (directions a and b) gives the entries of ``-Z A_a Z`` and of
 ``Z A_a Z A_b Z + Z A_b Z A_a Z`` at the same cost up to a small factor (derived; `reference` is dense).
 
-The arrays of a group of arguments: `size` c = k + r, `own` k, `parent` (-1 for a root), `base` the beginning of the
-c x c front in an array of fronts, `spot` the places of the r rows in the parent's front from `spot_base` on, and
-`k_base`, `g_base` the beginnings of the k x k and r x k blocks.
+The arrays of a group of arguments: `size` c = k + r, `own` k, `parent` (-1 for a root), `base` the
+beginning of the c x c front in an array of fronts, `spot` the places of the r rows in the parent's front
+from `spot_base` on, and `k_base`, `g_base` the beginnings of the k x k and r x k blocks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Star-mesh elimination, effective resistances and inverses in NumPy, on dense matrices: the definition.
 
-In the first three, `conductances` is the symmetric (n, n) matrix of the weights between the nodes, with a zero diagonal.
+In the first three, `conductances` is the symmetric (n, n) matrix of the weights between the nodes, with a
+zero diagonal.
 """
 
 from __future__ import annotations
