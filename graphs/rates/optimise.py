@@ -203,7 +203,8 @@ def _optimise(graph: Graph, criterion: str, method: str, tol: float, deadline: f
     target = "communication" if criterion == "uniform" else criterion
     # for the criteria of lambda_2, the projector on its eigenspace: it spreads evenly over the edges of an
     # edge-transitive graph and then proves uniform rates optimal
-    fallback = _assess(graph, uniform, [Certificate(target, fiedler_space(graph))], "uniform")
+    dual = fiedler_space(graph) if target in _BOTH else None
+    fallback = _assess(graph, uniform, [Certificate(target, dual)], "uniform")
     chosen, message = fallback, "equal rates on all edges"
     if criterion == "uniform":
         status = "certified" if chosen.gap <= tol else "uncertified"
@@ -219,7 +220,8 @@ def _optimise(graph: Graph, criterion: str, method: str, tol: float, deadline: f
         if chosen.gap <= tol or time.monotonic() > deadline:
             break
         try:
-            proposal = METHODS[name].propose(graph, criterion, attempt, tol, deadline)
+            with np.errstate(all="ignore"):  # what is not finite is caught in what comes out
+                proposal = METHODS[name].propose(graph, criterion, attempt, tol, deadline)
             found = _refine(graph, criterion, proposal, name, chosen, fallback)
         except Exception as error:  # whatever a solver does, the caller gets valid rates and is told
             failures.append(f"method {name!r} failed with {type(error).__name__}: {error}")
