@@ -17,7 +17,7 @@ from gossamer import graphs
 
 TABLE = Path(__file__).with_name("networks.csv")
 FIGURE = Path(__file__).parents[1] / "docs" / "savings.png"
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "network", "n_nodes", "n_edges", "cost_uniform", "cost", "saved", "gap", "status", "method", "seconds"
 )  # fmt: skip
 LARGEST = 600

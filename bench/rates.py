@@ -84,7 +84,8 @@ def measure(runs: dict[str, Callable[[graphs.Graph], float]], sizes: list[int], 
                     break
             slope = ""
             if len(times) > 2:
-                slope = f"{np.polyfit(*np.log(times[-3:]).T, 1)[0]:.1f}"
+                nodes, seconds = np.log(times[-3:]).T
+                slope = f"{np.polyfit(nodes, seconds, 1)[0]:.1f}"
             cells += [""] * (len(sizes) - len(cells))
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
