@@ -156,7 +156,7 @@ def bounds_of(graph: Graph, w: Array, l2: float, resistances: Array, certificate
     if certificate.criterion not in CRITERIA:
         raise ValueError(f"certificate.criterion {certificate.criterion!r} has no bounds")
     lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, resistances, certificate)
-    return Bounds(lower, upper, max(0.0, upper / lower - 1.0))
+    return Bounds(lower, upper, max(0.0, upper / lower - 1.0) if lower > 0 else np.inf)
 
 
 def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...kernels import checks
 from ...kernels.blas import one_blas_thread
 from ..graph import Graph
-from ..spectra import effective_resistances, fiedler_space
+from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import barrier, lowrank, multiplicative, sdp
 from .certificates import CRITERIA, Certificate, Proposal, bounds_of, proven_connectivity
 
@@ -292,9 +292,10 @@ def _candidates(graph: Graph, criterion: str, method: str, tol: float) -> tuple[
 def _assess(
     graph: Graph, rates: NDArray[np.float64], certificates: list[Certificate], method: str
 ) -> _Assessed:
-    l2 = proven_connectivity(graph, rates)
+    proven_l2 = proven_connectivity(graph, rates)
+    l2 = proven_l2 or algebraic_connectivity(graph, rates)  # without a proof the bounds say so
     resistances = effective_resistances(graph, rates)
-    proven = [(bounds_of(graph, rates, l2, resistances, c), c) for c in certificates]
+    proven = [(bounds_of(graph, rates, proven_l2, resistances, c), c) for c in certificates]
     bounds, certificate = min(proven, key=lambda pair: pair[0].gap)
     return _Assessed(rates, l2, resistances, *bounds, certificate, method)
 

@@ -199,6 +199,16 @@ def test_proofs_on_larger_graphs(graph):
     assert sparse.upper == pytest.approx(communication_cost(graph, w), rel=1e-7)
 
 
+def test_no_proof_is_no_certificate(monkeypatch):
+    # as if rounding had spoilt the elimination
+    monkeypatch.setattr("gossamer.graphs.rates.certificates._MARGINS", ())
+    graph = graphs.torus_2d(15, 15)
+    for criterion in ("communication", "algebraic_connectivity"):
+        r = graphs.gossip_rates(graph, criterion, time_limit=1e-3)
+        assert (r.status, r.gap) == ("tolerance_not_met", np.inf)
+        assert np.isfinite(r.cost)
+
+
 def test_certificates_at_another_reference():
     graph = graphs.grid_2d(5, 5)
     r = graphs.gossip_rates(graph, method="barrier")
