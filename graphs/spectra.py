@@ -298,7 +298,8 @@ def _lanczos(factor: LaplacianFactor) -> tuple[float, NDArray[np.float64]]:
         value, vector = eigsh(operator, k=1, which="LA", v0=_fixed_start(n))
     except ArpackNoConvergence:
         # many eigenvalues next to lambda_2, as at rates of the fastest mixing: any of their vectors will do
-        value, vector = eigsh(operator, k=1, which="LA", v0=_fixed_start(n), tol=1e-9, ncv=min(n, 60))
+        tol: Any = 1e-9
+        value, vector = eigsh(operator, k=1, which="LA", v0=_fixed_start(n), tol=tol, ncv=min(n, 60))
     return 1.0 / float(value[0]), vector
 
 
