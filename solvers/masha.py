@@ -13,7 +13,7 @@ from ..kernels.compression import Compressor, Identity
 from ..kernels.rounds import saddle
 from ..problems import Problem
 from .extragradient import OperatorSolver, lipschitz_constants, sample_lipschitz
-from .messages import disjoint, message_share
+from .messages import disjoint, message_share, sends_disjoint
 from .rounds import Step
 
 
@@ -54,6 +54,8 @@ class _Masha(OperatorSolver, abc.ABC):
         )
         if members < n and disjoint(self.compressor, n):
             raise ValueError("PermK needs all nodes in every round: leave participants out, or take RandK")
+        if sends_disjoint(self.server_compressor):
+            raise ValueError("PermK as server_compressor is biased from one round to the next: take RandK")
         if self._network(graph).copies_down == 0 and not isinstance(self.server_compressor, Identity):
             raise ValueError("a complete graph has no server to compress: take graphs.star(n)")
         tau = self._tau(problem) if self.tau is None else real("tau", self.tau, least=0.0, most=1.0)

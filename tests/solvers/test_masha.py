@@ -332,6 +332,22 @@ def test_rock_paper_scissors(make, entropic):
 
 
 @pytest.mark.parametrize("entropic", [False, True])
+@pytest.mark.parametrize("solver", [solvers.Extragradient(), solvers.MASHA1(RandK(3))], ids=str)
+def test_a_game_in_other_units_takes_the_same_rounds(solver, entropic):
+    """Steps of theory hold for simplices of any total."""
+    A = np.random.default_rng(0).normal(size=(3, 3))
+    H = np.block([[np.zeros((3, 3)), A], [-A.T, np.zeros((3, 3))]])
+    rounds = []
+    for total in (1.0, 32.0):
+        blocks = [prox.simplex(3, total, entropic=entropic)] * 2
+        game = problems.AffineOperator([H] * 2, np.zeros((2, 6)), blocks=blocks)
+        result = solver.solve(game, graphs.star(2), tol=1e-6, max_events=10_000)
+        assert result.success
+        rounds.append(result.time)
+    assert rounds[0] == rounds[1]
+
+
+@pytest.mark.parametrize("entropic", [False, True])
 def test_descent_ascent_by_hand(entropic):
     game = problems.MatrixGame(np.random.default_rng(1).normal(size=(3, 3, 4)), entropic=entropic)
     z = np.array([0.2, 0.3, 0.5, 0.1, 0.2, 0.3, 0.4])
