@@ -224,6 +224,29 @@ def test_log_errors_fall_along_a_line_at_least_as_steep_as_theory(solver, n_roun
         assert -2 * slope >= step * problem.strong_convexity
 
 
+@pytest.mark.parametrize("spread", [0.0, 30.0])
+@pytest.mark.parametrize(
+    "solver",
+    [
+        solvers.MASHA2(Identity()),
+        solvers.MASHA2(TopK(0.6)),
+        solvers.MASHA2(RandK(0.3, scaled=False)),
+        solvers.MASHA2(TopK(0.3), participants=2),
+    ],
+    ids=str,
+)
+def test_error_feedback_bears_its_step_where_the_operators_differ(solver, spread):
+    """The nodes' couplings deviate by 0 or 30 times the norm of their mean."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(10, 10, 10))
+    noise -= noise.mean(axis=0)
+    noise *= spread / np.linalg.norm(noise, 2, axis=(1, 2)).mean()
+    mean = rng.normal(size=(10, 10))
+    A = mean / np.linalg.norm(mean, 2) + noise
+    problem = problems.BilinearSaddle(A, *rng.normal(size=(2, 10, 10)), l2=1.0)
+    assert solver.solve(problem, TEN, tol=1e-6, max_events=5000).success
+
+
 def test_rounds_of_the_benchmark(benchmark_problem):
     """The counts of an independent implementation: 121, and 490 (472 to 506 over seeds of this one)."""
     problem = benchmark_problem
