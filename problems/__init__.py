@@ -8,6 +8,7 @@
 | `quadratic` | `Quadratic(H, b)` |
 | `least_squares` | `LeastSquares(features, targets, offsets, l2)` |
 | `logistic` | `LogisticRegression(features, labels, offsets, l2)` |
+| `classification` | `SoftmaxRegression(features, labels, offsets, l2)`, `Perceptron`: classes, test accuracy |
 | `custom` | `Custom(gradient, objective, ...)`: your own functions, compiled |
 | `splits` | how rows are dealt out to nodes: `split_rows` |
 | `datasets` | `load` by name or from a file; `standardize`, `add_intercept` |
@@ -29,6 +30,7 @@ from __future__ import annotations
 from ..kernels.oracles import PerformanceWarning
 from .averaging import Averaging
 from .base import Problem
+from .classification import Classifier, Perceptron, SoftmaxRegression
 from .custom import Custom
 from .datasets import add_intercept, load, standardize
 from .least_squares import LeastSquares
@@ -39,13 +41,16 @@ from .splits import split_rows
 
 __all__ = [
     "Averaging",
+    "Classifier",
     "Custom",
     "LeastSquares",
     "LogisticRegression",
+    "Perceptron",
     "PerformanceWarning",
     "Problem",
     "Quadratic",
     "SampleProblem",
+    "SoftmaxRegression",
     "add_intercept",
     "load",
     "split_rows",

@@ -11,13 +11,16 @@ its definition in `reference.py`, and a constructor here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import frozen, own_array, real, real_array
-from . import cpu
+from ..checks import count, frozen, own_array, real, real_array
+from . import cpu, cpu_layers
 from .batches import Batches
 from .checks import node_index, point, row_positions
 from .custom import PerformanceWarning, custom
@@ -45,6 +48,7 @@ __all__ = [
     "custom",
     "gradient",
     "gradients",
+    "layers",
     "least_squares",
     "logistic",
     "mean_gradient",
@@ -192,6 +196,61 @@ def logistic(features: ArrayLike, labels: ArrayLike, offsets: ArrayLike, l2: flo
         raise ValueError(f"labels must be -1 or +1, got labels[{wrong[0]}] = {labels[wrong[0]]}")
     functions = cpu.logistic_gradient, cpu.logistic_objective
     return _of_samples(*functions, features, labels, offsets, l2)
+
+
+def layers(
+    features: ArrayLike,
+    labels: ArrayLike,
+    offsets: ArrayLike,
+    sizes: Sequence[int],
+    l2: float = 0.0,
+    *,
+    bias: bool = True,
+) -> Oracle:
+    """Oracle of the mean cross entropy of dense layers, ReLU between them and softmax at the end, + l2/2 |x|^2.
+
+    Parameters
+    ----------
+    features : (M, sizes[0]) array_like
+        Samples: rows `offsets[i]:offsets[i + 1]` belong to node i.
+    labels : (M,) array_like of int
+        Classes, 0 to sizes[-1] - 1.
+    offsets : (n + 1,) array_like of int
+        From 0 to M, strictly increasing: every node has at least one row.
+    sizes : sequence of int
+        Values before and after each layer: inputs, hidden ones, classes.
+    l2 : float
+        Weight of the ridge term, >= 0.
+    bias : bool
+        Whether layers have biases.
+
+    Returns
+    -------
+    Oracle
+        x holds of each layer the weights, one row an output, then its biases. Where a hidden value is zero,
+        the derivative of ReLU counts as zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, labels that are no classes, or shapes, offsets or l2 that do not fit.
+    """
+    widths = [count("sizes", size, least=1) for size in sizes]
+    if len(widths) < 2:
+        raise ValueError(f"sizes must hold those of inputs and classes at least, got {list(sizes)}")
+    labels = real_array("labels", labels, 1)
+    wrong = np.flatnonzero((labels != np.floor(labels)) | (labels < 0) | (labels >= widths[-1]))
+    if wrong.size:
+        raise ValueError(
+            f"labels must be integers from 0 to {widths[-1] - 1}, got labels[{wrong[0]}] = {labels[wrong[0]]}"
+        )
+    functions = cpu_layers.layers_gradient, cpu_layers.layers_objective
+    oracle = _of_samples(*functions, features, labels, offsets, l2)
+    if oracle.dim != widths[0]:
+        raise ValueError(f"features must have sizes[0] = {widths[0]} columns, got {oracle.dim}")
+    dim = sum((a + bool(bias)) * b for a, b in pairwise(widths))
+    parameters = frozen(np.array([oracle.data.parameters[0], bool(bias), *widths], float))
+    return replace(oracle, data=oracle.data._replace(parameters=parameters), dim=dim)
 
 
 def _of_samples(
