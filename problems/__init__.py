@@ -8,7 +8,7 @@
 | `quadratic` | `Quadratic(H, b)` |
 | `least_squares` | `LeastSquares(features, targets, offsets, l2)` |
 | `logistic` | `LogisticRegression(features, labels, offsets, l2)` |
-| `classification` | `SoftmaxRegression(features, labels, offsets, l2)`, `Perceptron`: classes, test accuracy |
+| `classification` | `SoftmaxRegression(features, labels, offsets, l2)`, `Perceptron`: many classes |
 | `custom` | `Custom(gradient, objective, ...)`: your own functions, compiled |
 | `splits` | how rows are dealt out to nodes: `split_rows` |
 | `datasets` | `load` by name or from a file; `standardize`, `add_intercept` |

@@ -136,7 +136,7 @@ class Classifier(Problem):
         return found
 
     def logits(self, x: ArrayLike, features: ArrayLike) -> np.ndarray:
-        """Return the values of the last layer, (m, c): the log-probabilities of the classes up to a constant.
+        """Return the values of the last layer, (m, c): log-probabilities of the classes up to a constant.
 
         Parameters
         ----------
@@ -168,7 +168,7 @@ class Classifier(Problem):
         return self.classes[self.logits(x, features).argmax(axis=1)]
 
     def accuracy(self, x: ArrayLike) -> float:
-        """Return the share of the test samples, or of all samples if there are none, that are classified well.
+        """Return the share of the test samples (of all, if there are none) that are classified well.
 
         Parameters
         ----------
@@ -186,7 +186,7 @@ class Classifier(Problem):
 
 
 class SoftmaxRegression(Classifier):
-    """Softmax regression: f_i(x) = mean over node i's samples of -log softmax(W a)_label + l2/2 |x|^2.
+    """Softmax regression: f_i(x) = mean over i's samples of -log softmax(W a)_label + l2/2 |x|^2.
 
     x = W (c, k), row by row. Convex; for two classes `LogisticRegression` has half the variables.
 
@@ -205,8 +205,8 @@ class SoftmaxRegression(Classifier):
 
     Notes
     -----
-    `smoothness` is max_i lambda_max(A_i'A_i) / (2 m_i) + l2 (Bohning 1992), a bound; `strong_convexity` is l2.
-    `solution` is by Newton's method, with Hessians of c k rows.
+    `smoothness` is max_i lambda_max(A_i'A_i) / (2 m_i) + l2 (Bohning 1992), a bound;
+    `strong_convexity` is l2. `solution` is by Newton's method, with Hessians of c k rows.
 
     Examples
     --------
@@ -317,8 +317,8 @@ def number_classes(name: str, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray
 def _newton(A: np.ndarray, labels: np.ndarray, weights: np.ndarray, l2: float, n_classes: int) -> np.ndarray:
     """Minimise the weighted cross entropy + l2/2 |W|^2 until the gradient stops falling.
 
-    Adding one vector to all rows of W changes the ridge term alone, so the minimiser has rows of zero sum; least
-    squares keeps to them where l2 = 0, too.
+    Adding one vector to all rows of W changes the ridge term alone, so the minimiser has rows of zero sum;
+    least squares keeps to them where l2 = 0, too.
     """
     k = A.shape[1]
     onto = np.eye(n_classes)[labels]
@@ -332,7 +332,7 @@ def _newton(A: np.ndarray, labels: np.ndarray, weights: np.ndarray, l2: float, n
         value = weights @ (level - (logits * onto).sum(axis=1)) + l2 / 2 * (W**2).sum()
         return float(value), ((P - onto) * weights[:, None]).T @ A + l2 * W, P
 
-    W = np.zeros((n_classes, k))
+    W = step = np.zeros((n_classes, k))
     value, gradient, P = evaluate(W)
     for _ in range(200):
         norm = float(np.linalg.norm(gradient))
@@ -345,7 +345,10 @@ def _newton(A: np.ndarray, labels: np.ndarray, weights: np.ndarray, l2: float, n
                 hessian[c, :, e] = (A.T * curvature) @ A
         hessian = hessian.reshape(n_classes * k, n_classes * k)
         hessian[np.diag_indices(n_classes * k)] += l2
-        step = np.linalg.lstsq(hessian, -gradient.ravel())[0].reshape(W.shape)
+        if l2 > 0:
+            step = np.linalg.solve(hessian, -gradient.ravel()).reshape(W.shape)
+        else:
+            step = np.linalg.lstsq(hessian, -gradient.ravel())[0].reshape(W.shape)
         slope = float((gradient * step).sum())
         fraction = 1.0
         while fraction > 1e-12:
@@ -361,10 +364,9 @@ def _newton(A: np.ndarray, labels: np.ndarray, weights: np.ndarray, l2: float, n
             break
         W, value, gradient, P = trial, new_value, new_gradient, new_P
     norm = float(np.linalg.norm(gradient))
-    if norm > 1e4 * eps * (scale + l2 * float(np.linalg.norm(W))) or (
-        l2 == 0 and np.abs(W).max() > 1e3 / eps
-    ):
-        raise ValueError(
-            f"Newton's method stopped at a gradient of norm {norm:.3g}: the classes may be separable, set l2 > 0"
-        )
+    if l2 == 0 and np.abs(A @ step.T).max() > 1e-3:
+        # Newton on separable classes moves the logits by about 1 a step for ever while the gradient vanishes
+        raise ValueError("the classes are linearly separable and l2 = 0: f has no minimiser; set l2 > 0")
+    if norm > 1e4 * eps * (scale + l2 * float(np.linalg.norm(W))):
+        raise ValueError(f"Newton's method stopped at a gradient of norm {norm:.3g}; scale the features")
     return W.ravel()

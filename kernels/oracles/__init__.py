@@ -207,7 +207,7 @@ def layers(
     *,
     bias: bool = True,
 ) -> Oracle:
-    """Oracle of the mean cross entropy of dense layers, ReLU between them and softmax at the end, + l2/2 |x|^2.
+    """Oracle of the mean cross entropy of dense layers, ReLU between and softmax at the end, + l2/2 |x|^2.
 
     Parameters
     ----------

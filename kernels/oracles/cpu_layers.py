@@ -57,7 +57,7 @@ def _log_sum_exp(logits):
 
 @inner_njit()
 def _backward(x, sizes, has_bias, a, values, slopes, out):
-    """Add the gradient of one sample to `out`; `slopes` holds that with respect to the last layer's values."""
+    """Add the gradient of one sample to `out`; `slopes` ends with that in the last layer's values."""
     n_layers = sizes.size - 1
     end = x.size
     done = values.size
