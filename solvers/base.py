@@ -302,8 +302,8 @@ class Solver(abc.ABC):
 
 def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | None) -> Record:
     """Metrics of the iterates X at the state's time, and |x_mean|."""
-    mean = X.mean(axis=0)
     with np.errstate(over="ignore", invalid="ignore"):  # diverging runs overflow on their way
+        mean = X.mean(axis=0)
         objective, gradient = problem.value_and_gradient(mean)
         return {
             "time": state.time,

@@ -34,8 +34,8 @@ class EF(ServerSolver):
     -----
     With memories e_i = 0 at first, p_i = e_i + step grad f_i(x), c_i = C(p_i), x <- x - mean c_i,
     e_i <- p_i - c_i. Seide et al. (Interspeech 2014); Stich & Karimireddy, "The error-feedback framework"
-    (JMLR 2020). Theory: step = 1 / (2 L (1 + 2 sqrt(1 - alpha) / alpha)), of the order of theirs (derived: the memories
-    stay below 2 sqrt(1 - alpha) / alpha times the largest step taken).
+    (JMLR 2020). Theory: step = 1 / (2 L (1 + 2 sqrt(1 - alpha) / alpha)), of the order of theirs (derived:
+    the memories stay below 2 sqrt(1 - alpha) / alpha times the largest step taken).
 
     A round sends a message from each node to the server, and d numbers of 64 bits back to each. On a star the
     hub is the server and a worker, with no message of its own; on a complete graph every node sends its

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..graphs import Graph
 from ..kernels.checks import real
 from ..kernels.compression import Compressor, compress_rows
@@ -14,6 +16,7 @@ from .diana import mean_variance
 from .rounds import ServerSolver, Step
 
 _WIDTH = 64  # bits of a number sent as it is
+_SAMPLE = 10_000  # coordinates, at least, of the messages whose length is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,7 @@ class MARINA(ServerSolver):
         Unbiased, such as RandK(0.1) or PermK(n).
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
-    probability : float, "auto" or None
+    probability : float, optional
         Of a full round, in (0, 1]. None: the bits of a message over those of a whole vector, with which half
         of the bits are spent on either.
     check_compressor : bool
@@ -59,7 +62,7 @@ class MARINA(ServerSolver):
 
     compressor: Compressor
     step: Step = None
-    probability: Step = None
+    probability: float | None = None
     check_compressor: bool = True
 
     _kernel = server.marina
@@ -82,10 +85,7 @@ class MARINA(ServerSolver):
             See the notes of the class; the step is NaN with a biased compressor.
         """
         d, n = problem.dim, problem.n_nodes
-        p = self.probability
-        if p is None or isinstance(p, str):
-            _, bits = compress_rows(self.compressor, [[1.0] * d] * n, key=0)
-            p = min(1.0, bits / (_WIDTH * d * n))
+        p = self._share(d, n) if self.probability is None else self.probability
         p = real("probability", p, above=0.0, most=1.0)
         if not self.compressor.unbiased:
             return {"step": math.nan, "probability": p}
@@ -96,3 +96,14 @@ class MARINA(ServerSolver):
         else:
             step = 1.0 / (L * (1.0 + math.sqrt(spread)))
         return {"step": step, "probability": p}
+
+    def _share(self, dim: int, n_nodes: int) -> float:
+        """Return the bits of a message over those of a whole vector; the mean of some where they vary."""
+        rounds = 1 + _SAMPLE // (n_nodes * dim)
+        _, bits = compress_rows(self.compressor, np.ones((rounds * n_nodes, dim)), key=0)
+        if bits == 0:
+            raise ValueError(
+                f"the messages of {self.compressor} on {dim} coordinates are almost always empty: set "
+                "probability, or let the compressor keep more"
+            )
+        return min(1.0, bits / (_WIDTH * dim * n_nodes * rounds))

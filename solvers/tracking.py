@@ -66,6 +66,11 @@ class GradientTracking(GossipSolver):
     def _kernel(self) -> LazyKernel:  # type: ignore[override]
         return exact.tracking_atc if self.adapt_then_combine else exact.tracking
 
+    def _check(self, problem: Problem) -> None:
+        super()._check(problem)
+        if not isinstance(self.adapt_then_combine, bool):
+            raise TypeError(f"adapt_then_combine must be True or False, got {self.adapt_then_combine!r}")
+
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}: the one for which `rate` is least, NaN without strong convexity.
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..graphs import Graph
 from ..problems import Problem
-
-if TYPE_CHECKING:
-    from .rounds import RoundSolver
+from .base import Solver
 
 PROBE_ROUNDS = 50
 _LONG = 4 * PROBE_ROUNDS  # what slowly diverges shows itself
@@ -27,7 +25,7 @@ _STRIDE = 10  # rounds between two looks at the residual
 
 
 def tuned(
-    solver: RoundSolver,
+    solver: Solver,
     problem: Problem,
     graph: Graph,
     values: dict[str, float],
@@ -47,7 +45,7 @@ def tuned(
 
     Parameters
     ----------
-    solver : RoundSolver
+    solver : Solver
         The method.
     problem, graph
         Where it is to run.
@@ -124,7 +122,7 @@ class _Probe:
 
     def __init__(
         self,
-        solver: RoundSolver,
+        solver: Solver,
         problem: Problem,
         graph: Graph,
         values: dict[str, float],

@@ -62,6 +62,11 @@ directions of an edge the same weight; see gossamer.graphs.mixing_matrix
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_copies": {}}  # a pickle may be opened where there is no GPU
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for array in (self.indptr, self.indices, *self._weights.values(), *self._dense.values()):
+            checks.frozen(array)  # pickles and copies do not keep arrays read-only
+
     def __repr__(self) -> str:
         return f"Mixer({self.n_nodes} nodes, {len(self.indices)} entries)"
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._jit import NO_ALIAS, inner_njit, lazy_njit
 from ..oracles.batches import new_stamps
-from .choco import catch_up, is_due, publish, pull, room
+from .choco import collect, is_due, new_outbox, publish, pull
 from .setting import COMMUNICATIONS, GRADIENTS, ROUNDS, gradients, move, node_gradient
 
 
@@ -28,7 +28,7 @@ def beer(setting, start, count, steps, rows, shared, ledger):
     gamma, step = steps[0], steps[1]
     X, H, SH, V, G, SG, last = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]
     n, d = X.shape
-    space = room(setting, d)
+    sent_x, sent_v = new_outbox(n, d), new_outbox(n, d)
     g = np.empty(d)
     stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
     if start == 0 and count > 0:
@@ -43,8 +43,9 @@ def beer(setting, start, count, steps, rows, shared, ledger):
         ledger[GRADIENTS] += n
         stale_x = stale_v = is_due(t)
         for i in range(n):
-            stale_x = publish(setting, 2 * t, i, X[i], H, SH, stale_x, space, ledger)
-            stale_v = publish(setting, 2 * t + 1, i, V[i], G, SG, stale_v, space, ledger)
-        catch_up(setting, stale_x, H, SH)
-        catch_up(setting, stale_v, G, SG)
+            stale_x = publish(setting, 2 * t, i, X[i], H[i], stale_x, sent_x, ledger)
+            stale_v = publish(setting, 2 * t + 1, i, V[i], G[i], stale_v, sent_v, ledger)
+        for i in range(n):
+            collect(setting, i, stale_x, H, sent_x, SH[i])
+            collect(setting, i, stale_v, G, sent_v, SG[i])
         ledger[COMMUNICATIONS] += setting.n_links

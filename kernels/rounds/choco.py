@@ -14,7 +14,7 @@ from .._jit import NO_ALIAS, inner_njit, lazy_njit
 from ..oracles.batches import new_stamps
 from .setting import COMMUNICATIONS, GRADIENTS, ROUNDS, mixed, move, node_gradient, send
 
-_SPARSE = 8  # one coordinate of so many, at most, in a message that is delivered by coordinates
+_SPARSE = 8  # a message is sparse if it keeps at most one coordinate of so many
 _AFRESH = 64
 
 
@@ -38,45 +38,64 @@ def pull(x, step, s, h):
 
 
 @inner_njit(**NO_ALIAS)
-def _find(q, kept):
-    """Write the coordinates where q is not zero to `kept`; return how many, or -1 where there is no room."""
+def _pick(q, coordinates, values):
+    """Write what is not zero in q to the beginning of the others; return how much, or -1 if too much."""
     count = 0
     for c in range(q.shape[0]):
         if q[c] != 0.0:
-            if count == kept.shape[0]:
+            if count == coordinates.shape[0]:
                 return -1
-            kept[count] = c
+            coordinates[count] = c
+            values[count] = q[c]
             count += 1
     return count
 
 
 @inner_njit(**NO_ALIAS)
-def _add_at(kept, weight, q, out):
-    for k in range(kept.shape[0]):
-        c = kept[k]
-        out[c] += weight * q[c]
+def _add_at(coordinates, weight, values, out):
+    for k in range(coordinates.shape[0]):
+        out[coordinates[k]] += weight * values[k]
 
 
 @inner_njit()
-def room(setting, d):
-    """Space that `publish` needs: a difference, a message, and the coordinates that a sparse one keeps."""
-    return np.empty(d), np.empty(d), np.empty(d // _SPARSE, np.uint32)
+def new_outbox(n, d):
+    """Make room for the messages of a round: a difference, a message; of sparse ones counts and content."""
+    most = d // _SPARSE
+    return (
+        np.empty(d),
+        np.empty(d),
+        np.empty(n, np.int64),
+        np.empty((n, most), np.uint32),
+        np.empty((n, most)),
+    )
 
 
 @inner_njit()
-def publish(setting, turn, i, x, H, S, is_stale, space, ledger):
-    """Move H[i] by C(x - H[i]), and S = W H with it; return whether S lags behind, for `catch_up`."""
-    difference, message, kept = space
-    _subtract(x, H[i], difference)
+def publish(setting, turn, i, x, h, is_stale, outbox, ledger):
+    """Move h by C(x - h) and keep the message for `collect`; return whether S is to be made afresh."""
+    difference, message, counts, coordinates, values = outbox
+    _subtract(x, h, difference)
     send(setting, turn, i, difference, message, ledger)
-    count = -1 if is_stale else _find(message, kept)
+    count = -1 if is_stale else _pick(message, coordinates[i], values[i])
     if count < 0:
-        _add(message, H[i])
+        _add(message, h)
         return True
-    _add_at(kept[:count], 1.0, message, H[i])
-    for t in range(setting.indptr[i], setting.indptr[i + 1]):
-        _add_at(kept[:count], setting.weights[t], message, S[setting.indices[t]])
+    counts[i] = count
+    _add_at(coordinates[i, :count], 1.0, values[i, :count], h)
     return False
+
+
+@inner_njit()
+def collect(setting, i, is_stale, H, outbox, s):
+    """Bring s, row i of W H, up to date with the messages of this round."""
+    if is_stale:
+        mixed(setting, i, H, s)
+        return
+    counts, coordinates, values = outbox[2:]
+    for t in range(setting.indptr[i], setting.indptr[i + 1]):
+        j = setting.indices[t]
+        count = counts[j]
+        _add_at(coordinates[j, :count], setting.weights[t], values[j, :count], s)
 
 
 @inner_njit()
@@ -85,27 +104,19 @@ def is_due(t):
     return t % _AFRESH == 0
 
 
-@inner_njit()
-def catch_up(setting, is_stale, H, S):
-    """Set S to W H, where it lags behind."""
-    if is_stale:
-        for i in range(H.shape[0]):
-            mixed(setting, i, H, S[i])
-
-
 @lazy_njit(ROUNDS)
 def choco_gossip(setting, start, count, steps, rows, shared, ledger):
     """H <- H + C(X - H), X <- X + gamma (W H - H), gamma = steps[0]; rows: X, H, W H."""
     gamma = steps[0]
     X, H, S = rows[0], rows[1], rows[2]
     n, d = X.shape
-    space = room(setting, d)
+    outbox = new_outbox(n, d)
     for t in range(start, start + count):
         is_stale = is_due(t)
         for i in range(n):
-            is_stale = publish(setting, t, i, X[i], H, S, is_stale, space, ledger)
-        catch_up(setting, is_stale, H, S)
+            is_stale = publish(setting, t, i, X[i], H[i], is_stale, outbox, ledger)
         for i in range(n):
+            collect(setting, i, is_stale, H, outbox, S[i])
             pull(X[i], gamma, S[i], H[i])
         ledger[COMMUNICATIONS] += setting.n_links
 
@@ -119,7 +130,7 @@ def choco_sgd(setting, start, count, steps, rows, shared, ledger):
     gamma = steps[0]
     X, H, S = rows[0], rows[1], rows[2]
     n, d = X.shape
-    space = room(setting, d)
+    outbox = new_outbox(n, d)
     g = np.empty(d)
     stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
     for t in range(start, start + count):
@@ -128,9 +139,9 @@ def choco_sgd(setting, start, count, steps, rows, shared, ledger):
         for i in range(n):
             node_gradient(setting, t, i, X[i], stamps, picked, g)
             move(X[i], step, g)
-            is_stale = publish(setting, t, i, X[i], H, S, is_stale, space, ledger)
-        catch_up(setting, is_stale, H, S)
+            is_stale = publish(setting, t, i, X[i], H[i], is_stale, outbox, ledger)
         for i in range(n):
+            collect(setting, i, is_stale, H, outbox, S[i])
             pull(X[i], gamma, S[i], H[i])
         ledger[GRADIENTS] += n
         ledger[COMMUNICATIONS] += setting.n_links

@@ -319,6 +319,11 @@ def test_tracking_without_curvature_has_no_theory():
         assert solver.solve(problem, graph, tol=1e-10, max_time=5000).success
 
 
+def test_forms_of_tracking_are_named_by_booleans():
+    with pytest.raises(TypeError, match="adapt_then_combine must be True or False, got 'no'"):
+        solvers.GradientTracking(adapt_then_combine="no").solve(quadratic(4), graphs.cycle(4))
+
+
 def test_a_gap_is_needed():
     problem = quadratic(4)
     for solver in (solvers.DGD, solvers.EXTRA, solvers.NIDS, solvers.GradientTracking):

@@ -147,6 +147,10 @@ def test_divergence_returns_the_last_finite_state(problem):
     assert result.trace["n_gradients"][-1] == result.n_gradients
 
 
+def test_a_mean_that_overflows_is_divergence(problem, solver):
+    assert solver.solve(problem, GRAPH, np.full(D, 1e308), max_events=5).status == "diverged"
+
+
 def test_a_gradient_that_is_not_finite_is_divergence():
     def gradient(node, x, out):
         out[:] = x - 0.5 if node or x >= 0 else np.nan
@@ -184,7 +188,7 @@ def test_a_raising_objective_spoils_the_state_visibly():
 
 def test_parameters_are_those_of_theory_or_as_set(problem):
     low = np.linalg.eigvalsh(W)[0]
-    theory = min(1 + low, 1.0) / problem.smoothness
+    theory = min(0.8 * (1 + low), 1.0) / problem.smoothness
     assert solvers.DGD().parameters(problem, GRAPH) == {
         "step": pytest.approx(theory, rel=1e-12),
         "step_decay": 0.0,
@@ -196,6 +200,14 @@ def test_parameters_are_those_of_theory_or_as_set(problem):
     assert solvers.DGD(step=np.float32(0.25)).parameters(problem, GRAPH)["step"] == 0.25
     state = solvers.DGD(step=0.01).init(problem, GRAPH)
     assert state.arrays["steps"].tolist() == [0.01, 0.0]
+
+
+def test_the_step_of_theory_settles_on_equal_quadratics():
+    equal = problems.Quadratic(np.stack([np.eye(2)] * 4), np.arange(8.0).reshape(4, 2))
+    one, next_one = (
+        solvers.DGD().solve(equal, graphs.cycle(4), tol=0, max_events=count).X for count in (200, 201)
+    )
+    np.testing.assert_allclose(one, next_one, rtol=1e-12)
 
 
 def test_auto_is_tuned_once_and_kept_on_resuming(problem, monkeypatch):
@@ -264,7 +276,9 @@ def test_mixing_in_all_forms(problem, form):
     expected = solvers.DGD(mixing="lazy_metropolis").solve(problem, GRAPH, tol=0, max_events=9)
     solver = solvers.DGD(mixing=given)
     assert same_state(solver.solve(problem, GRAPH, tol=0, max_events=9).state, expected.state)
-    assert pickle.loads(pickle.dumps(solver)).parameters(problem, GRAPH) == solver.parameters(problem, GRAPH)
+    again = pickle.loads(pickle.dumps(solver))
+    assert again.parameters(problem, GRAPH) == solver.parameters(problem, GRAPH)
+    assert same_state(again.solve(problem, GRAPH, tol=0, max_events=9).state, expected.state)
 
 
 def with_entries(*entries):

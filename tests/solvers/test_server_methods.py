@@ -283,6 +283,39 @@ def test_bad_calls_are_refused(problem):
         solvers.EF21(TopK(2), batch_size=2).init(problem, graph)
 
 
+def test_permk_and_then_a_quantiser_counts_as_permk(problem):
+    graph, quantised = graphs.star(N), Composed(PermK(N), Natural())
+    values = solvers.DIANA(quantised).parameters(problem, graph)
+    assert values["step"] == pytest.approx(1 / (problem.smoothness * (1 + 6 * 9 / 8)), rel=1e-12)
+    assert values["shift_step"] == pytest.approx(1 / (N * 9 / 8), rel=1e-12)
+    rng = np.random.default_rng(0)
+    V = rng.normal(size=(N, D))
+    errors = []
+    for index in range(0, 3000 * N, N):
+        C, _ = compression.compress_rows(quantised, V, key=1, index=index)
+        errors.append(((C.mean(axis=0) - V.mean(axis=0)) ** 2).sum())
+    assert np.mean(errors) <= 9 / 8 * (V**2).sum() / N
+    with pytest.raises(ValueError, match=f"PermK must be of the {N} nodes"):
+        solvers.MARINA(Composed(PermK(N + 1), Natural())).init(problem, graph)
+
+
+def test_the_probability_of_full_rounds_is_the_share_of_bits():
+    graph = graphs.complete(2)
+
+    def probability(compressor, dim):
+        problem = problems.Quadratic.random(2, dim, condition_number=2.0)
+        return solvers.MARINA(compressor).parameters(problem, graph)["probability"]
+
+    assert probability(RandK(5), 50) == pytest.approx(0.1, rel=1e-12)
+    assert probability(PermK(2), 50) == pytest.approx(0.5, rel=1e-12)
+    # on 5 coordinates two messages of Bernoulli(0.02) are empty more often than not
+    assert probability(Bernoulli(0.02), 5) == pytest.approx(0.02, rel=0.3)
+    with pytest.raises(ValueError, match="almost always empty: set probability"):
+        probability(Bernoulli(1e-9), 5)
+    with pytest.raises(TypeError, match="probability must be a number, got 'auto'"):  # rounds tell no cost
+        solvers.MARINA(RandK(1), probability="auto").parameters(problems.Quadratic.random(2, 3), graph)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_and_two_nodes(n):
     problem = problems.Quadratic.random(n, 3, condition_number=3.0, rng=0)
