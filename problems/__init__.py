@@ -11,6 +11,7 @@
 | `classification` | `SoftmaxRegression(features, labels, offsets, l2)`, `Perceptron`: many classes |
 | `custom` | `Custom(gradient, objective, ...)`: your own functions, compiled |
 | `splits` | how rows are dealt out to nodes: `split_rows` |
+| `attacks` | what faulty workers send in place of gradients |
 | `datasets` | `load` by name or from a file; `standardize`, `add_intercept` |
 
 To add a problem, write one file with a subclass of `Problem` (or `SampleProblem`): its oracles, its curvature
@@ -28,6 +29,7 @@ LogisticRegression(n_nodes=16, dim=30, samples=569, l2=0.01)
 from __future__ import annotations
 
 from ..kernels.oracles import PerformanceWarning
+from . import attacks
 from .averaging import Averaging
 from .base import Problem
 from .classification import Classifier, Perceptron, SoftmaxRegression
@@ -52,6 +54,7 @@ __all__ = [
     "SampleProblem",
     "SoftmaxRegression",
     "add_intercept",
+    "attacks",
     "load",
     "split_rows",
     "standardize",

@@ -14,4 +14,7 @@ BERNOULLI = 19  # coordinates kept by Bernoulli sparsification
 ROUNDING = 20  # stochastic rounding of coordinates
 LOW_RANK = 21  # start of a power iteration
 PART = 22  # keys of the parts of a composed compressor
+BUCKETING = 32  # order of the workers in random groups
+COORDINATES = 33  # coordinates on which outliers are looked for
+ATTACK = 34  # what faulty workers draw
 USER = 0xFFFF  # left to users' own draws

@@ -1,0 +1,108 @@
+"""Robust aggregation: one vector of p, of which some may be faulty or hostile.
+
+Rules that average: `Mean`, `NormalizedMean`, `Krum`, `MultiKrum`, `MDA`, `SMEA`, `MoNNA`, `GeometricMedian`,
+`CenteredClipping`, `CAF`, `DnC`, `FoolsGold`, `Flag`. Rules that sort each coordinate: `CoordinateMedian`,
+`TrimmedMean`, `MeaMed`, `Phocas`, `Bulyan`. Pre-aggregators, which make other rows first: `NNM`,
+`Bucketing`, `Clipping`, `ARC`. A rule is a small object of parameters, called with the rows: ``Krum(2)(G)``;
+functions with the names in small letters are the same in one call: ``krum(G, 2)``. ``NNM(2) >> Krum(2)`` is a
+rule, too.
+
+Rules that average read the data twice: once for the p x p Gram matrix, once for the weighted sum. Rules that
+sort read it once. Neither needs memory that grows with d besides the result.
+
+Rows that are not finite are left out and reported; `Aggregator` tells how.
+
+Examples
+--------
+>>> import numpy as np
+>>> from gossamer.kernels import aggregation
+>>> G = np.array([[1.0, 2.0], [1.2, 1.8], [0.9, 2.1], [1.1, 2.0], [1e9, -1e9]])
+>>> aggregation.coordinate_median(G)
+array([1.1, 2. ])
+>>> (aggregation.NNM(1) >> aggregation.Krum(1))(G)
+array([1.05 , 1.975])
+"""
+
+from .base import Aggregator, Pipeline, PreAggregator
+from .coordinate import Bulyan, CoordinateMedian, MeaMed, Phocas, TrimmedMean
+from .functions import (
+    arc,
+    bucketing,
+    bulyan,
+    caf,
+    centered_clipping,
+    clipping,
+    coordinate_median,
+    dnc,
+    flag,
+    foolsgold,
+    geometric_median,
+    krum,
+    mda,
+    meamed,
+    mean,
+    monna,
+    multi_krum,
+    nnm,
+    normalized_mean,
+    phocas,
+    smea,
+    trimmed_mean,
+)
+from .iterative import CAF, CenteredClipping, DnC, FoolsGold, GeometricMedian
+from .linear import MDA, SMEA, Krum, Mean, MoNNA, MultiKrum, NormalizedMean
+from .preaggregation import ARC, NNM, Bucketing, Clipping
+from .stages import Aggregate, NonFiniteWarning
+from .subspace import Flag
+
+__all__ = [
+    "ARC",
+    "CAF",
+    "MDA",
+    "NNM",
+    "SMEA",
+    "Aggregate",
+    "Aggregator",
+    "Bucketing",
+    "Bulyan",
+    "CenteredClipping",
+    "Clipping",
+    "CoordinateMedian",
+    "DnC",
+    "Flag",
+    "FoolsGold",
+    "GeometricMedian",
+    "Krum",
+    "MeaMed",
+    "Mean",
+    "MoNNA",
+    "MultiKrum",
+    "NonFiniteWarning",
+    "NormalizedMean",
+    "Phocas",
+    "Pipeline",
+    "PreAggregator",
+    "TrimmedMean",
+    "arc",
+    "bucketing",
+    "bulyan",
+    "caf",
+    "centered_clipping",
+    "clipping",
+    "coordinate_median",
+    "dnc",
+    "flag",
+    "foolsgold",
+    "geometric_median",
+    "krum",
+    "mda",
+    "meamed",
+    "mean",
+    "monna",
+    "multi_krum",
+    "nnm",
+    "normalized_mean",
+    "phocas",
+    "smea",
+    "trimmed_mean",
+]

@@ -1,0 +1,221 @@
+"""What an aggregator is, and how pre-aggregators are put in front of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checks
+from . import engine
+from .rows import Rows, as_rows
+from .stages import (
+    NORMS,
+    NOTHING,
+    Aggregate,
+    Context,
+    Stage,
+    Weights,
+    among_finite,
+    excluded,
+    needed,
+    prepare,
+    reported,
+    spread,
+)
+
+
+class Aggregator(Stage, ABC):
+    """Rule that makes one vector of p; a frozen dataclass of its parameters.
+
+    ``rule(G)`` aggregates, ``NNM(f) >> rule`` mixes the vectors before.
+
+    Notes
+    -----
+    Rows with NaN or infinity, or whose squared norm overflows (above 1e38 for float32; rules that sort
+    coordinates do not mind), are left out and reported: by a `NonFiniteWarning`, or with ``full=True`` in
+    `Aggregate.excluded`. They count as faulty: a rule for f faulty ones goes on with f less their number, not
+    below 0, so whatever fits p and f still fits. A ValueError is raised where no row is left.
+    """
+
+    def __call__(self, G: Any, *, step: int = 0, full: bool = False) -> Any:
+        """Aggregate.
+
+        Parameters
+        ----------
+        G : (p, d) array_like, or sequence of p arrays, or of p sequences of arrays (layers)
+            One row a worker; NumPy, CuPy, or another library's arrays in the memory of the CPU (DLPack),
+            viewed without a copy where they are float64 or float32 and rows have no gaps. Never modified.
+        step : int
+            Number of the call, at least 0: rules that draw random numbers draw others in each.
+        full : bool
+            Return an `Aggregate`.
+
+        Returns
+        -------
+        array, or list of arrays, or Aggregate
+            A vector (d,), or the form in which each worker sends its own: layers for layers. float32 for
+            float32.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Data that do not fit, too few rows for the rule's parameters, or no finite row.
+        """
+        return self._run((), as_rows(G), step, full)
+
+    def _run(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int, full: bool) -> Any:
+        checks.count("step", step, most=2**30 - 1)
+        p = rows.p
+        for stage in (*stages, self):
+            p = stage._check(p)
+        found = self._aggregate(stages, rows, step)
+        return reported(found, full)
+
+    @abstractmethod
+    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
+        """Aggregate checked rows."""
+
+
+class LinearAggregator(Aggregator):
+    """Rule whose result is a combination of the rows, with weights that the Gram matrix determines."""
+
+    @abstractmethod
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        """Return the weights of the rows with Gram matrix K, and details."""
+
+    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
+        K, context = prepare((*stages, self), rows, step)
+        own, details = self._weights(K, context)
+        value, finite = engine.combine(rows, spread(own, context))
+        if not finite and needed((*stages, self)) == NOTHING:  # then nobody has looked at the rows yet
+            K, context = among_finite(stages, rows, step)
+            own, details = self._weights(K, context)
+            value, _ = engine.combine(rows, spread(own, context))
+        return Aggregate(rows.shaped(value), spread(own, context), excluded(context), details)
+
+
+class CoordinateAggregator(Aggregator):
+    """Rule that sorts each coordinate by itself."""
+
+    needs = NOTHING
+
+    def _selection(self) -> tuple[PreAggregator, ...]:
+        """Return what goes before the sorting."""
+        return ()
+
+    @abstractmethod
+    def _ranks(self, n: int, context: Context) -> tuple[tuple[int, int], int]:
+        """Return the ranks whose mean is meant, of n, and how many values nearest to it are (0: just it)."""
+
+    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
+        stages = (*stages, *self._selection())
+        K, context = prepare((*stages, self), rows, step)
+        value, finite = self._sorted(rows, len(K), context)
+        if not finite:
+            K, context = among_finite(stages, rows, step)
+            value, finite = self._sorted(rows, len(K), context)
+            if not finite:
+                raise ValueError("sums of rows of G overflow: scale G down")
+        return Aggregate(rows.shaped(value), None, excluded(context))
+
+    def _sorted(self, rows: Rows, n: int, context: Context) -> tuple[Any, bool]:
+        ranks, near = self._ranks(n, context)
+        live, mixing = context.live, context.mixing
+        if mixing is not None and ((mixing == 0.0) | (mixing == 1.0)).all() and (mixing.sum(1) == 1.0).all():
+            live, mixing = live[mixing.argmax(axis=1)], None  # a selection
+        return engine.order_statistics(rows, live, mixing, ranks, near)
+
+
+class PreAggregator(Stage, ABC):
+    """Linear map of p rows to q, made before aggregation; a frozen dataclass of its parameters.
+
+    ``NNM(2) >> Bucketing(2) >> CoordinateMedian()`` is an `Aggregator`. Called by itself, it returns its
+    rows. Rows that are not finite are treated as in `Aggregator`.
+    """
+
+    makes_rows = True
+
+    def __rshift__(self, other: Any) -> Any:
+        """Put this in front of an aggregator, or of another pre-aggregator."""
+        if isinstance(other, Pipeline):
+            return Pipeline((*self._stages(), *other.stages), other.rule)
+        if isinstance(other, Aggregator):
+            return Pipeline(self._stages(), other)
+        if isinstance(other, PreAggregator):
+            return Chain((*self._stages(), *other._stages()))
+        return NotImplemented
+
+    def __call__(self, G: Any, *, step: int = 0, full: bool = False) -> Any:
+        """Return the rows that it makes.
+
+        Parameters
+        ----------
+        G, step, full
+            As in `Aggregator`.
+
+        Returns
+        -------
+        (q, d) array, or Aggregate
+            Without rows that are not finite.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `Aggregator`.
+        """
+        checks.count("step", step, most=2**30 - 1)
+        rows = as_rows(G)
+        stages = self._stages()
+        p = rows.p
+        for stage in stages:
+            p = stage._check(p)
+        K, context = prepare(stages, rows, step, least=NORMS)
+        weights = np.zeros((len(K), rows.p))
+        weights[:, context.live] = context.mixing
+        made = [engine.combine(rows, row)[0] for row in weights]
+        return reported(Aggregate(_stack(made, rows), weights, excluded(context)), full)
+
+    def _stages(self) -> tuple[PreAggregator, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True)
+class Chain(PreAggregator):
+    """Pre-aggregators one after the other; ``first >> second`` makes it."""
+
+    stages: tuple[PreAggregator, ...]
+
+    def __repr__(self) -> str:
+        return " >> ".join(map(repr, self.stages))
+
+    def _stages(self) -> tuple[PreAggregator, ...]:
+        return self.stages
+
+
+@dataclass(frozen=True)
+class Pipeline(Aggregator):
+    """Pre-aggregators in front of a rule; ``NNM() >> Flag(m=4)`` makes it."""
+
+    stages: tuple[PreAggregator, ...]
+    rule: Aggregator
+
+    def __repr__(self) -> str:
+        return " >> ".join(map(repr, (*self.stages, self.rule)))
+
+    def _run(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int, full: bool) -> Any:
+        return self.rule._run((*stages, *self.stages), rows, step, full)
+
+    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
+        return self.rule._aggregate((*stages, *self.stages), rows, step)
+
+
+def _stack(made: list[Any], rows: Rows) -> Any:
+    if rows.device is None:
+        return np.stack(made)
+    import cupy  # pyright: ignore[reportMissingImports]  (an extra)
+
+    return cupy.stack(made)

@@ -1,0 +1,209 @@
+"""Aggregation in Numba: order statistics of each column, by sorting networks on blocks of columns.
+
+A block is copied once, and its rows are sorted against each other: minima and maxima of whole rows, which
+vectorise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from .._jit import NO_ALIAS, array_type, inner_njit
+from .cpu_gram import ADDRESSES, INT, combine_part, for_both_dtypes, part, zero_or_nan
+from .networks import BOTH, GROUP, LOW
+
+
+@inner_njit(forceinline=True)
+def _order(a, b):
+    return (a, b) if a < b else (b, a)
+
+
+@inner_njit(**NO_ALIAS)
+def _sort_four(a, b, c, d):
+    for k in range(a.size):
+        s, t = _order(a[k], b[k])
+        u, v = _order(c[k], d[k])
+        s, u = _order(s, u)
+        t, v = _order(t, v)
+        t, u = _order(t, u)
+        a[k], b[k], c[k], d[k] = s, t, u, v
+
+
+@inner_njit(forceinline=True)
+def _merged(a, b, c, d, e, f, g, h):
+    """Sort a <= b <= c <= d and e <= f <= g <= h: Batcher's odd-even merge."""
+    a, e = _order(a, e)
+    b, f = _order(b, f)
+    c, g = _order(c, g)
+    d, h = _order(d, h)
+    c, e = _order(c, e)
+    d, f = _order(d, f)
+    b, c = _order(b, c)
+    d, e = _order(d, e)
+    f, g = _order(f, g)
+    return a, b, c, d, e, f, g, h
+
+
+@inner_njit(**NO_ALIAS)
+def _merge(a, b, c, d, e, f, g, h):
+    for k in range(a.size):
+        s = _merged(a[k], b[k], c[k], d[k], e[k], f[k], g[k], h[k])
+        a[k], b[k], c[k], d[k], e[k], f[k], g[k], h[k] = s
+
+
+@inner_njit(**NO_ALIAS)
+def _merge_low(a, b, c, d, e, f, g, h):
+    for k in range(a.size):
+        s = _merged(a[k], b[k], c[k], d[k], e[k], f[k], g[k], h[k])
+        a[k], b[k], c[k], d[k] = s[0], s[1], s[2], s[3]
+
+
+@inner_njit(**NO_ALIAS)
+def _merge_high(a, b, c, d, e, f, g, h):
+    for k in range(a.size):
+        s = _merged(a[k], b[k], c[k], d[k], e[k], f[k], g[k], h[k])
+        e[k], f[k], g[k], h[k] = s[4], s[5], s[6], s[7]
+
+
+@inner_njit()
+def _sort(work, network, n):
+    """Sort the columns of the first n columns of `work`, its rows in groups, as far as the network goes."""
+    for i in range(0, work.shape[0], GROUP):
+        _sort_four(work[i, :n], work[i + 1, :n], work[i + 2, :n], work[i + 3, :n])
+    for t in range(network.shape[0]):
+        i, j, kind = network[t, 0] * GROUP, network[t, 1] * GROUP, network[t, 2]
+        a, b, c, d = work[i, :n], work[i + 1, :n], work[i + 2, :n], work[i + 3, :n]
+        e, f, g, h = work[j, :n], work[j + 1, :n], work[j + 2, :n], work[j + 3, :n]
+        if kind == BOTH:
+            _merge(a, b, c, d, e, f, g, h)
+        elif kind == LOW:
+            _merge_low(a, b, c, d, e, f, g, h)
+        else:
+            _merge_high(a, b, c, d, e, f, g, h)
+
+
+@inner_njit(**NO_ALIAS)
+def _copy(x, y):
+    for k in range(y.size):
+        y[k] = x[k]
+
+
+@inner_njit(**NO_ALIAS)
+def _add(x, y):
+    for k in range(y.size):
+        y[k] += x[k]
+
+
+@inner_njit(**NO_ALIAS)
+def _divide(y, count):
+    number = y.dtype.type(count)
+    for k in range(y.size):
+        y[k] /= number
+
+
+@inner_njit()
+def _mean_of(work, first, last, y):
+    """Set y to the mean of rows first, ..., last - 1."""
+    n = y.size
+    _copy(work[first, :n], y)
+    for i in range(first + 1, last):
+        _add(work[i, :n], y)
+    if last - first > 1:
+        _divide(y, last - first)
+
+
+@inner_njit(**NO_ALIAS)
+def _add_either(low, high, middle, y):
+    """Add whichever of two numbers is nearer to the middle; `low` if both are as near."""
+    for k in range(y.size):
+        y[k] += high[k] if middle[k] - low[k] > high[k] - middle[k] else low[k]
+
+
+@inner_njit(**NO_ALIAS)
+def _add_if_near(low, x, high, middle, y):
+    """Add x if it is nearer to the middle than `high`, and `low` is farther than x."""
+    for k in range(y.size):
+        beats_high = not (middle[k] - x[k] > high[k] - middle[k])
+        beats_low = middle[k] - low[k] > x[k] - middle[k]
+        y[k] += x[k] if beats_high and beats_low else y.dtype.type(0)
+
+
+@inner_njit()
+def _mean_near(work, m, near, middle, y):
+    """Set y to the mean of the `near` of m sorted rows that are nearest to the middle.
+
+    They are neighbours. Of the rows i and i + near at most one is among them: i, unless i + near is nearer.
+    """
+    n = y.size
+    dropped = m - near
+    y[:] = 0
+    for i in range(dropped, near):  # these always are
+        _add(work[i, :n], y)
+    if near >= dropped:
+        for i in range(dropped):
+            _add_either(work[i, :n], work[i + near, :n], middle, y)
+    else:
+        for i in range(near):
+            _add_if_first(work[i, :n], work[i + near, :n], middle, y)
+        for i in range(near, dropped):
+            _add_if_near(work[i - near, :n], work[i, :n], work[i + near, :n], middle, y)
+        for i in range(dropped, m):
+            _add_if_last(work[i - near, :n], work[i, :n], middle, y)
+    _divide(y, near)
+
+
+@inner_njit(**NO_ALIAS)
+def _add_if_first(x, high, middle, y):
+    """Add x unless `high` is nearer to the middle."""
+    for k in range(y.size):
+        y[k] += y.dtype.type(0) if middle[k] - x[k] > high[k] - middle[k] else x[k]
+
+
+@inner_njit(**NO_ALIAS)
+def _add_if_last(low, x, middle, y):
+    """Add x if it is nearer to the middle than `low`."""
+    for k in range(y.size):
+        y[k] += x[k] if middle[k] - low[k] > x[k] - middle[k] else y.dtype.type(0)
+
+
+@for_both_dtypes(
+    lambda real: types.bool_(
+        ADDRESSES,
+        array_type(real, 2, readonly=True),
+        array_type(types.int64, 2, readonly=True),
+        *(INT, INT, INT),
+        array_type(real, 2),
+        array_type(real, 1),
+    )
+)
+def order_statistics(rows, mixing, network, first, last, near, work, out):
+    """Set `out` to the mean of ranks first, ..., last - 1 of each column, or of the values nearest to it.
+
+    Where `near` is not 0, it is the number of values nearest to that mean which are averaged instead. The
+    rows are mixed before, unless `mixing` is empty. `work` has the rows in whole groups, and one more; its
+    columns are those of a block. Returns False, with `out` unfinished, at the first block that is not finite.
+    """
+    p = mixing.shape[0] if mixing.size else rows.size
+    block = work.shape[1]
+    wide = work.shape[0] - 1
+    for b in range(0, out.size, block):
+        y = out[b : b + block]
+        n = y.size
+        for i in range(p):
+            if mixing.size:
+                combine_part(rows, mixing[i], b, work[i, :n])
+            else:
+                _copy(part(rows[i], b, n, y), work[i, :n])
+            if zero_or_nan(work[i, :n]) != 0:
+                return False
+        for i in range(p, wide):
+            work[i, :n] = np.inf
+        _sort(work[:wide], network, n)
+        if near:
+            middle = work[wide, :n]
+            _mean_of(work, first, last, middle)
+            _mean_near(work, p, near, middle, y)
+        else:
+            _mean_of(work, first, last, y)
+    return True

@@ -1,0 +1,169 @@
+"""What rules do with the data: moments of the rows, their weighted sums, their order statistics.
+
+Each function is given `Rows` and which of them to use, and goes to the kernels of the device that holds them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import cpu_gram, cpu_sort, gpu, networks
+from .rows import Rows
+
+_NO_CENTRE = np.uint64(0)
+_CACHE = 1 << 18  # bytes of a block of all rows: a part of the second cache
+_FIRST_CACHE = 1 << 14  # the same for sorting, which goes over a block many times
+_ERROR = {np.dtype(np.float64): 1e-15, np.dtype(np.float32): 1e-7}  # relative, of an inner product
+
+
+def block_columns(rows: Rows, bytes_of_all: int, least: int, most: int) -> int:
+    """Return how many columns of all rows fit into so many bytes."""
+    return min(max(bytes_of_all // (rows.p * rows.dtype.itemsize) & -64, least), most)
+
+
+def squared_norms(rows: Rows, chosen: NDArray, centre: Rows | None = None) -> NDArray[np.float64]:
+    """Return ``|x_i - y|^2`` of the chosen rows, y the row of `centre`, or 0."""
+    out = np.zeros(len(chosen))
+    if rows.device is not None:
+        return gpu.DeviceEngine(rows.device).squared_norms(rows, chosen, centre)
+    work = np.empty((1, 4096), rows.dtype)
+    for t, segment in enumerate(rows.segments):
+        where = centre.segments[t].data[0] if centre is not None else _NO_CENTRE
+        cpu_gram.squares[rows.dtype](
+            rows.addresses(segment, chosen), segment.stop - segment.start, where, work, out
+        )
+    return out
+
+
+def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int = 0) -> NDArray[np.float64]:
+    """Return the inner products ``<x_i - y, x_j - y>`` of the chosen rows, y the row of `centre`, or 0.
+
+    Parameters
+    ----------
+    rows : Rows
+        p rows of d coordinates, read once.
+    chosen : (q,) int array
+        Which of them, at least one.
+    centre : Rows, optional
+        One row, in segments like those of `rows`.
+    block : int
+        Columns of a block, 0 for a good number.
+
+    Returns
+    -------
+    (q, q) float64 array
+        Symmetric.
+    """
+    q = len(chosen)
+    if rows.device is not None:
+        return gpu.DeviceEngine(rows.device).gram(rows, chosen, centre)
+    K = np.zeros((q, q))
+    columns = block or block_columns(rows, _CACHE, 512, 4096)
+    work = np.empty((1 if centre is None else q, columns), rows.dtype)
+    for t, segment in enumerate(rows.segments):
+        where = centre.segments[t].data[0] if centre is not None else _NO_CENTRE
+        cpu_gram.gram[rows.dtype](
+            rows.addresses(segment, chosen), segment.stop - segment.start, where, work, K
+        )
+    return np.tril(K) + np.tril(K, -1).T
+
+
+def combine(rows: Rows, weights: NDArray[np.float64]) -> tuple[Any, bool]:
+    """Return the sum of weights[i] x_i, and whether it is finite. Rows of weight zero are not read."""
+    used = np.flatnonzero(weights)
+    if rows.device is not None:
+        return gpu.DeviceEngine(rows.device).combine(rows, weights, used)
+    out = np.empty(rows.d, rows.dtype)
+    if used.size == 0:
+        out[:] = 0
+        return out, True
+    finite = True
+    factors = weights[used].astype(rows.dtype)
+    for segment in rows.segments:
+        part = out[segment.start : segment.stop]
+        finite &= bool(cpu_gram.combine[rows.dtype](rows.addresses(segment, used), factors, 4096, part))
+    return out, finite
+
+
+def finite_rows(rows: Rows) -> NDArray[np.bool_]:
+    """Return which rows have finite entries only."""
+    if rows.device is not None:
+        return gpu.DeviceEngine(rows.device).finite_rows(rows)
+    bad = np.zeros(rows.p, np.bool_)
+    work = np.empty((1, 4096), rows.dtype)
+    for segment in rows.segments:
+        addresses = rows.addresses(segment, np.arange(rows.p))
+        cpu_gram.find_bad[rows.dtype](addresses, segment.stop - segment.start, work, bad)
+    return ~bad
+
+
+def order_statistics(
+    rows: Rows, chosen: NDArray, mixing: NDArray | None, ranks: tuple[int, int], near: int, *, block: int = 0
+) -> tuple[Any, bool]:
+    """Return the mean of some ranks in each column, or of the values nearest to it.
+
+    Parameters
+    ----------
+    rows : Rows
+        Vectors.
+    chosen : (q,) int array
+        Rows to use, at least one.
+    mixing : (n, q) float64 array, optional
+        Weights of the chosen rows in the n rows to be sorted; without, these are the chosen ones themselves.
+    ranks : (first, last)
+        Ranks first, ..., last - 1 of 0, ..., n - 1.
+    near : int
+        0 for the mean m of these ranks; else how many of the values nearest to m are averaged.
+    block : int
+        Columns of a block, 0 for a good number.
+
+    Returns
+    -------
+    value : (d,) array
+        Unfinished where the second is False.
+    finite : bool
+        Whether all chosen rows are finite.
+    """
+    if rows.device is not None:
+        return gpu.DeviceEngine(rows.device).order_statistics(rows, chosen, mixing, ranks, near)
+    n = len(chosen) if mixing is None else mixing.shape[0]
+    matrix = np.empty((0, 0), rows.dtype) if mixing is None else np.ascontiguousarray(mixing, rows.dtype)
+    network = networks.merges(n, 0, n) if near else networks.merges(n, *ranks)
+    wide = -(-n // networks.GROUP) * networks.GROUP
+    columns = block or block_columns(rows, 2 * _FIRST_CACHE, 256, 1024)
+    work = np.empty((wide + 1, columns), rows.dtype)
+    out = np.empty(rows.d, rows.dtype)
+    for segment in rows.segments:
+        part = out[segment.start : segment.stop]
+        kernel = cpu_sort.order_statistics[rows.dtype]
+        if not kernel(rows.addresses(segment, chosen), matrix, network, *ranks, near, work, part):
+            return out, False
+    return out, True
+
+
+def columns(rows: Rows, chosen: NDArray, which: NDArray) -> NDArray[np.float64]:
+    """Return some columns, ascending, of the chosen rows."""
+    parts = []
+    for segment, owner in zip(rows.segments, rows.owners, strict=True):
+        inside = which[(which >= segment.start) & (which < segment.stop)] - segment.start
+        taken = [owner[i][inside] for i in chosen]
+        parts.append([_on_cpu(part) for part in taken])
+    return np.concatenate([np.array(part, np.float64) for part in parts], axis=1)
+
+
+def _on_cpu(array: Any) -> NDArray:
+    return array if isinstance(array, np.ndarray) else array.get()
+
+
+def relative_error(rows: Rows) -> float:
+    """Return the relative error of inner products of the rows."""
+    return _ERROR[rows.dtype]
+
+
+def row(rows: Rows, index: int) -> Rows:
+    """View one row by itself."""
+    segments = [type(s)(s.start, s.stop, s.data[index : index + 1]) for s in rows.segments]
+    return Rows(1, rows.d, rows.dtype, rows.device, segments, rows.shapes, rows.owners)

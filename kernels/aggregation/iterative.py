@@ -1,0 +1,347 @@
+"""Rules whose weights an iteration finds: geometric median, centered clipping, CAF, DnC, FoolsGold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checks, random
+from ..random import streams
+from . import cpu_gram, engine
+from .base import LinearAggregator
+from .preaggregation import minority
+from .rows import Rows, as_rows
+from .stages import (
+    GRAM,
+    NORMS,
+    Aggregate,
+    Context,
+    Weights,
+    excluded,
+    live_context,
+    reported,
+    spread,
+    squared_distances,
+)
+
+
+def _centred(K: NDArray) -> NDArray[np.float64]:
+    """Return the Gram matrix of the rows less their mean."""
+    means = K.mean(axis=0)
+    return K - means - means[:, None] + means.mean()
+
+
+@dataclass(frozen=True)
+class GeometricMedian(LinearAggregator):
+    """The point with the least sum of distances to the rows, by smoothed Weiszfeld iterations.
+
+    Minimises ``sum_i h(|x_i - z|)`` with ``h(r) = r`` for r >= nu and ``r^2 / (2 nu) + nu / 2`` below, by
+    ``z <- sum w_i x_i / sum w_i, w_i = 1 / max(nu, |x_i - z|)`` from the mean on: each step makes it smaller.
+    Pillutla, Kakade & Harchaoui, "Robust aggregation for federated learning" (IEEE TSP 2022). Details:
+    `n_iterations`, `converged`.
+
+    Attributes
+    ----------
+    smoothing : float
+        nu, as a share of the median over the rows of the median distance to a row; positive. (Of the least
+        distance, where half of the rows are equal.)
+    tol : float
+        Stop when no weight, of a sum of 1, changes by more.
+    max_iter : int
+        At least 1.
+    """
+
+    smoothing: float = 1e-6
+    tol: float = 1e-10
+    max_iter: int = 1000
+
+    def __post_init__(self) -> None:
+        checks.real("smoothing", self.smoothing, above=0.0)
+        checks.real("tol", self.tol, least=0.0)
+        checks.count("max_iter", self.max_iter, least=1)
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        D = squared_distances(K)
+        weights = np.full(len(K), 1.0 / len(K))
+        if not D.any():
+            return weights, {"n_iterations": 0, "converged": True}
+        scale = float(np.median(np.median(D, axis=1)) or D[D > 0.0].min())
+        nu = self.smoothing * math.sqrt(scale)
+        n_iterations, converged = cpu_gram.weiszfeld(D, nu, self.tol, self.max_iter, weights)
+        return weights, {"n_iterations": n_iterations, "converged": converged}
+
+
+@dataclass(frozen=True)
+class CenteredClipping(LinearAggregator):
+    """``v <- v + (1/p) sum_i (x_i - v) min(1, radius / |x_i - v|)``, some steps from a start.
+
+    Karimireddy, He & Jaggi, "Learning from history for Byzantine robust optimization" (ICML 2021), where the
+    start is the aggregate of the step before.
+
+    Attributes
+    ----------
+    radius : float, optional
+        Positive; by default the median of the |x_i - v| in each step.
+    n_steps : int
+        At least 1.
+    """
+
+    radius: float | None = None
+    n_steps: int = 1
+    invariant = False
+
+    def __post_init__(self) -> None:
+        if self.radius is not None:
+            checks.real("radius", self.radius, above=0.0)
+        checks.count("n_steps", self.n_steps, least=1)
+
+    def _required(self) -> int:
+        return NORMS if self.n_steps == 1 else GRAM
+
+    def __call__(self, G: Any, *, start: Any = None, step: int = 0, full: bool = False) -> Any:
+        """Aggregate.
+
+        Parameters
+        ----------
+        G, step, full
+            As in `Aggregator`.
+        start : array, or list of arrays, optional
+            Where to begin, in the form in which a worker sends its own; zero by default.
+
+        Returns
+        -------
+        array, or list of arrays, or Aggregate
+            As of `Aggregator`; `Aggregate.weights` add up to 1 less the weight of the start.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of `Aggregator`; also for a start that does not fit or is not finite.
+        """
+        rows = as_rows(G)
+        if start is None:
+            return self._run((), rows, step, full)
+        centre = _like_a_row("start", start, rows)
+        everyone = np.arange(rows.p)
+        if self._required() == NORMS:
+            K = np.diag(engine.squared_norms(rows, everyone, centre))
+        else:
+            K = engine.gram(rows, everyone, centre)
+        context = live_context(np.flatnonzero(np.isfinite(K.diagonal())), rows, step)
+        own, details = self._weights(K[np.ix_(context.live, context.live)], context)
+        weights = spread(own, context)
+        value = engine.combine(rows, weights)[0]
+        value += engine.combine(centre, np.array([1.0 - weights.sum()]))[0]
+        return reported(Aggregate(rows.shaped(value), weights, excluded(context), details), full)
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        p = len(K)
+        weights = np.zeros(p)  # of v, besides 1 - sum for the start, which is 0 here
+        for _ in range(self.n_steps):
+            projected = K @ weights if weights.any() else weights
+            squares = K.diagonal() - 2.0 * projected + weights @ projected
+            distances = np.sqrt(np.maximum(squares, 0.0))
+            radius = float(np.median(distances)) if self.radius is None else self.radius
+            factors = np.ones(p)
+            np.divide(radius, distances, out=factors, where=distances > radius)
+            weights = weights * (1.0 - factors.mean()) + factors / p
+        return weights, {}
+
+
+def _like_a_row(name: str, given: Any, rows: Rows) -> Rows:
+    """View one vector in the form in which a worker sends its own."""
+    one = as_rows([list(given)] if isinstance(rows.shapes, list) else [np.asarray(given)], name)
+    if one.shapes != rows.shapes:
+        raise ValueError(f"{name} must have the shape of a row of G, {rows.shapes}, got {one.shapes}")
+    if one.dtype != rows.dtype:
+        raise TypeError(f"{name} must have the dtype of G, {rows.dtype}, got {one.dtype}")
+    if not engine.finite_rows(one).all():
+        raise ValueError(f"{name} must be finite")
+    return one
+
+
+@dataclass(frozen=True)
+class CAF(LinearAggregator):
+    """Covariance-bound agnostic filter: rows far out along the main direction lose weight, again and again.
+
+    With weights w (1 at first) the weighted mean, the top eigenvector v of the weighted covariance and
+    ``t_i = <v, x_i - mean>^2`` give ``w_i <- w_i (1 - t_i / max t)``, until ``sum w <= p - 2f``. The mean
+    with the least top eigenvalue is the result. Allouah, Guerraoui & Stephan, "Towards trustworthy federated
+    learning with untrusted participants" (2025). Details: `eigenvalues`, one an iteration.
+
+    Attributes
+    ----------
+    f : int
+        Faulty rows, below p/2.
+    """
+
+    f: int
+
+    def __post_init__(self) -> None:
+        checks.count("f", self.f)
+
+    def _check(self, p: int) -> int:
+        minority("CAF", self.f, p, 2 * self.f + 1, "p >= 2f + 1")
+        return p
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        p, f = len(K), context.faulty(self.f)
+        w = np.ones(p)
+        best, eigenvalues = np.full(p, 1.0 / p), []
+        while f > 0 and w.sum() > p - 2 * f:
+            share = w / w.sum()
+            products = K @ share
+            C = K - products - products[:, None] + share @ products
+            root = np.sqrt(share)
+            values, vectors = np.linalg.eigh(root[:, None] * C * root)
+            if not eigenvalues or values[-1] < min(eigenvalues):
+                best = share
+            eigenvalues.append(float(values[-1]))
+            outlying = (C @ (root * vectors[:, -1])) ** 2
+            outlying[w == 0.0] = 0.0
+            if not outlying.max() > 0.0:  # all that still count are the same
+                break
+            w = w * (1.0 - outlying / outlying.max())
+        return best, {"eigenvalues": np.array(eigenvalues)}
+
+
+@dataclass(frozen=True)
+class DnC(LinearAggregator):
+    """Divide and conquer: rows far out along the main direction of random coordinates are dropped.
+
+    In each iteration some coordinates are drawn, the rows are centred there, and the ``floor(share f)`` with
+    the largest projections on the top singular vector are dropped; what is left in all iterations is averaged
+    (the kept rows of the last iteration, if none is). Shejwalkar & Houmansadr, "Manipulating the Byzantine"
+    (NDSS 2021). Details: `selected`.
+
+    Attributes
+    ----------
+    f : int
+        Faulty rows, below p/2.
+    n_iter : int
+        Iterations, at least 1.
+    n_coordinates : int
+        Coordinates of each, at least 1; all where d is no larger.
+    share : float
+        Positive; ``floor(share f)`` must be below p.
+    key : int
+        64-bit key of the coordinates, from `kernels.random.make_key`; `step` numbers the calls.
+    """
+
+    f: int
+    n_iter: int = 1
+    n_coordinates: int = 10_000
+    share: float = 1.0
+    key: int = 0
+
+    def __post_init__(self) -> None:
+        checks.count("f", self.f)
+        checks.count("n_iter", self.n_iter, least=1, most=2**12)
+        checks.count("n_coordinates", self.n_coordinates, least=1)
+        checks.real("share", self.share, above=0.0)
+        checks.count("key", self.key, most=2**64 - 1)
+
+    def _check(self, p: int) -> int:
+        minority("DnC", self.f, p, 2 * self.f + 1, "p >= 2f + 1")
+        if int(self.share * self.f) >= p:
+            raise ValueError(f"share * f must be below p = {p}, got {self.share * self.f:g}: lower share")
+        return p
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        p = len(K)
+        n_dropped = int(self.share * context.faulty(self.f))
+        kept, last = np.ones(p, bool), np.arange(p)
+        for i in range(self.n_iter):
+            values, vectors = np.linalg.eigh(_centred(self._part(K, context, i)))
+            outlying = vectors[:, -1] ** 2 * max(values[-1], 0.0)
+            order = np.argsort(outlying, kind="stable")
+            last = np.sort(order[: p - n_dropped])
+            kept[order[p - n_dropped :]] = False
+        selected = np.flatnonzero(kept) if kept.any() else last
+        weights = np.zeros(p)
+        weights[selected] = 1.0 / len(selected)
+        return weights, {"selected": selected}
+
+    def _part(self, K: NDArray, context: Context, i: int) -> NDArray[np.float64]:
+        """Return the Gram matrix of the coordinates of iteration i."""
+        d = context.rows.d
+        if self.n_coordinates >= d:
+            return K
+        call = context.step * 2**12 + i
+        columns = np.sort(
+            random.distinct_integers(self.n_coordinates, d, self.key, streams.COORDINATES, call)
+        )
+        part = engine.columns(context.rows, context.live, columns)
+        if context.mixing is not None:
+            part = context.mixing @ part
+        return part @ part.T
+
+
+@dataclass(frozen=True)
+class FoolsGold(LinearAggregator):
+    """Weights that fall with a row's largest cosine to any other: copies of one vector cancel out.
+
+    S is the matrix of cosines of the rows (of their histories, if given) with a zero diagonal, m_i the
+    maximum of its row i plus 1e-5; ``S_ij <- S_ij m_i / m_j`` where m_i < m_j (pardoning);
+    ``w_i = 1 - max_j S_ij`` clipped to [0, 1], divided by the largest, then
+    ``clip(log(w / (1 - w)) + 1/2, 0, 1)``. The result is ``sum w_i x_i / sum w_i``; zero where all w are.
+    Fung, Yoon & Beschastnikh, "The limitations of federated learning in Sybil settings" (RAID 2020).
+    Honest rows that are alike lose their weight, too: it is meant for sums of many steps. Details:
+    `scores`, the w.
+    """
+
+    invariant = False
+
+    def __call__(self, G: Any, *, history: Any = None, step: int = 0, full: bool = False) -> Any:
+        """Aggregate.
+
+        Parameters
+        ----------
+        G, step, full
+            As in `Aggregator`.
+        history : as G, optional
+            What the cosines are of, p rows: each worker's sum over the steps so far; G by default.
+
+        Returns
+        -------
+        array, or list of arrays, or Aggregate
+            As of `Aggregator`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of `Aggregator`.
+        """
+        rows = as_rows(G)
+        if history is None:
+            return self._run((), rows, step, full)
+        past = as_rows(history, "history")
+        if past.p != rows.p:
+            raise ValueError(f"history must have a row for each of the {rows.p} of G, got {past.p}")
+        K = engine.gram(past, np.arange(rows.p))
+        fine = np.isfinite(K.diagonal()) & engine.finite_rows(rows)
+        context = live_context(np.flatnonzero(fine), rows, step)
+        own, details = self._weights(K[np.ix_(context.live, context.live)], context)
+        weights = spread(own, context)
+        value = engine.combine(rows, weights)[0]
+        return reported(Aggregate(rows.shaped(value), weights, excluded(context), details), full)
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        norms = np.sqrt(K.diagonal())
+        scale = np.divide(1.0, norms, out=np.zeros(len(K)), where=norms > 0)
+        S = K * scale * scale[:, None]
+        np.fill_diagonal(S, 0.0)
+        largest = S.max(axis=1) + 1e-5
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pardoned = np.where(largest[:, None] < largest, S * (largest[:, None] / largest), S)
+        w = np.clip(1.0 - pardoned.max(axis=1), 0.0, 1.0)
+        if w.max() > 0.0:
+            w = w / w.max()
+        with np.errstate(divide="ignore"):
+            scores = np.clip(np.log(w / (1.0 - w)) + 0.5, 0.0, 1.0)
+        total = scores.sum()
+        return (scores / total if total > 0.0 else scores), {"scores": scores}

@@ -1,0 +1,231 @@
+"""Rules that average some of the rows, chosen by norms and distances: means, Krum and its kin."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checks
+from .base import LinearAggregator
+from .preaggregation import minority
+from .stages import NORMS, NOTHING, Context, Weights, squared_distances
+
+MOST_SUBSETS = 200_000  # MDA and SMEA try them all
+
+
+def _mean_of(chosen: NDArray, p: int) -> NDArray[np.float64]:
+    weights = np.zeros(p)
+    weights[chosen] = 1.0 / len(chosen)
+    return weights
+
+
+@dataclass(frozen=True)
+class Mean(LinearAggregator):
+    """The mean of the rows. Robust against nothing."""
+
+    needs = NOTHING
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        return np.full(len(K), 1.0 / len(K)), {}
+
+
+@dataclass(frozen=True)
+class NormalizedMean(LinearAggregator):
+    """The mean of unit vectors: ``(1/p) sum_i x_i / |x_i|``; rows of zeros count as zero.
+
+    Its norm is at most 1 whatever is sent. It accounts for nearly all of the protection of `Flag`, and is the
+    baseline to compare that with.
+    """
+
+    needs = NORMS
+    invariant = False
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        norms = np.sqrt(K.diagonal())
+        return np.divide(1.0 / len(K), norms, out=np.zeros(len(K)), where=norms > 0), {}
+
+
+def krum_scores(D: NDArray, f: int) -> NDArray[np.float64]:
+    """Return for each row the sum of its p - f - 2 (at least one) smallest squared distances to others."""
+    p = len(D)
+    if p == 1:
+        return np.zeros(1)
+    others = D + np.diag(np.full(p, np.inf))
+    return np.sort(others, axis=1)[:, : max(p - f - 2, 1)].sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Krum(LinearAggregator):
+    """The row whose p - f - 2 nearest others are nearest: the least sum of their squared distances.
+
+    Blanchard, El Mhamdi, Guerraoui & Stainer, "Machine learning with adversaries: Byzantine tolerant gradient
+    descent" (NeurIPS 2017). Of rows with equal scores the first. Details: `scores`, `selected`.
+
+    Attributes
+    ----------
+    f : int
+        Faulty rows; p >= 2f + 3, or any p for f = 0.
+    """
+
+    f: int
+
+    def __post_init__(self) -> None:
+        checks.count("f", self.f)
+
+    def _check(self, p: int) -> int:
+        minority(type(self).__name__, self.f, p, 2 * self.f + 3, "p >= 2f + 3")
+        return p
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        return self._best(K, context, 1)
+
+    def _best(self, K: NDArray, context: Context, m: int) -> Weights:
+        scores = krum_scores(squared_distances(K), context.faulty(self.f))
+        selected = np.argsort(scores, kind="stable")[:m]
+        return _mean_of(selected, len(K)), {"scores": scores, "selected": selected}
+
+
+@dataclass(frozen=True)
+class MultiKrum(Krum):
+    """The mean of the m rows with the best scores of `Krum`.
+
+    Attributes
+    ----------
+    f : int
+        Faulty rows; p >= 2f + 3, or any p for f = 0.
+    m : int, optional
+        From 1 to p; p - f by default.
+    """
+
+    m: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.m is not None:
+            checks.count("m", self.m, least=1)
+
+    def _check(self, p: int) -> int:
+        if self.m is not None:
+            checks.count("m", self.m, most=p)
+        return super()._check(p)
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        p = len(K)
+        return self._best(K, context, min(self.m, p) if self.m is not None else p - context.faulty(self.f))
+
+
+@dataclass(frozen=True)
+class _Subset(LinearAggregator):
+    """The mean of the best p - f rows, of all subsets of that size."""
+
+    f: int
+
+    def __post_init__(self) -> None:
+        checks.count("f", self.f)
+
+    def _check(self, p: int) -> int:
+        name = type(self).__name__
+        minority(name, self.f, p, 2 * self.f + 1, "p >= 2f + 1")
+        n_subsets = math.comb(p, min(self.f, p))
+        if n_subsets > MOST_SUBSETS:
+            raise ValueError(
+                f"{name} would try {n_subsets} subsets for p = {p}, f = {self.f}, more than {MOST_SUBSETS}: "
+                "take NNM(f) >> Mean(), MultiKrum(f) or CAF(f)"
+            )
+        return p
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        p = len(K)
+        subsets = itertools.combinations(range(p), p - context.faulty(self.f))
+        best, chosen = math.inf, np.arange(p)
+        while batch := list(itertools.islice(subsets, 4096)):
+            candidates = np.array(batch)
+            costs = self._costs(K, candidates)
+            t = int(np.argmin(costs))
+            if costs[t] < best:
+                best, chosen = float(costs[t]), candidates[t]
+        return _mean_of(chosen, p), {"selected": chosen}
+
+    def _costs(self, K: NDArray, subsets: NDArray) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class MDA(_Subset):
+    """Minimum-diameter averaging: the mean of the p - f rows whose largest distance is least.
+
+    El Mhamdi, Guerraoui, Guirguis, Hoang & Rouault, "Genuinely distributed Byzantine machine learning" (PODC
+    2020). All subsets are tried, at most 200000; of equally good ones the first. Details: `selected`.
+
+    Attributes
+    ----------
+    f : int
+        Faulty rows, below p/2.
+    """
+
+    def _costs(self, K: NDArray, subsets: NDArray) -> NDArray[np.float64]:
+        D = squared_distances(K)
+        return D[subsets[:, :, None], subsets[:, None, :]].max(axis=(1, 2))
+
+
+@dataclass(frozen=True)
+class SMEA(_Subset):
+    """The mean of the p - f rows whose covariance has the least largest eigenvalue.
+
+    Allouah, Guerraoui, Gupta, Pinot & Stephan, "On the privacy-robustness-utility trilemma in distributed
+    learning" (ICML 2023). All subsets are tried, at most 200000. Details: `selected`.
+
+    Attributes
+    ----------
+    f : int
+        Faulty rows, below p/2.
+    """
+
+    def _costs(self, K: NDArray, subsets: NDArray) -> NDArray[np.float64]:
+        parts = K[subsets[:, :, None], subsets[:, None, :]]
+        means = parts.mean(axis=1, keepdims=True)
+        centred = parts - means - means.transpose(0, 2, 1) + parts.mean(axis=(1, 2), keepdims=True)
+        return np.asarray(np.linalg.eigvalsh(centred)[:, -1], np.float64)
+
+
+@dataclass(frozen=True)
+class MoNNA(LinearAggregator):
+    """The mean of the p - f rows nearest to one that is trusted: a node's own.
+
+    Farhadkhani, Guerraoui, Gupta, Hoang, Pinot & Stephan, "Robust collaborative learning with linear gradient
+    overhead" (ICML 2023). Details: `selected`.
+
+    Attributes
+    ----------
+    f : int
+        Faulty rows, below p.
+    pivot : int
+        Index of the trusted row; it must be finite.
+    """
+
+    f: int
+    pivot: int = 0
+
+    def __post_init__(self) -> None:
+        checks.count("f", self.f)
+        checks.count("pivot", self.pivot)
+
+    def _check(self, p: int) -> int:
+        minority("MoNNA", self.f, p, self.f + 1, "p >= f + 1")
+        checks.count("pivot", self.pivot, most=p - 1)
+        return p
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        if context.origin is None:
+            raise ValueError("MoNNA needs to know whose row is whose: it cannot follow Bucketing")
+        place = np.flatnonzero(context.origin == self.pivot)
+        if len(place) == 0:
+            raise ValueError(f"row {self.pivot} of G, the pivot, must be finite")
+        distances = squared_distances(K)[place[0]]
+        distances[place[0]] = -1.0  # itself before its equals
+        selected = np.argsort(distances, kind="stable")[: len(K) - context.faulty(self.f)]
+        return _mean_of(selected, len(K)), {"selected": selected}

@@ -1,0 +1,149 @@
+"""The CUDA kernels of `aggregation` against NumPy and the compiled CPU kernels."""
+
+import numpy as np
+import pytest
+
+from gossamer.kernels import aggregation
+from gossamer.kernels.aggregation import engine, gpu
+from gossamer.kernels.aggregation.rows import as_rows
+
+DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
+SHAPES = [(1, 1), (2, 5), (3, 300), (4, 257), (15, 2049), (17, 4500), (60, 130), (93, 40)]
+TIGHT = {np.dtype(np.float32): 2e-6, np.dtype(np.float64): 1e-13}
+
+
+def matrix(p, d, dtype, seed=0):
+    return np.random.default_rng(seed).normal(size=(p, d)).astype(dtype)
+
+
+@pytest.fixture
+def kernels(cuda):
+    """Function that makes the kernels for a type, and what copies arrays to them and back."""
+
+    def make(dtype):
+        backend = cuda(gpu.SOURCE, options=gpu.OPTIONS[dtype])
+        return gpu.AggregationKernels(backend, dtype), backend
+
+    return make
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("p", "d"), SHAPES)
+def test_gram_and_norms(kernels, p, d, dtype):
+    made, backend = kernels(dtype)
+    X = matrix(p, d, dtype)
+    chosen = np.arange(p)[:: 2 if p > 5 else 1]
+    G = backend.asarray(X)
+    for centre in (None, X[-1:]):
+        Y = (X if centre is None else X - centre)[chosen].astype(float)
+        where = None if centre is None else backend.asarray(centre)
+        K = made.gram(G, chosen, where)
+        assert np.array_equal(K, K.T)
+        np.testing.assert_allclose(K, Y @ Y.T, atol=TIGHT[dtype] * d, rtol=0)
+        np.testing.assert_allclose(made.squared_norms(G, chosen, where), (Y**2).sum(1), rtol=TIGHT[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("p", "d"), SHAPES)
+def test_weighted_sums(kernels, p, d, dtype):
+    made, backend = kernels(dtype)
+    X = matrix(p, d, dtype)
+    chosen = np.arange(p)[::-1]
+    weights = np.linspace(-1.0, 2.0, p)
+    out = backend.asarray(np.full(d, 77, dtype))
+    assert made.combine(backend.asarray(X), chosen, weights, out)
+    expected = weights @ X[chosen].astype(float)
+    np.testing.assert_allclose(backend.asnumpy(out), expected, atol=TIGHT[dtype] * p, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("p", "d"), SHAPES)
+@pytest.mark.parametrize("kind", ["median", "trimmed", "near", "few"])
+def test_order_statistics_are_those_of_the_cpu(kernels, p, d, dtype, kind):
+    made, backend = kernels(dtype)
+    X = np.round(matrix(p, d, dtype) * 3) / 3  # with ties
+    middle, f = ((p - 1) // 2, p // 2 + 1), (p - 1) // 3
+    ranks, near = {
+        "median": (middle, 0),
+        "trimmed": ((f, p - f), 0),
+        "near": (middle, p - f),
+        "few": (middle, max(1, p // 4)),
+    }[kind]
+    out = backend.asarray(np.full(d, 77, dtype))
+    assert made.order_statistics(backend.asarray(X), np.arange(p), None, ranks, near, out)
+    expected, finite = engine.order_statistics(as_rows(X), np.arange(p), None, ranks, near)
+    assert finite
+    assert np.array_equal(backend.asnumpy(out), expected)  # a zero may have either sign
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_rows_are_mixed_before_they_are_sorted(kernels, dtype):
+    made, backend = kernels(dtype)
+    X, M = matrix(6, 400, dtype), np.random.default_rng(1).dirichlet(np.ones(6), 4)
+    out = backend.asarray(np.zeros(400, dtype))
+    assert made.order_statistics(backend.asarray(X), np.arange(6), M, (1, 3), 0, out)
+    expected = np.median(M @ X.astype(float), axis=0)
+    np.testing.assert_allclose(backend.asnumpy(out), expected, atol=5 * TIGHT[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_rows_that_are_not_finite_are_found(kernels, dtype, value):
+    made, backend = kernels(dtype)
+    X = matrix(5, 700, dtype)
+    out = backend.asarray(np.zeros(700, dtype))
+    assert not made.bad_rows(backend.asarray(X)).any()
+    X[3, 699] = value
+    G = backend.asarray(X)
+    assert made.bad_rows(G).tolist() == [False, False, False, True, False]
+    assert not np.isfinite(made.squared_norms(G, np.arange(5))[3])
+    assert np.isfinite(np.delete(made.gram(G, np.arange(5)).diagonal(), 3)).all()
+    assert not made.combine(G, np.arange(5), np.ones(5), out)
+    assert made.combine(G, np.array([0, 4]), np.ones(2), out)
+    assert not made.order_statistics(G, np.arange(5), None, (2, 3), 0, out)
+    assert made.order_statistics(G, np.array([0, 1, 2]), None, (1, 2), 0, out)
+
+
+def test_more_rows_than_shared_memory_holds_are_refused(kernels):
+    made, backend = kernels(np.dtype(np.float64))
+    G = backend.asarray(np.ones((200, 3)))
+    with pytest.raises(ValueError, match="at most 192 rows, got 200"):
+        made.order_statistics(G, np.arange(200), None, (99, 101), 0, backend.asarray(np.zeros(3)))
+    many = np.zeros(4000, int)
+    with pytest.raises(ValueError, match="at most 3072 rows, got 4000"):
+        made.gram(G, many)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_rules_on_the_device(dtype):
+    import cupy
+
+    X = matrix(15, 5000, dtype) + 1
+    X[2, 17] = np.nan
+    G = cupy.asarray(X)
+    layers = [[row[:700], row[700:].reshape(43, 100)] for row in G]
+    rules = [
+        aggregation.Mean(),
+        aggregation.CoordinateMedian(),
+        aggregation.Phocas(3),
+        aggregation.Bulyan(3),
+        aggregation.MultiKrum(3),
+        aggregation.GeometricMedian(),
+        aggregation.CenteredClipping(n_steps=2),
+        aggregation.DnC(3, n_coordinates=100),
+        aggregation.NNM() >> aggregation.Flag(),
+        aggregation.NNM(3) >> aggregation.TrimmedMean(2),
+    ]
+    for rule in rules:
+        found = rule(G, full=True)
+        expected = rule(X, full=True)
+        assert found.excluded.tolist() == [2]
+        assert isinstance(found.value, cupy.ndarray)
+        np.testing.assert_allclose(cupy.asnumpy(found.value), expected.value, atol=100 * TIGHT[dtype])
+        parts = rule(layers, full=True).value
+        assert [part.shape for part in parts] == [(700,), (43, 100)]
+        whole = cupy.concatenate([part.ravel() for part in parts])
+        np.testing.assert_allclose(cupy.asnumpy(whole), expected.value, atol=100 * TIGHT[dtype])
+    with pytest.raises(TypeError, match="one device"):
+        aggregation.Mean()([G[0], X[1]])
