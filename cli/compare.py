@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,28 +62,33 @@ def compare(
     Writes comparison.csv (a row a run), traces.csv (all records) and figure.png.
     """
     from .comparison import read_comparison
-    from .seeds import check_job, solve_all
+    from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console
 
     wanted = read_comparison(comparison)
     problem, graph, goal = wanted.problem, wanted.graph, wanted.goal
     with user_errors(f"{comparison}: [problem]"):
         options: dict[str, Any] = wanted.options | {"x_star": problem.solution()}
+    contestants, tuned = [], []
     for contestant in wanted.contestants:
         with user_errors(contestant.place):
-            check_job(contestant.solver, problem, graph, **options, **contestant.options)
+            found = tuned_numbers(contestant.solver, problem, graph)
+            solver = replace(contestant.solver, **found)
+            check_job(solver, problem, graph, **options, **contestant.options)
+        contestants.append(replace(contestant, solver=solver))
+        tuned += [f"{contestant.label}: {name} = {value:.4g}, tuned" for name, value in found.items()]
     with user_errors(str(comparison)):
         from .compare_figure import Method, compare_figure
 
         make_folder(output)
-    for contestant in wanted.contestants:
+    for contestant in contestants:
         contestant.solver.solve(problem, graph, max_events=1)  # compiles, so that no run waits for it
-    jobs = [(c.solver, c.options | {"rng": seed}) for c in wanted.contestants for seed in wanted.seeds]
+    jobs = [(c.solver, c.options | {"rng": seed}) for c in contestants for seed in wanted.seeds]
     results = solve_all(jobs, problem, graph, progress=progress, n_threads=threads, **options)
     each = len(wanted.seeds)
     all_runs = [
         Runs(c.label, type(c.solver).__name__, wanted.seeds, results[k * each : (k + 1) * each])
-        for k, c in enumerate(wanted.contestants)
+        for k, c in enumerate(contestants)
     ]
     bits = equal_bits(results) if goal.bits is None else goal.bits
     methods = [Method(runs.label, [result.trace for result in runs.results]) for runs in all_runs]
@@ -98,6 +103,8 @@ def compare(
     for table in tables(all_runs, goal, bits):
         screen.print()
         screen.print(table)
+    for line in tuned:
+        screen.print(line)
     for runs in all_runs:
         if any(r.success and r.trace.first_below(goal.column, goal.target) is None for r in runs.results):
             screen.print(

@@ -121,7 +121,8 @@ def _draw(ax: Axes, methods: Sequence[Method], cost: str, column: str) -> None:
     for method, color, line in zip(methods, cycle(_COLORS), cycle(_LINES)):
         found = spread(method.traces, cost, column)
         grid, low, median, high = found[:, found[0] > 0] if logarithmic else found
-        label = textwrap.fill(method.label, 50)
+        label = textwrap.fill(method.label, 50).replace("$", r"\$")  # text, no formula
+        label = f" {label}" if label.startswith("_") else label  # or the legend would leave it out
         ax.fill_between(grid, low, high, color=color, alpha=0.2, linewidth=0)
         ax.plot(grid, median, color=color, linestyle=line, label=label)
     if logarithmic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,7 @@ def run(
     in threads; results do not depend on how many.
     """
     from .experiment import read_experiment
-    from .seeds import check_job, solve_all
+    from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console, table
 
     wanted = read_experiment(experiment)
@@ -35,6 +36,8 @@ def run(
         from .figures import seeds_figure
 
         options: dict[str, Any] = wanted.options | {"x_star": problem.solution()}
+        tuned = tuned_numbers(solver, problem, graph)
+        solver = replace(solver, **tuned)
         check_job(solver, problem, graph, **options)
         make_folder(output)
     results = solve_all(
@@ -52,6 +55,8 @@ def run(
     screen.print(f"{name} on {problem!r} and {graph!r}")
     header = ("seed", "status", "gradients", "communications", "Mbit", "time", "distance", "wall s")
     screen.print(table(header, result_rows(wanted.seeds, results), texts=2))
+    for number, value in tuned.items():
+        screen.print(f"{number} = {value:.4g}, tuned")
     converged = sum(result.success for result in results)
     screen.print(f"{converged} of {len(results)} runs converged to tol = {options['tol']:g}")
     screen.print(f"results, traces and figure.png written to {output}")

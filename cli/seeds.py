@@ -73,6 +73,27 @@ def solve_all(
     return [future.result() for future in futures]
 
 
+def tuned_numbers(solver: Solver, problem: Problem, graph: Graph) -> dict[str, float]:
+    """Return the numbers for all that a solver has to tune, so that runs from several seeds tune them once.
+
+    Parameters
+    ----------
+    solver : Solver
+        With "auto" for some hyper-parameters, or none.
+    problem, graph
+        Of the runs.
+    """
+    from ..solvers.rounds import AUTO, RoundSolver
+
+    if not isinstance(solver, RoundSolver):
+        return {}
+    wanted = {name for name, value in vars(solver).items() if isinstance(value, str) and value == AUTO}
+    if not wanted:
+        return {}
+    values = solver.parameters(problem, graph)
+    return {name: value for name, value in values.items() if name in wanted}
+
+
 def check_job(solver: Solver, problem: Problem, graph: Graph, **options: Any) -> None:
     """Raise what a run would raise: its checks and first record, without an event.
 

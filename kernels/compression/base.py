@@ -153,8 +153,8 @@ class Compressor(ABC):
         to `out` and returns the message's bits, for compiled loops over many vectors. Where there is none,
         or a subclass redefines the map in Python alone, such loops call `compress` (`row_function`).
     on_gpu : bool
-        Whether `compress` takes vectors on a GPU, too: it then draws and rounds as on the CPU, to equal
-        messages.
+        Whether `compress` takes vectors on a GPU, too: it then draws, rounds and sums up as on the CPU, to
+        messages of the same bytes (but for those of NaN).
 
     Notes
     -----

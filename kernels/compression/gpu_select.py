@@ -1,10 +1,11 @@
 """Which coordinates are kept, on a GPU: launches of select.cu, the sets of `cpu_topk` and `cpu_masks`.
 
-Costs, counted in passes over device memory: Top-k reads x four to five times (float32) or four to eight times
-(float64: as often as it takes to tell the k-th largest from the others). Bernoulli, Rand-k and Perm-K go
-through a bit a coordinate. Floyd's method, which is sequential, runs in parallel here: all draws at once, the
-first draw of each number by a hash table of 16 to 32 bytes a draw, and then each draw decides by itself which
-number the sequence would have chosen. BlockRandK touches its k coordinates only. Nothing has been timed.
+Costs: Top-k reads x at most five times in float32, eight in float64: once for every eleven bits of the keys,
+until the k-th largest is told from the others, and once to mark the chosen. Error feedback forms the sum in
+the first of these. Bernoulli, Rand-k and Perm-K go through a bit a coordinate. Floyd's method, which is
+sequential, runs in parallel here: all draws at once, the first draw of each number by a hash table of 16 to
+32 bytes a draw, and then each draw decides by itself which number the sequence would have chosen. BlockRandK
+touches its k coordinates only. Nothing has been timed.
 """
 
 from __future__ import annotations
@@ -42,9 +43,17 @@ class SelectKernels:
 
     def top_k(self, x: Any, out: Any) -> None:
         """Fill `out` with the coordinates of largest magnitude, ascending; ties to the lowest index."""
+        if out.size:
+            self._top_k("count_digits", (), x, out)
+
+    def top_k_with_memory(self, memory: Any, gradient: Any, step: float, x: Any, out: Any) -> None:
+        """Set x = memory + step gradient, all of one dtype, and `out` as in `top_k`; x may be `memory`."""
+        if x.size:
+            self._top_k("add_and_count", (memory, gradient, np.float64(step)), x, out)
+
+    def _top_k(self, count: str, args: tuple[Any, ...], x: Any, out: Any) -> None:
+        """Top-k, with a kernel of its own that counts the first digits."""
         d, k = x.size, out.size
-        if k == 0:
-            return
         tiles = -(-d // TILE)
         wide = np.int32(x.dtype == np.float64)
         state, bins = self._empty(3, np.uint64), self._empty(BINS)
@@ -54,22 +63,17 @@ class SelectKernels:
             width = min(DIGIT, shift)
             shift -= width
             digit = np.int32(shift), np.int32(width)
-            counted = x, wide, np.int64(d), *digit, state, bins
-            self._backend.launch("count_digits", (min(tiles, COUNTING),), (BLOCK,), counted)
+            counted = *args, x, wide, np.int64(d), *digit, state, bins
+            self._backend.launch(count, (min(tiles, COUNTING),), (BLOCK,), counted)
+            if k == 0:
+                return
             self._backend.launch("choose_digit", (1,), (BLOCK,), (*digit, np.int64(d), state, bins))
+            count, args = "count_digits", ()
         above, equal = self._empty(tiles * BLOCK), self._empty(tiles * BLOCK)
         counts, totals = self._empty(2 * tiles), self._empty(2)
         self._tiles("mark_top", tiles, x, wide, np.int64(d), state, above, equal, counts)
         self._backend.launch("scan_counts", (2,), (BLOCK,), (np.int32(tiles), counts, totals))
-        self._tiles("write_top", tiles, above, equal, counts, state, out)
-
-    def add_scaled(self, memory: Any, gradient: Any, step: float, out: Any) -> None:
-        """Set out = memory + step gradient, in their precision; `out` may be `memory`."""
-        if out.size:
-            wide = np.int32(out.dtype == np.float64)
-            self._each(
-                "add_scaled", out.size, memory, gradient, wide, np.float64(step), np.int64(out.size), out
-            )
+        self._tiles("write_top", tiles, above, equal, counts, state, np.int64(k), out)
 
     # -- masks -------------------------------------------------------------------------------------------
 
@@ -135,7 +139,8 @@ class SelectKernels:
 
     def _each(self, name: str, count: int, *args: Any) -> None:
         """Launch a kernel that shares `count` indices out among its threads."""
-        self._backend.launch(name, grid_for(count), (BLOCK,), args)
+        if count:  # a grid has at least one block
+            self._backend.launch(name, grid_for(count), (BLOCK,), args)
 
     def _tiles(self, name: str, tiles: int, *args: Any) -> None:
         """Launch a kernel with one block a tile."""
@@ -150,7 +155,7 @@ class SelectKernels:
         counts, total = self._empty(tiles), self._empty(1)
         self._tiles("count_bits", tiles, bits, counts)
         self._backend.launch("scan_counts", (1,), (BLOCK,), (np.int32(tiles), counts, total))
-        self._tiles("write_indices", tiles, bits, counts, out)
+        self._tiles("write_indices", tiles, bits, counts, np.int64(out.size), out)
         return total
 
 

@@ -10,20 +10,13 @@ import numpy as np
 
 from .. import checks
 from ..backend import array_module, device_of
-from . import cpu_rounding, gpu_rounding, rows
+from . import rows
 from .base import Compressor, Payload
 from .coding import BitReader, BitWriter
+from .devices import room, rounding
 
 TRITS = 5  # digits in base 3 that share a byte
 PLACES = 3 ** np.arange(TRITS)
-
-
-def _rounding(x: Any) -> tuple[Any, Any]:
-    """Return what rounds vectors where x is, functions of one signature, and room for the integers."""
-    device = device_of(x=x)
-    with array_module(device) as xp:
-        room = xp.empty(x.size, np.int32)
-    return cpu_rounding if device is None else gpu_rounding.on_device(device), room
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +173,12 @@ class _Levels(Compressor):
     def _factor(self, d: int) -> float:
         return 1.0 if self.unbiased else 1.0 / (1.0 + self._omega(d))
 
+    def _rounded(self, x: Any, norm: float, key: np.uint64, index: np.uint64) -> LevelPayload:
+        device = device_of(x=x)
+        levels = room(x.size, device, np.int32)
+        rounding(device).levels(x, norm, float(self.levels), key, index, levels)
+        return self.payload(x.size, x.dtype, norm, levels, self.levels, self._factor(x.size))
+
     def _read(
         self, reader: BitReader, d: int, dtype: np.dtype, key: np.uint64, index: np.uint64
     ) -> LevelPayload:
@@ -219,10 +218,7 @@ class QSGD(_Levels):
         return self.scaled
 
     def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> LevelPayload:
-        rounding, levels = _rounding(x)
-        norm = rounding.euclidean(x)
-        rounding.levels(x, norm, float(self.levels), key, index, levels)
-        return LevelPayload(x.size, x.dtype, norm, levels, self.levels, self._factor(x.size))
+        return self._rounded(x, rounding(device_of(x=x)).euclidean(x), key, index)
 
     def _omega(self, d: int) -> float:
         if self.levels == 1:
@@ -258,11 +254,8 @@ class TernGrad(_Levels):
         """Whether the result is not divided by 1 + omega."""
         return self.scaled
 
-    def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> TernaryPayload:
-        rounding, levels = _rounding(x)
-        norm = rounding.largest(x)
-        rounding.levels(x, norm, 1.0, key, index, levels)
-        return TernaryPayload(x.size, x.dtype, norm, levels, 1, self._factor(x.size))
+    def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> LevelPayload:
+        return self._rounded(x, rounding(device_of(x=x)).largest(x), key, index)
 
     def _omega(self, d: int) -> float:
         return (math.sqrt(d) - 1.0) / 2.0
@@ -296,11 +289,12 @@ class ScaledSign(_Levels):
         return 1.0
 
     def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> SignPayload:
-        rounding, levels = _rounding(x)
-        with array_module(device_of(x=x)):
+        device = device_of(x=x)
+        levels = room(x.size, device, np.int32)
+        with array_module(device):
             levels[:] = 1
             levels[x < 0] = -1
-        return SignPayload(x.size, x.dtype, rounding.mean_magnitude(x), levels, 1, 1.0)
+        return SignPayload(x.size, x.dtype, rounding(device).mean_magnitude(x), levels, 1, 1.0)
 
     def _contraction(self, d: int) -> float:
         return 1.0 / d
@@ -388,9 +382,9 @@ class Natural(Compressor):
         return 1.0 if self.scaled else 8 / 9
 
     def _compress(self, x: Any, key: np.uint64, index: np.uint64) -> NaturalPayload:
-        rounding, codes = _rounding(x)
-        integers = x.view(f"i{x.itemsize}")
-        rounding.natural(integers, *_fields(x.dtype), key, index, codes)
+        device = device_of(x=x)
+        codes = room(x.size, device, np.int32)
+        rounding(device).natural(x.view(f"i{x.itemsize}"), *_fields(x.dtype), key, index, codes)
         return NaturalPayload(x.size, x.dtype, codes, self._factor())
 
     def _read(

@@ -50,17 +50,17 @@ extern "C" __global__ void __launch_bounds__(256) scan_counts(int n, u32* __rest
   }
 }
 
-// Write the coordinates of a word's bits from out[place] on.
-__device__ inline void write_bits(u32 bits, i64 word, u32 place, i64* __restrict__ out) {
-  for (; bits; bits &= bits - 1u) out[place++] = 32 * word + __ffs((int)bits) - 1;
+// Write the coordinates of a word's bits from out[place] on, never behind the end of out (room,).
+__device__ inline void write_bits(u32 bits, i64 word, u32 place, i64 room, i64* __restrict__ out) {
+  for (; bits && place < room; bits &= bits - 1u) out[place++] = 32 * word + __ffs((int)bits) - 1;
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    write_indices(const u32* __restrict__ bits, const u32* __restrict__ before, i64* __restrict__ out) {
+    write_indices(const u32* __restrict__ bits, const u32* __restrict__ before, i64 room, i64* __restrict__ out) {
   __shared__ u32 sums[8];
   i64 word = blockIdx.x * (i64)256 + threadIdx.x;
   u32 own = bits[word];
-  write_bits(own, word, before[blockIdx.x] + sum_before(__popc(own), sums), out);
+  write_bits(own, word, before[blockIdx.x] + sum_before(__popc(own), sums), room, out);
 }
 
 // -- Top-k: radix selection of the k-th largest key, then all above it and the first that equal it -------
@@ -72,33 +72,46 @@ extern "C" __global__ void __launch_bounds__(256) start_top(i64 k, u64* __restri
   FOR_EACH(s, 3) { state[s] = s == 1 ? (u64)k : 0; }
 }
 
-// x = memory + step gradient, in the precision of the arrays; x may be memory.
+// Count, for each value of the next digits, `width` bits above bit `shift`, the keys whose higher bits are the
+// known ones: each block for itself, then together.
+__device__ inline void empty_bins(u32* own) {
+  for (int b = threadIdx.x; b < BINS; b += blockDim.x) own[b] = 0u;
+  __syncthreads();  // all bins are empty
+}
+__device__ inline void count_key(u64 key, int shift, int width, u64 known, u32* own) {
+  u64 digits = key >> shift;
+  if (digits >> width == known) atomicAdd(&own[digits & ((1ULL << width) - 1)], 1u);
+}
+__device__ inline void add_bins(const u32* own, u32* __restrict__ bins) {
+  __syncthreads();  // all keys are counted
+  for (int b = threadIdx.x; b < BINS; b += blockDim.x)
+    if (own[b]) atomicAdd(&bins[b], own[b]);
+}
+
 extern "C" __global__ void __launch_bounds__(256)
-    add_scaled(const void* memory, const void* __restrict__ gradient, int wide, double step, i64 d, void* x) {
+    count_digits(const void* __restrict__ x, int wide, i64 d, int shift, int width, const u64* __restrict__ state,
+                 u32* __restrict__ bins) {
+  __shared__ u32 own[BINS];
+  empty_bins(own);
+  i64 end = state[2] ? 0 : d;
+  FOR_EACH(i, end) { count_key(key_at(x, wide, i), shift, width, state[0], own); }
+  add_bins(own, bins);
+}
+
+// The same for the first digits, of x = memory + step gradient, which is formed here; x may be memory.
+extern "C" __global__ void __launch_bounds__(256)
+    add_and_count(const void* memory, const void* __restrict__ gradient, double step, void* x, int wide, i64 d,
+                  int shift, int width, const u64* __restrict__ state, u32* __restrict__ bins) {
+  __shared__ u32 own[BINS];
+  empty_bins(own);
   FOR_EACH(i, d) {
     if (wide)
       ((double*)x)[i] = ((const double*)memory)[i] + step * ((const double*)gradient)[i];
     else
       ((float*)x)[i] = ((const float*)memory)[i] + (float)step * ((const float*)gradient)[i];
+    count_key(key_at(x, wide, i), shift, width, state[0], own);
   }
-}
-
-// Count the next digits, `width` bits above bit `shift`, of the keys whose higher bits are the known ones.
-extern "C" __global__ void __launch_bounds__(256)
-    count_digits(const void* __restrict__ x, int wide, i64 d, int shift, int width, const u64* __restrict__ state,
-                 u32* __restrict__ bins) {
-  __shared__ u32 own[BINS];
-  for (int b = threadIdx.x; b < BINS; b += blockDim.x) own[b] = 0u;
-  __syncthreads();  // all bins are empty
-  u64 known = state[0], low = (1ULL << width) - 1;
-  i64 end = state[2] ? 0 : d;
-  FOR_EACH(i, end) {
-    u64 digits = key_at(x, wide, i) >> shift;
-    if (digits >> width == known) atomicAdd(&own[digits & low], 1u);
-  }
-  __syncthreads();  // all keys are counted
-  for (int b = threadIdx.x; b < BINS; b += blockDim.x)
-    if (own[b]) atomicAdd(&bins[b], own[b]);
+  add_bins(own, bins);
 }
 
 // Find the digit of the k-th largest key from the counts, and empty the bins; one block.
@@ -168,7 +181,7 @@ extern "C" __global__ void __launch_bounds__(256)
 // Indices of the keys above, and of the first state[1] of those equal; `before` is what `scan_counts` made.
 extern "C" __global__ void __launch_bounds__(256)
     write_top(const u32* __restrict__ above, const u32* __restrict__ equal, const u32* __restrict__ before,
-              const u64* __restrict__ state, i64* __restrict__ out) {
+              const u64* __restrict__ state, i64 room, i64* __restrict__ out) {
   __shared__ u32 equal_sums[8], sums[8];
   i64 word = blockIdx.x * (i64)256 + threadIdx.x;
   u32 ties = (u32)state[1], n_equal = before[gridDim.x + (i64)blockIdx.x];
@@ -179,7 +192,7 @@ extern "C" __global__ void __launch_bounds__(256)
     own |= rest & (0u - rest);
     rest &= rest - 1u;
   }
-  write_bits(own, word, place + sum_before(__popc(own), sums), out);
+  write_bits(own, word, place + sum_before(__popc(own), sums), room, out);
 }
 
 // -- random masks ----------------------------------------------------------------------------------------

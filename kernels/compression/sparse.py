@@ -10,8 +10,9 @@ import numpy as np
 from .. import checks
 from ..backend import array_module
 from . import rows
+from .devices import masks, room
 from .sparsifier import Sparsifier
-from .subsets import masks, new_indices, top_indices
+from .subsets import top_indices
 
 
 def _check_k(k: Any) -> int | float:
@@ -93,7 +94,7 @@ class RandK(Sparsifier):
         return self.scaled
 
     def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
-        out = new_indices(kept(self.k, d), device)
+        out = room(kept(self.k, d), device)
         masks(device).rand_k(d, key, index, out)
         return out
 
@@ -147,7 +148,7 @@ class BlockRandK(Sparsifier):
         return self.scaled
 
     def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
-        out = new_indices(kept(self.k, d), device)
+        out = room(kept(self.k, d), device)
         masks(device).block_rand_k(d, key, index, out)
         return out
 
@@ -201,7 +202,7 @@ class PermK(Sparsifier):
         object.__setattr__(self, "n_workers", checks.count("n_workers", self.n_workers, least=1, most=2**31))
 
     def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
-        out = new_indices(-(-d // self.n_workers), device)
+        out = room(-(-d // self.n_workers), device)
         return out[: masks(device).perm_k(d, self.n_workers, key, index, out)]
 
     def _factors(self, d: int, device: int | None = None) -> float:
@@ -252,7 +253,7 @@ class Bernoulli(Sparsifier):
         return self.scaled
 
     def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
-        out = new_indices(d, device)
+        out = room(d, device)
         count = masks(device).bernoulli(d, self.p, key, index, out)
         with array_module(device):
             return out[:count].copy()

@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import checks
 from ..backend import array_module, destination, device_of
-from . import cpu_masks, cpu_topk, gpu_select
+from . import cpu_topk, gpu_select
 from .base import unsigned, vector
+from .devices import masks, room
 
 
 def _integers(x: np.ndarray) -> tuple[np.ndarray, np.integer, int]:
@@ -18,21 +19,10 @@ def _integers(x: np.ndarray) -> tuple[np.ndarray, np.integer, int]:
     return x.view(integer), integer(np.iinfo(integer).max), 8 * x.itemsize - 1
 
 
-def masks(device: int | None) -> Any:
-    """Return what draws masks there: `rand_k`, `block_rand_k`, `perm_k` and `bernoulli` of one signature."""
-    return cpu_masks if device is None else gpu_select.on_device(device)
-
-
-def new_indices(count: int, device: int | None) -> Any:
-    """Return room for coordinates."""
-    with array_module(device) as xp:
-        return xp.empty(count, np.int64)
-
-
 def top_indices(x: Any, k: int) -> Any:
     """Return the places of the k largest magnitudes of a checked vector, ascending, where the vector is."""
     device = device_of(x=x)
-    out = new_indices(k, device)
+    out = room(k, device)
     if device is None:
         cpu_topk.top_k(*_integers(x), out)
     else:
@@ -80,7 +70,7 @@ def top_k_error_feedback(
 ) -> tuple[Any, Any, Any]:
     """Top-k of memory + step gradient, and what is left of it: one step of error feedback.
 
-    On the CPU one pass over both forms the sum and looks for its largest entries.
+    The pass over both that forms the sum is also the first that looks for its largest entries.
 
     Parameters
     ----------
@@ -145,8 +135,8 @@ def _feedback_on_device(device, memory, gradient, step, k, out, in_place) -> tup
             part.astype(out.dtype, copy=may_be_out and cupy.may_share_memory(part, out))
             for part, may_be_out in parts
         )
-        kernels.add_scaled(out if in_place else memory, gradient, step, out)
-        indices = top_indices(out, k)
+        indices = room(k, device)
+        kernels.top_k_with_memory(out if in_place else memory, gradient, step, out, indices)
         values = out[indices]
         out[indices] = 0
     return indices, values, out

@@ -265,6 +265,25 @@ def test_one_solver_and_one_seed(gossamer, write, tmp_path):
     assert len(read(tmp_path / "out" / "comparison.csv")) == 1
 
 
+def test_what_is_auto_is_tuned_once(gossamer, write, tmp_path, monkeypatch):
+    from gossamer.solvers import rounds
+
+    calls, tune = [], rounds.tuned
+    monkeypatch.setattr(rounds, "tuned", lambda *args: calls.append(args) or tune(*args))
+    path = write((SECOND, 'name = "NIDS"\nstep = "auto"'), ("tol = 1e-6", "max_time = 30"))
+    done = gossamer("compare", path, "--output", tmp_path / "out")
+    assert done.exit_code == 0
+    assert len(calls) == 1
+    problem = problems.Quadratic.random(6, 3, condition_number=5.0, rng=4)
+    step = solvers.NIDS(step="auto").parameters(problem, graphs.barbell(3))["step"]
+    assert f"NIDS: step = {step:.4g}, tuned" in done.stdout
+    by_hand = solvers.NIDS(step=step).solve(
+        problem, graphs.barbell(3), tol=1e-8, max_time=30, x_star=problem.solution()
+    )
+    last = [row for row in read(tmp_path / "out" / "traces.csv") if row["label"] == "NIDS"][-1]
+    assert float(last["distance"]) == by_hand.trace["distance"][-1]
+
+
 def test_the_template_runs(gossamer, tmp_path):
     text = gossamer("template", "compare").stdout
     assert text == comparison.TEMPLATE

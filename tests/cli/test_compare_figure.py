@@ -111,6 +111,14 @@ def test_long_labels_are_folded():
     assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
 
 
+def test_labels_are_text_as_they_are():
+    x = many(1)[0].traces
+    labels = ["_hidden", r"$\foo$", "5 $ and {", "a_b^c"]
+    (legend,) = drawn([Method(label, x) for label in labels]).legends
+    shown = [text.get_text().replace(r"\$", "$").strip() for text in legend.get_texts()]
+    assert shown[:-1] == labels
+
+
 def test_labels_of_the_axes_do_not_overlap():
     figure = drawn(many(3))
     for ax in figure.axes:

@@ -65,7 +65,7 @@ import numpy as np
 from gossamer.kernels.compression import gpu_select as gpu
 kernels = gpu.SelectKernels(open_source(gpu.SOURCE))
 x, y = np.arange(9000, dtype=np.float32) % 50, np.ones(300)
-kernels.add_scaled(y, np.ones(300), 0.5, y)
+kernels.top_k_with_memory(y, np.ones(300), 0.5, y, np.zeros(9, np.int64))
 for array, k in ((x, 800), (y, 200)):
     kernels.top_k(array, np.zeros(k, np.int64))
 kernels.rand_k(9000, 3, 1, np.zeros(500, np.int64))

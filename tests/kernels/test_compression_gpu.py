@@ -81,17 +81,21 @@ def test_top_k_when_blocks_count_several_tiles(select, monkeypatch):
 
 
 @both
-def test_add_scaled_has_the_bits_of_the_cpu(select, cuda, dtype):
+@pytest.mark.parametrize("d", [999, 9000])
+def test_error_feedback_has_the_bits_of_the_cpu(cuda, d, dtype):
     rng = np.random.default_rng(3)
-    memory, gradient = (rng.normal(size=999).astype(dtype) for _ in range(2))
+    memory, gradient = (rng.normal(size=d).astype(dtype) for _ in range(2))
     opened = cuda(gpu_select.SOURCE)
-    there = opened.asarray(memory)
+    kernels = gpu_select.SelectKernels(opened)
     for step in (0.3, 1e30, -1e-30):
-        expected = compression.top_k_error_feedback(memory, gradient, 0, step=step)[2]
-        for out in (opened.empty((999,), dtype), there):
-            gpu_select.SelectKernels(opened).add_scaled(there, opened.asarray(gradient), step, out)
-            assert opened.asnumpy(out).tobytes() == expected.tobytes()
-        there = opened.asarray(memory)
+        x = memory + dtype(step) * gradient
+        for k in (0, 1, 300):
+            in_place = opened.asarray(memory)
+            for out in (opened.empty((d,), dtype), in_place):
+                chosen = opened.empty((k,), np.int64)
+                kernels.top_k_with_memory(in_place, opened.asarray(gradient), step, out, chosen)
+                assert opened.asnumpy(out).tobytes() == x.tobytes()
+                assert np.array_equal(opened.asnumpy(chosen), reference.top_k(x, k))
 
 
 # -- masks -----------------------------------------------------------------------------------------------
