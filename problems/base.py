@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -97,8 +98,24 @@ class Problem(ABC):
         """f(x)."""
         return oracles.mean_objective(self._sample_oracle or self.oracle, x)
 
-    def value_and_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
-        """f(x) and its gradient (d,): `objective` and `full_gradient` to the same bits, in one pass."""
+    def value_and_gradient(
+        self, x: ArrayLike, nodes: Sequence[int] | np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
+        """f(x) and its gradient (d,): `objective` and `full_gradient` to the same bits, in one pass.
+
+        Parameters
+        ----------
+        x : (d,) array_like
+            Where.
+        nodes : sequence of int, optional
+            Mean over these nodes alone, at least one.
+        """
+        if nodes is not None:
+            total, gradient = 0.0, np.zeros(self.dim)
+            for i in nodes:
+                total += self.node_objective(int(i), x)
+                gradient += self.gradient(int(i), x)
+            return total / len(nodes), gradient / len(nodes)
         if self._sample_oracle is None or self._sample_oracle is self.oracle:
             return oracles.mean_value_and_gradient(self.oracle, x)
         return self.objective(x), self.full_gradient(x)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -12,6 +14,7 @@ from numpy.typing import ArrayLike
 from ..kernels import oracles
 from ..kernels.checks import count, frozen, own_array, refuse_masked
 from . import splits
+from .attacks import flip_labels
 from .base import Problem
 from .samples import check_lengths, gram_extremes
 
@@ -179,6 +182,27 @@ class Classifier(Problem):
             return 0.0
         features, labels = (self.features, self.labels) if self.test is None else self.test
         return float(np.mean(self.logits(x, features).argmax(axis=1) == labels))
+
+    def flipped(self, nodes: Sequence[int] | np.ndarray) -> Self:
+        """Return the same problem, in which some nodes read their labels wrongly: `attacks.flip_labels`.
+
+        Parameters
+        ----------
+        nodes : sequence of int
+            Whose labels c become n_classes - 1 - c. Those of the test samples stay.
+        """
+        labels = self.labels.copy()
+        for node in nodes:
+            i = count("nodes", node, most=self.n_nodes - 1)
+            rows = slice(self.offsets[i], self.offsets[i + 1])
+            labels[rows] = flip_labels(labels[rows], self.classes.size)
+        made = copy(self)
+        for name in ("_curvatures", "_solution"):
+            vars(made).pop(name, None)
+        made.labels = frozen(labels)
+        made.oracle = replace(self.oracle, data=self.oracle.data._replace(targets=made.labels))
+        made._sample_oracle = made.oracle
+        return made
 
     def _details(self) -> str:
         sizes = "-".join(map(str, self._sizes))

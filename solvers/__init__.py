@@ -14,6 +14,7 @@ from .error_feedback import EF, EF21
 from .extra import EXTRA, NIDS
 from .marina import MARINA
 from .result import Result
+from .robust_sgd import RobustSGD
 from .state import State
 from .trace import Trace
 from .tracking import GradientTracking
@@ -33,6 +34,7 @@ __all__ = [
     "DADAOParameters",
     "GradientTracking",
     "Result",
+    "RobustSGD",
     "Solver",
     "State",
     "Trace",

@@ -45,6 +45,7 @@ __all__ = [
     "OracleData",
     "PerformanceWarning",
     "averaging",
+    "batch_gradients",
     "custom",
     "gradient",
     "gradients",
@@ -435,6 +436,41 @@ def mean_objective(oracle: Oracle, x: ArrayLike) -> float:
     """
     x = point(oracle, x)
     return cpu.mean_objective(oracle.objective_address, oracle.data, oracle.n_nodes, x)
+
+
+def batch_gradients(
+    oracle: Oracle, batches: Batches, turn: int, nodes: ArrayLike, X: np.ndarray, out: np.ndarray
+) -> None:
+    """Write the mini-batch gradients of some nodes to rows of an array.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any.
+    batches : Batches
+        Their size and key. The same turn draws the same batches: node i takes number turn n + i.
+    turn : int
+        Number of the call, at least 0.
+    nodes : (k,) int array_like
+        Which.
+    X : (n, d) or (1, d) float64 array
+        Where: row i for node i, or the same for all.
+    out : (n, d) float64 array
+        Its rows i in `nodes` are written.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arrays or nodes that do not fit.
+    """
+    chosen = np.ascontiguousarray(nodes, np.int64)
+    n, d = oracle.n_nodes, oracle.dim
+    if out.shape != (n, d) or X.shape not in ((n, d), (1, d)):
+        raise ValueError(f"X and out must be ({n}, {d}), or X (1, {d}), got {X.shape} and {out.shape}")
+    if chosen.ndim != 1 or (chosen.size and not 0 <= chosen.min() <= chosen.max() < n):
+        raise ValueError(f"nodes must be integers from 0 to {n - 1}, got {nodes}")
+    turn = count("turn", turn)
+    cpu.batch_gradients(oracle.gradient_address, oracle.data, batches, turn, chosen, X, out)
 
 
 def mean_value_and_gradient(oracle: Oracle, x: ArrayLike) -> tuple[float, np.ndarray]:

@@ -150,3 +150,21 @@ def test_nan_in_x_reaches_the_gradient(data):
     x[0] = np.nan
     assert np.isnan(problem.full_gradient(x)).any()
     assert np.isnan(problem.objective(x))
+
+
+def test_some_nodes_read_their_labels_wrongly(data):
+    problem = make(data, problems.SoftmaxRegression, test=data)
+    x_star = problem.solution()
+    flipped = problem.flipped([1, 4])
+    x = np.random.default_rng(0).normal(size=problem.dim)
+    for i in range(5):
+        rows = slice(problem.offsets[i], problem.offsets[i + 1])
+        expected = 2 - problem.labels[rows] if i in (1, 4) else problem.labels[rows]
+        assert np.array_equal(flipped.labels[rows], expected)
+        assert np.array_equal(flipped.gradient(i, x), problem.gradient(i, x)) == (i not in (1, 4))
+    by_hand = problems.SoftmaxRegression(problem.features, flipped.labels, problem.offsets, 0.05)
+    np.testing.assert_allclose(flipped.solution(), by_hand.solution(), atol=1e-9)
+    assert np.abs(flipped.solution() - x_star).max() > 0.01
+    assert flipped.accuracy(x) == problem.accuracy(x)
+    with pytest.raises(ValueError, match="nodes"):
+        problem.flipped([5])
