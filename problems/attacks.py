@@ -39,6 +39,7 @@ __all__ = [
     "ALIE",
     "IPM",
     "Attack",
+    "Dissension",
     "Drop",
     "GaussianNoise",
     "Mimic",
@@ -263,8 +264,9 @@ class ALIE(Attack):
     """A little is enough: ``mu - z sd``, mean and standard deviation of the honest, coordinate by coordinate.
 
     ``z = Phi^-1((p - f - s) / (p - f))``, ``s = floor(p/2) + 1 - f``, Phi the normal distribution function
-    and p the number of all workers: then s honest workers lie farther out, and make a majority with the faulty.
-    The standard deviation has the divisor h. Baruch, Baruch & Goldberg, "A little is enough" (NeurIPS 2019).
+    and p the number of all workers: then s honest workers lie farther out, and make a majority with the
+    faulty. The standard deviation has the divisor h. Baruch, Baruch & Goldberg, "A little is enough" (NeurIPS
+    2019).
 
     Attributes
     ----------
@@ -513,3 +515,29 @@ def dissension(X: ArrayLike, W: Any, faulty: ArrayLike, strength: float = 1.0) -
     pull = honest @ x - np.asarray(honest.sum(axis=1)).reshape(-1, 1) * x
     reach = (weights @ bad.astype(float)).reshape(-1, 1)
     return x - strength * np.divide(pull, reach, out=np.zeros_like(pull), where=reach > 0)
+
+
+@dataclass(frozen=True)
+class Dissension:
+    """`dissension` as an attack on gossip: each node is told something else.
+
+    Attributes
+    ----------
+    strength : float
+        Not negative; above 1 neighbours are driven apart.
+    """
+
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.real("strength", self.strength, least=0.0)
+
+    def __call__(self, X: ArrayLike, W: Any, faulty: ArrayLike) -> NDArray[np.float64]:
+        """Return the message to each node, (n, d).
+
+        Parameters
+        ----------
+        X, W, faulty
+            As of `dissension`.
+        """
+        return dissension(X, W, faulty, self.strength)

@@ -4,6 +4,7 @@
 new method is one module with a frozen dataclass, and one line here.
 """
 
+from . import gossip_rules
 from .base import Solver
 from .beer import BEER
 from .choco import ChocoGossip, ChocoSGD
@@ -14,6 +15,7 @@ from .error_feedback import EF, EF21
 from .extra import EXTRA, NIDS
 from .marina import MARINA
 from .result import Result
+from .robust_gossip import RobustGossip
 from .robust_sgd import RobustSGD
 from .state import State
 from .trace import Trace
@@ -34,8 +36,10 @@ __all__ = [
     "DADAOParameters",
     "GradientTracking",
     "Result",
+    "RobustGossip",
     "RobustSGD",
     "Solver",
     "State",
     "Trace",
+    "gossip_rules",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class RobustSolver(Solver):
     batch_size: int | None = field(default=None, kw_only=True)
 
     _settings: ClassVar[tuple[str, ...]] = ("steps", "method")
+    _attacks: ClassVar[tuple[type, ...]] = (Attack,)
 
     def faulty(self, n_nodes: int) -> np.ndarray:
         """Return the faulty nodes, ascending.
@@ -88,7 +89,7 @@ class RobustSolver(Solver):
 
     def _common(self, problem: Problem) -> list[float]:
         """Return the checked numbers of all such methods."""
-        if self.attack is not None and not isinstance(self.attack, Attack):
+        if self.attack is not None and not isinstance(self.attack, self._attacks):
             raise TypeError(
                 f"attack must be one of problems.attacks, such as ALIE(), or None, got {self.attack!r}"
             )
@@ -105,7 +106,7 @@ class RobustSolver(Solver):
     def _probe_attack(self, n_nodes: int) -> None:
         """Raise what the attack would raise with so many nodes."""
         f = len(self.faulty(n_nodes))
-        if self.attack is not None and f:
+        if isinstance(self.attack, Attack) and f:
             self.attack(np.zeros((n_nodes - f, 1)), f, own=np.zeros((f, 1)))
 
     def _described(self, rule: object) -> np.ndarray:
@@ -129,10 +130,11 @@ class PreparedRobust(Prepared):
     def __init__(self, solver: RobustSolver, problem: Problem, network: Network, state: State):
         n = problem.n_nodes
         self._faulty = frozen(solver.faulty(n))
-        self.members = frozen(np.setdiff1d(np.arange(n), self._faulty))
-        attack = self._attack = solver.attack
-        behaves = attack is None or attack.needs_own
-        self._computing = frozen(np.arange(n)) if behaves else self.members
+        self.members = self._honest = frozen(np.setdiff1d(np.arange(n), self._faulty))
+        attack: Any = solver.attack
+        self._attack = attack
+        behaves = attack is None or getattr(attack, "needs_own", False)
+        self._computing = frozen(np.arange(n)) if behaves else self._honest
         self._step, self._decay, self._momentum, size = state.arrays["steps"][:4].tolist()
         oracle = self._oracle = problem.oracle if size == 0 else problem.sample_oracle
         most = int(oracle.n_samples.max()) if size else 0
@@ -172,7 +174,7 @@ class PreparedRobust(Prepared):
         return self._step / (1.0 + self._decay * turn)
 
     def _directions(self, state: State, turn: int, X: np.ndarray) -> np.ndarray:
-        """Return gradients at the rows of X, with momentum; rows of nodes that do not compute mean nothing."""
+        """Return gradients at the rows of X, with momentum; of nodes that compute none, anything."""
         G = self._gradients
         oracles.batch_gradients(self._oracle, self._batches, turn, self._computing, X, G)
         if self._momentum == 0.0:
@@ -191,12 +193,12 @@ class PreparedRobust(Prepared):
             return rows
         own = rows[self._faulty] if self._attack.needs_own else None
         sent = rows.copy()
-        sent[self._faulty] = self._attack(rows[self.members], len(self._faulty), own=own, step=turn)
+        sent[self._faulty] = self._attack(rows[self._honest], len(self._faulty), own=own, step=turn)
         return sent
 
     def _is_lost(self, rows: np.ndarray) -> bool:
         """Whether honest rows are so large that their squared norms overflow: the run diverges."""
-        return not np.isfinite(np.einsum("ij,ij->i", rows, rows)[self.members]).all()
+        return not np.isfinite(np.einsum("ij,ij->i", rows, rows)[self._honest]).all()
 
     def time_limit(self, tol: float) -> float:
         """Return rounds for the error to fall by tol, e^10 standing for its constant."""

@@ -18,9 +18,9 @@ from .state import State
 class RobustSGD(RobustSolver):
     """Distributed SGD in which a robust rule stands in for the mean of the workers' gradients.
 
-    Each round, every worker sends a (mini-batch) gradient, or its momentum, at the common iterate; faulty ones
-    send what an attack makes of it. The server aggregates and takes a step. On `graphs.star(n)` the hub is the
-    server, and an honest worker too; on `graphs.complete(n)` every node is its own server.
+    Each round, every worker sends a (mini-batch) gradient, or its momentum, at the common iterate; faulty
+    ones send what an attack makes of it. The server aggregates and takes a step. On `graphs.star(n)` the hub
+    is the server, and an honest worker too; on `graphs.complete(n)` every node is its own server.
 
     Parameters
     ----------

@@ -158,7 +158,9 @@ class Trace:
         ax: Axes | None = None,
         **line: Any,
     ) -> Axes:
-        """Plot one column against another, with a logarithmic vertical axis where the values allow it (never for `accuracy`).
+        """Plot one column against another.
+
+        The vertical axis is logarithmic where the values allow it, and never for `accuracy`.
 
         Parameters
         ----------

@@ -98,7 +98,7 @@ def test_rounds_are_their_definition(problem, rule, attack, f, options):
         result.state.key,
     )
     np.testing.assert_allclose(result.x, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
-    assert (result.X == result.X[0]).all()
+    assert (result.X[0] == result.X).all()
 
 
 def test_without_faults_and_with_the_mean_it_is_gradient_descent(problem):
