@@ -7,7 +7,7 @@
 | `reading`, `build` | their tables: keys and types; the objects that they describe |
 | `topology` | the text that names a graph, such as `topozoo/Abilene` or `grid_2d:5,5` |
 | `seeds` | many runs in threads |
-| `robust_runs` | the runs of `robustness`, in processes |
+| `robust_runs`, `robust_selection` | the runs of `robustness`, in processes; what is chosen of them |
 | `figures`, `compare_figure`, `robust_figure`, `tables` | what is drawn, what is printed |
 | `outputs` | whether results can be written, asked before the work |
 | `errors` | which errors are the user's, and how they are shown |

@@ -11,7 +11,7 @@ import numpy as np
 from .figures import Figure, style
 
 if TYPE_CHECKING:
-    from .robustness import Row
+    from .robust_selection import Row
 
 _DARK = 0.35, 0.75  # between these accuracies the map is so light that numbers on it are black
 

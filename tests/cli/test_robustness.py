@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gossamer import graphs, problems, solvers
-from gossamer.cli import robust_experiment, robust_figure, robust_runs, robustness
+from gossamer.cli import robust_experiment, robust_figure, robust_runs, robust_selection
 from gossamer.kernels import aggregation
 from gossamer.problems import attacks
 
@@ -215,7 +215,7 @@ def test_parameters_are_chosen_on_the_validation_samples_by_the_worst_attack(wri
         validation, test = scores.get((job["rule"], job["attack"], job["step"]), (0.6, 0.6))
         shift = 0.01 if job["seed"] == 3 else -0.01
         outcomes.append({"validation": validation + shift, "test": test - shift})
-    mean, krum = robustness.select(wanted, outcomes)
+    mean, krum = robust_selection.select(wanted, outcomes)
     assert mean.chosen == {"step": 0.5, "server_momentum": 0.0, "momentum": 0.0}
     assert mean.validation == pytest.approx(0.4)
     assert mean.test == pytest.approx(
@@ -225,7 +225,9 @@ def test_parameters_are_chosen_on_the_validation_samples_by_the_worst_attack(wri
 
 
 def test_the_figure_has_a_map_for_each_study():
-    row = robustness.Row("iid", 1, "none", "a $ rule_1", {}, 0.5, {"none": 0.9, "x_y": 0.2, "worst": 0.2})
+    row = robust_selection.Row(
+        "iid", 1, "none", "a $ rule_1", {}, 0.5, {"none": 0.9, "x_y": 0.2, "worst": 0.2}
+    )
     rows = [replace(row, split=split, f=f) for split in ("iid", "sorted") for f in (1, 2, 3)]
     figure = robust_figure.heat_maps([*rows, *(replace(r, pre="NNM") for r in rows)], ["none", "x_y"])
     maps = [ax for ax in figure.axes if ax.images and ax.get_visible()]
