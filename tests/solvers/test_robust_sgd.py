@@ -7,6 +7,7 @@ from gossamer import graphs, problems, solvers
 from gossamer.kernels import oracles, random
 from gossamer.kernels.aggregation import (
     NNM,
+    Bucketing,
     Bulyan,
     CoordinateMedian,
     Flag,
@@ -76,6 +77,7 @@ RUNS = [
     ),
     pytest.param(MultiKrum(2), attacks.OptimizedIPM(MultiKrum(2)), 2, {}, id="optimised"),
     pytest.param(CoordinateMedian(), attacks.NonFinite(), 2, {}, id="NaN"),
+    pytest.param(Bucketing(2, key=5) >> CoordinateMedian(), attacks.Drop(0.5), 1, {}, id="a rule that draws"),
 ]
 
 
