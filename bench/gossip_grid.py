@@ -1,5 +1,7 @@
 """Mixing over a grid of sizes: `python -m gossamer.bench.gossip_grid [largest n d]` prints a table.
 
+The seconds also go to `out/gossip_grid.json`, where the report finds them.
+
 Each cell compares `gossip.mix` (of a Mixer, into an array that is there, as a solver calls it) with SciPy's
 CSR product, BLAS where the dense matrix is small, and the floor: a copy of X, which reads n d numbers and
 writes as many. SciPy and BLAS get what suits them: SciPy has no way to write into an array, BLAS has. The
@@ -12,9 +14,12 @@ by one, where memory is slower.
 
 from __future__ import annotations
 
+import datetime
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +30,7 @@ from threadpoolctl import threadpool_limits
 from gossamer.bench import floors
 from gossamer.kernels import gossip
 
+OUT = Path(__file__).parents[1] / "out" / "gossip_grid.json"
 GRAPHS = ("ring", "torus", "8-regular")
 NODES = (100, 1000, 10_000, 100_000)
 DIMS = (10, 50, 100, 1000, 10_000)
@@ -136,6 +142,7 @@ def main(largest_n: int = NODES[-1], largest_d: int = DIMS[-1]) -> None:
         "rows / pairs",
     )
     print(f"| graph, n, d | {' | '.join(titles)} |\n| --- |{' ---: |' * len(titles)}")
+    measured = {}
     for kind, n, d in cells(largest_n, largest_d):
         W: Any = matrix(kind, n)
         X = np.random.default_rng(0).random((W.shape[0], d))
@@ -145,6 +152,9 @@ def main(largest_n: int = NODES[-1], largest_d: int = DIMS[-1]) -> None:
         floor, rows = (p[name] / p["average"] for name in ("update", "rows"))
         pairs = f"{p['average'] * 1e6:.4g} | {floor:.2f} | {rows:.2f}"
         print(f"| {kind}, {W.shape[0]}, {d} | {t['mix'] * 1e6:.4g} | {ratios} | {pairs} |", flush=True)
+        measured[f"{kind}, {W.shape[0]} nodes, {d} coordinates"] = t | p
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps({"date": datetime.date.today().isoformat(), "cells": measured}, indent=1))
 
 
 if __name__ == "__main__":

@@ -8,75 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numba
 import numpy as np
 
-from gossamer.bench import floors
+from gossamer.bench import floors, report_rounds
 from gossamer.bench.many_events import OUT
+from gossamer.bench.measured import Measured, Target, number, table
 from gossamer.bench.setups import Setup
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-
-
-class Measured:
-    """The fastest rounds of a pytest-benchmark file, in ns an event, by group and member."""
-
-    def __init__(self, file: Path):
-        content = json.loads(file.read_text())
-        self.machine = content["machine_info"]
-        self.commit = content["commit_info"]
-        self.date = content["datetime"][:10]
-        self.peak_flops = 0.0
-        self.startup: dict[str, dict[str, float]] = {}
-        self.setups: dict[str, Setup] = {}
-        self._fastest: dict[tuple[str, str], list[float]] = {}
-        self._median: dict[tuple[str, str], list[float]] = {}
-        for benchmark in content["benchmarks"]:
-            info = benchmark["extra_info"]
-            if info["what"] == "startup":
-                self.startup[info["cache"]] = info["seconds"]
-                continue
-            key = benchmark["group"], info["what"]
-            scale = 1e9 / info["events"]
-            self._fastest.setdefault(key, []).append(benchmark["stats"]["min"] * scale)
-            self._median.setdefault(key, []).append(benchmark["stats"]["median"] * scale)
-            if "setup" in info:
-                self.setups[benchmark["group"]] = Setup(**info["setup"])
-            self.peak_flops = max(self.peak_flops, info.get("peak_flops", 0.0))
-
-    @property
-    def groups(self) -> list[str]:
-        return list(dict.fromkeys(group for group, _ in self._fastest))
-
-    def has(self, group: str, what: str) -> bool:
-        return (group, what) in self._fastest
-
-    def ns(self, group: str, what: str) -> float:
-        return min(self._fastest[group, what])
-
-    def floor(self, group: str, what: str) -> float:
-        """Bytes or flops, whichever takes longer."""
-        return max(self.ns(group, what), self.setups[group].cost.flops / self.peak_flops * 1e9)
-
-    def spread(self, group: str) -> float:
-        return statistics.median(self._median[group, "compiled"]) / self.ns(group, "compiled")
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    lines = [list(head), *([str(cell) for cell in row] for row in rows)]
-    lines.insert(1, ["---", *["---:"] * (len(lines[0]) - 1)])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def number(value: float) -> str:
-    """Three digits, no exponent."""
-    return np.format_float_positional(value, precision=3, unique=False, fractional=False, trim="-")
 
 
 def loops(measured: Measured) -> str:
@@ -132,20 +75,25 @@ def gradients(measured: Measured) -> str:
     return table(("", "fused rows", "BLAS gemv", "ratio", "spread"), rows)
 
 
-def rounds(measured: Measured) -> str:
+def aggregation(measured: Measured) -> str:
+    """Rules of robust aggregation: ms, reads of the data that fit into the time, and NumPy's time over it."""
+    groups = [group for group in measured.groups if group.startswith("aggregation")]
+    names = ["gram", *measured.rivals]
     rows = []
-    for group in measured.groups:
-        if not group.startswith("rounds, "):
-            continue
-        compiled, dense, sparse, copy = (
-            measured.ns(group, what) / 1000 for what in ("compiled", "numpy", "scipy", "copy")
-        )
-        ratios = f"{dense / compiled:.1f}x", f"{sparse / compiled:.1f}x"
-        floor = f"{number(copy)} ({copy / compiled:.2f})"
-        name = group.removeprefix("rounds, ")
-        rows.append([name, *map(number, (compiled, dense, sparse)), *ratios, floor])
-    head = "", "compiled", "dense NumPy", "SciPy CSR", "dense ratio", "CSR ratio", "copy floor"
-    return table(head, rows)
+    for name in names:
+        cells = []
+        for group in groups:
+            rival = "syrk" if name == "gram" else measured.rivals[name]
+            if not measured.has(group, name):
+                cells.append("")
+                continue
+            time = measured.ns(group, name)
+            cell = f"{number(time / 1e6)} ({number(time / measured.ns(group, 'read'))})"
+            if rival and measured.has(group, rival):
+                cell += f" {measured.ns(group, rival) / time:.0f}x"
+            cells.append(cell)
+        rows.append([name, *cells])
+    return table(["", *(group.removeprefix("aggregation, ") for group in groups)], rows)
 
 
 def startup(measured: Measured) -> str:
@@ -157,31 +105,43 @@ def startup(measured: Measured) -> str:
     )
 
 
+def dadao_targets(measured: Measured) -> list[Target]:
+    """Of those that were measured."""
+    found: list[Target] = []
+    half, large = Setup(100, 50, gradients=0.5).name, Setup(1000, 1000).name
+    small, wide = (Setup(n, 10).name for n in (100, 100_000))
+    if measured.has(half, "numpy"):
+        ratio = measured.ns(half, "numpy") / measured.ns(half, "compiled")
+        found.append((f"NumPy loop / compiled, {half}", "at least 50", f"{ratio:.0f}", ratio >= 50))
+    if measured.has(large, "compiled"):
+        copy, update = (measured.floor(large, w) / measured.ns(large, "compiled") for w in ("copy", "update"))
+        found.append((f"share of the copy floor, {large}", "at least 0.5", f"{copy:.2f}", copy >= 0.5))
+        found.append((f"share of the update floor, {large}", "-", f"{update:.2f}", None))
+    if measured.has(small, "compiled") and measured.has(wide, "compiled"):
+        grown, floor = (measured.ns(wide, w) / measured.ns(small, w) for w in ("compiled", "update"))
+        cell = f"{grown:.1f}; update floor {floor:.1f}"
+        found.append(("cost at n = 1e5 over n = 100, d = 10", "cache effects", cell, None))
+    return found
+
+
+def startup_targets(measured: Measured) -> list[Target]:
+    """Of those that were measured."""
+    found: list[Target] = []
+    for cache, limit in (("warm", 1.5), ("empty", 15)):
+        if cache in measured.startup:
+            first = measured.startup[cache]["first_solve"]
+            found.append((f"first solve, {cache} cache", f"{limit:g} s", f"{first:.2f} s", first < limit))
+    if "warm" in measured.startup:
+        imports = measured.startup["warm"]["gossamer"] + measured.startup["warm"]["rooms"]
+        found.append(("imports beyond numpy and numba", "0.3 s", f"{imports:.2f} s", imports <= 0.3))
+    return found
+
+
 def targets(measured: Measured) -> str:
     """Measurements next to what was aimed at."""
-    half, large = Setup(100, 50, gradients=0.5).name, Setup(1000, 1000).name
-    ratio = measured.ns(half, "numpy") / measured.ns(half, "compiled")
-    shares = [measured.floor(large, what) / measured.ns(large, "compiled") for what in ("copy", "update")]
-    small, wide = (Setup(n, 10).name for n in (100, 100_000))
-    grown = [measured.ns(wide, what) / measured.ns(small, what) for what in ("compiled", "update")]
-    warm, empty = measured.startup["warm"], measured.startup["empty"]
-    imports = warm["gossamer"] + warm["rooms"]
-    rows = [
-        (f"NumPy loop / compiled, {half}", "at least 50", f"{ratio:.0f}", ratio >= 50),
-        (f"share of the copy floor, {large}", "at least 0.5", f"{shares[0]:.2f}", shares[0] >= 0.5),
-        (f"share of the update floor, {large}", "-", f"{shares[1]:.2f}", None),
-        (
-            "cost at n = 1e5 over n = 100, d = 10",
-            "cache effects",
-            f"{grown[0]:.1f}; update floor {grown[1]:.1f}",
-            None,
-        ),
-        ("first solve, warm cache", "1.5 s", f"{warm['first_solve']:.2f} s", warm["first_solve"] < 1.5),
-        ("first solve, empty cache", "15 s", f"{empty['first_solve']:.1f} s", empty["first_solve"] < 15),
-        ("imports beyond numpy and numba", "0.3 s", f"{imports:.2f} s", imports <= 0.3),
-    ]
     marks = {True: "met", False: "missed", None: ""}
-    return table(("", "target", "measured", ""), ((*row[:3], marks[row[3]]) for row in rows))
+    found = [*dadao_targets(measured), *report_rounds.targets(measured), *startup_targets(measured)]
+    return table(("", "target", "measured", ""), ((*row[:3], marks[row[3]]) for row in found))
 
 
 def many_events() -> str:
@@ -237,12 +197,60 @@ Communications, d = 10.
 
 Of least squares; both in a compiled loop over the nodes (`bench/test_oracles.py`).
 
+## Gossip
+
+{report_rounds.mixing(measured)}
+
+ns a number of X, of one product; equal weights on a ring, a torus and a random 8-regular graph
+(`bench/test_gossip.py`). SciPy makes a new array, for it has no other way; BLAS has the dense matrix. The
+copy floor reads and writes X once.
+
+{report_rounds.pairs(measured)}
+
+ns a pair: `pairwise_average` over as many random edges as nodes. The update floor changes as many rows in
+place, walking through X; the rows' floor the same rows in the same order.
+
+{report_rounds.grid()}
+
+## Compression
+
+{report_rounds.top_k(measured)}
+
+us, Gaussian float32 (`bench/test_compression.py`). "partition": np.partition for the threshold, and
+np.flatnonzero. The read floor sums the squares; in brackets how many of it Top-k takes. "of zeros": Top-k
+where all entries are equal.
+
+{report_rounds.random_masks(measured)}
+
+us.
+
 ## Rounds of gossip methods
 
-{rounds(measured)}
+{report_rounds.rounds(measured, "rounds")}
 
-Microseconds a round, on a random 8-regular graph (`bench/test_rounds.py`). Averaging has the gradient
-x - v_i; least squares has 10 samples a node.
+us a round, on a random 8-regular graph (`bench/test_rounds.py`). Averaging has the gradient x - v_i; least
+squares has 10 samples a node. NumPy has the dense W. The copy floor moves what a round has to read and write.
+
+{report_rounds.rounds(measured, "CHOCO-Gossip")}
+
+us a round, on a random 8-regular graph (`bench/test_choco.py`). The NumPy rounds take argpartition,
+Generator.choice and uniform numbers as compressors, and the dense W.
+
+## Rounds over a server
+
+{report_rounds.rounds(measured, "server")}
+
+us a round of 10 workers with the gradients x - v_i (`bench/test_server_methods.py`). The NumPy rounds are
+`kernels/rounds/reference_server.py` with argpartition and Generator.choice.
+
+## Robust aggregation
+
+float32, p/4 faulty rows. ms; in brackets how many reads of the data take as long; NumPy's time over it.
+
+{aggregation(measured)}
+
+NumPy: `bench/numpy_aggregation.py`, with BLAS's syrk for the Gram matrix, three steps of the geometric median
+(which here converges), and one step of Flag by singular vectors.
 
 ## New process
 

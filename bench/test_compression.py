@@ -1,4 +1,4 @@
-"""Compressors at k = 1 % of a Gaussian float32 vector: Top-k and Rand-k against NumPy, and against one read.
+"""Top-k and Rand-k of a Gaussian float32 vector, against NumPy, PyTorch where it is installed, and one read.
 
 The floor of Top-k is the sum of squares of the vector: all entries read once. Rand-k needs not read them.
 """
@@ -11,11 +11,14 @@ from numba import njit
 
 from gossamer.kernels import compression, random
 
+RIVALS = ("argpartition", "partition", "torch", "choice")
+OURS = ("floor", "top_k", "top_k zeros", "rand_k", "block_rand_k")
 CASES = [
-    pytest.param(dim, what, id=f"{what} {dim} coordinates {turn}")
+    pytest.param(dim, share, what, id=f"{what} {dim} coordinates {share} {turn}")
     for turn in range(2)
     for dim in (1_000_000, 10_000_000)
-    for what in ("floor", "top_k", "top_k zeros", "argpartition", "rand_k", "block_rand_k", "choice")
+    for share in (0.001, 0.01, 0.1)
+    for what in (*OURS, *RIVALS)
 ]
 KEY = random.make_key(0)
 
@@ -28,31 +31,44 @@ def sum_of_squares(x):
     return total
 
 
-@pytest.mark.parametrize(("dim", "what"), CASES)
-def test_sparsifiers(benchmark, dim, what):
+def partition(x, k):
+    """Return the places of the k largest, found by their threshold (more of them where there are ties)."""
+    magnitudes = np.abs(x)
+    return np.flatnonzero(magnitudes >= np.partition(magnitudes, x.size - k)[x.size - k])
+
+
+def torch_top_k(x, k):
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    tensor = torch.from_numpy(x)
+    return lambda: torch.topk(tensor.abs(), k, sorted=False).indices.numpy()
+
+
+@pytest.mark.parametrize(("dim", "share", "what"), CASES)
+def test_sparsifiers(benchmark, dim, share, what):
     rng = np.random.default_rng(0)
-    k = dim // 100
+    k = round(share * dim)
     x = np.zeros(dim, np.float32) if what.endswith("zeros") else rng.standard_normal(dim, np.float32)
     message = itertools.count()
     block = compression.BlockRandK(k)
+    work = {
+        "floor": lambda: sum_of_squares(x),
+        "top_k": lambda: compression.top_k(x, k)[0],
+        "top_k zeros": lambda: compression.top_k(x, k)[0],
+        "argpartition": lambda: np.argpartition(-np.abs(x), k)[:k],
+        "partition": lambda: partition(x, k),
+        # a new message each time, else branches are learnt by heart
+        "rand_k": lambda: compression.rand_k(dim, k, KEY, index=next(message)),
+        "block_rand_k": lambda: block._draw(dim, np.uint64(KEY), np.uint64(next(message))),
+        "choice": lambda: rng.choice(dim, k, replace=False),
+    }
+    run = torch_top_k(x, k) if what == "torch" else work[what]
 
-    def work():
-        if what == "floor":
-            return sum_of_squares(x)
-        if what.startswith("top_k"):
-            return compression.top_k(x, k)[0]
-        if what == "argpartition":
-            return np.argpartition(-np.abs(x), k)[:k]
-        if what == "rand_k":
-            return compression.rand_k(dim, k, KEY, index=next(message))  # else branches are learnt by heart
-        if what == "block_rand_k":
-            return block._draw(dim, np.uint64(KEY), np.uint64(next(message)))
-        return rng.choice(dim, k, replace=False)
-
-    benchmark.group = f"sparsifiers, {dim} coordinates"
+    benchmark.group = f"sparsifiers, {dim} coordinates, {100 * share:g} %"
     benchmark.extra_info.update(what=what, events=1)
-    chosen = benchmark.pedantic(work, rounds=20, warmup_rounds=1)
+    slow = what in RIVALS and dim > 10**6
+    chosen = benchmark.pedantic(run, rounds=5 if slow else 20, warmup_rounds=1)
     if what == "top_k":
         assert np.array_equal(np.sort(np.argpartition(-np.abs(x), k)[:k]), chosen)  # no ties at the border
-    elif what != "floor":
+    elif what not in ("floor", "partition"):
         assert np.unique(chosen).size == k

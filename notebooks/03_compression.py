@@ -102,10 +102,14 @@ assert np.isclose(variance, pairs.omega(6) * (x @ x), rtol=1e-13)
 # %% [markdown]
 # **Claim.** The constants that `omega(d)` and `contraction(d)` return cannot be improved: each is attained.
 #
-# | witness | attains | |---|---| | all $\lvert x_j \rvert$ equal | $1 - k/d$ of Top-k; $d/k - 1$ of masks;
-# $\sqrt d - 1$ of QSGD with one level | | all $\lvert x_j \rvert = 4/3$ | $1/8$ of natural compression,
-# which rounds to powers of two | | one 1, else $1/(1 + \sqrt d)$ | $(\sqrt d - 1)/2$ of TernGrad | | one
-# entry not zero | $1 - 1/d$ of the scaled sign | | an orthogonal matrix | $1 - r/m$ of rank $r$ |
+# | witness | attains |
+# |---|---|
+# | all $\lvert x_j \rvert$ equal | $1 - k/d$ of Top-k; $d/k - 1$ of masks |
+# | the same | $\sqrt d - 1$ of QSGD with one level |
+# | all $\lvert x_j \rvert = 4/3$ | $1/8$ of natural compression, which rounds to powers of two |
+# | one 1, else $1/(1 + \sqrt d)$ | $(\sqrt d - 1)/2$ of TernGrad |
+# | one entry not zero | $1 - 1/d$ of the scaled sign |
+# | an orthogonal matrix | $1 - r/m$ of rank $r$ |
 #
 # **Measurement.** Mean of $|C(x) - x|^2/|x|^2$ at the witness, and at Gaussian and heavy-tailed vectors.
 

@@ -264,9 +264,8 @@ class ALIE(Attack):
     """A little is enough: ``mu - z sd``, mean and standard deviation of the honest, coordinate by coordinate.
 
     ``z = Phi^-1((p - f - s) / (p - f))``, ``s = floor(p/2) + 1 - f``, Phi the normal distribution function
-    and p the number of all workers: then s honest workers lie farther out, and make a majority with the
-    faulty. The standard deviation has the divisor h. Baruch, Baruch & Goldberg, "A little is enough" (NeurIPS
-    2019).
+    and p the number of all workers: s honest workers lie farther out, a majority together with the faulty.
+    The standard deviation has the divisor h. Baruch, Baruch & Goldberg, "A little is enough" (NeurIPS 2019).
 
     Attributes
     ----------

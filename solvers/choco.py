@@ -18,6 +18,8 @@ from .rounds import AUTO, GossipSolver, Step
 from .state import State
 from .tuning import tuned
 
+_EQUAL = 1e-13  # times the largest entry: values that differ by less are equal but for rounding
+
 
 @dataclass(frozen=True, eq=False)
 class DifferenceGossip(GossipSolver):
@@ -64,6 +66,8 @@ class ChocoGossip(DifferenceGossip):
     gamma : float, "auto" or None
         Consensus step size, at most 1. "auto": tuned. None: theory's, which is safe, and orders of magnitude
         too small.
+    batch_size : None
+        Not to be given: no gradients are taken.
     mixing : str or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
     check_compressor : bool
@@ -140,7 +144,8 @@ class ChocoGossip(DifferenceGossip):
             raise ValueError("ChocoGossip starts from the values of the problem: put x0 into Averaging(x0)")
         state = super().init(problem, graph, rng=rng)
         values = self._to_average(problem)
-        state.first_optimality = float(np.linalg.norm(values)) / math.sqrt(problem.n_nodes)
+        with np.errstate(over="ignore"):  # infinite: the run then counts as diverged
+            state.first_optimality = float(np.linalg.norm(values)) / math.sqrt(problem.n_nodes)
         return state
 
     def _to_average(self, problem: Problem) -> np.ndarray:
@@ -160,9 +165,10 @@ class ChocoGossip(DifferenceGossip):
         start, largest = self._to_average(problem), self._largest[name]
         if problem.n_nodes == 1:
             return largest
-        if (start[0] == start).all():  # nothing to do: tune it for random vectors
+        if 2.0 * np.abs(start / 2.0 - start[0] / 2.0).max() <= _EQUAL * np.abs(start).max():
+            # nothing to do: tune it for random vectors
             return super()._tuned(problem, graph, values, name)
-        return tuned(self, problem, graph, values, name, largest, None, exact=True)
+        return tuned(self, problem, graph, values, name, largest, None, exact=True, draws=self._draws)
 
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
         return super()._start(problem, graph, self._to_average(problem))

@@ -91,6 +91,10 @@ class DIANA(ServerSolver):
     _needs = "unbiased"
     _largest = {"shift_step": 1.0}  # noqa: RUF012
 
+    @property
+    def _exact(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.shift_step != 0.0
+
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "shift_step"}.
 
@@ -114,4 +118,5 @@ class DIANA(ServerSolver):
         }
 
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
-        return min(super()._pace(problem, graph, values), values["shift_step"] / 2.0)
+        pace, shift_step = super()._pace(problem, graph, values), values["shift_step"]
+        return min(pace, shift_step / 2.0) if shift_step > 0.0 else pace  # without shifts x alone converges

@@ -123,6 +123,7 @@ class EF21(ServerSolver):
     _n_rows = 1
     _n_shared = 2
     _needs = "contractive"
+    _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "shift_step"}; the shift step is 1.

@@ -52,6 +52,7 @@ class EXTRA(GossipSolver):
 
     _kernel = exact.extra
     _n_rows = 2
+    _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}.
@@ -106,6 +107,7 @@ class NIDS(GossipSolver):
 
     _kernel = exact.nids
     _n_rows = 2
+    _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}.

@@ -69,6 +69,7 @@ class MARINA(ServerSolver):
     _n_rows = 1
     _n_shared = 3
     _needs = "unbiased"
+    _exact = True
     _largest = {"probability": 1.0}  # noqa: RUF012
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:

@@ -50,7 +50,7 @@ class RoundSolver(Solver):
     _n_shared: ClassVar[int] = 0  # and in common
     _needs: ClassVar[str] = ""  # of the compressor: "unbiased" or "contractive"
     _largest: ClassVar[dict[str, float]] = {}  # beyond these values a parameter makes no sense
-    _exact: ClassVar[bool] = False  # whether a constant step reaches the solution, for the tuner
+    _exact: ClassVar[bool] = False  # whether full gradients and a constant step reach the solution
     _positive: ClassVar[tuple[str, ...]] = ("step", "gamma")  # at 0 these do nothing
 
     batch_size: int | None = field(default=None, kw_only=True)
@@ -110,7 +110,22 @@ class RoundSolver(Solver):
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
         """Return the tuned value of one of the numbers; those before it are tuned already."""
         largest = self._largest.get(name, math.inf)
-        return tuned(self, problem, graph, values, name, largest, probe_start(problem), self._exact)
+        start = probe_start(problem)
+        return tuned(
+            self,
+            problem,
+            graph,
+            values,
+            name,
+            largest,
+            start,
+            exact=self._exact and self.batch_size is None,
+            draws=self._draws,
+        )
+
+    @property
+    def _draws(self) -> bool:
+        return self.batch_size is not None or self._compressor.random
 
     def _values(self, problem: Problem, graph: Graph) -> tuple[dict[str, float], list[str]]:
         """Return the numbers of the loop, and which of them are still to be tuned."""
@@ -180,7 +195,7 @@ class RoundSolver(Solver):
             "weights": np.empty(0) if network.mixer is None else network.mixer.weights(float).copy(),
             "entries": _NO_ENTRIES.copy() if network.mixer is None else _entries(network.mixer),
             "method": np.frombuffer(self._method().encode(), np.uint8).copy(),
-            "options": np.array([self.batch_size or 0.0]),
+            "options": np.array([self.batch_size or 0.0], float),
         }
 
     def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:

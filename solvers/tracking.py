@@ -61,6 +61,7 @@ class GradientTracking(GossipSolver):
     adapt_then_combine: bool = True
 
     _n_rows = 3
+    _exact = True
 
     @property
     def _kernel(self) -> LazyKernel:  # type: ignore[override]

@@ -21,6 +21,8 @@ _FALL = 0.8  # of residual or speed in the second half: more, and the run is wat
 _LOST = 100.0  # times the residual at the start: diverged
 _ROUNDING = 1e-12  # residuals below are as good
 _SMALLEST = 1e-12  # times where the search begins
+_NUMBERS = 2048  # coordinates of all nodes: with fewer, one run says little of the mean square
+_MOST_DRAWS = 8
 _STRIDE = 10  # rounds between two looks at the residual
 
 
@@ -32,16 +34,19 @@ def tuned(
     name: str,
     largest: float,
     start: np.ndarray | None,
+    *,
     exact: bool,
+    draws: bool,
 ) -> float:
     """Return the value of one parameter with which the residual falls most.
 
     The residual is |grad f(x_mean)| + L sqrt(mean |x_i - x_mean|^2), over that at the start. Values are tried
-    in halves, and doubles below the largest, with `PROBE_ROUNDS` rounds and seed 0; from the best one on in
-    steps of 2^(1/2) with four times the rounds; and of 2^(1/4) with sixteen times: the edge of stability is
-    sharp, and just above it a run looks best at first. Then the value is lowered until the residual does not
-    grow on the way, neither with it nor, in the shorter run, with 2^(1/4) times it. The rounds count in no
-    ledger: this is tuning before a run, not a part of the method.
+    in halves, and doubles below the largest, with `PROBE_ROUNDS` rounds; from the best one on in steps of
+    2^(1/2) with four times the rounds, and of 2^(1/4) with sixteen times: the edge of stability is sharp, and
+    just above it a run looks best at first. Then the value is lowered until the residual does not grow on the
+    way, neither with it nor, in the shorter run, with 2^(1/4) times it. Where runs draw, a probe of a small
+    problem is the mean square of several seeds. The rounds count in no ledger: this is tuning before a run,
+    not a part of the method.
 
     Parameters
     ----------
@@ -60,13 +65,15 @@ def tuned(
         x0 of the probes; see `probe_start`.
     exact : bool
         Whether the method reaches the solution itself, so that no floor is to be expected.
+    draws : bool
+        Whether runs with other seeds differ.
 
     Raises
     ------
     ValueError
         No value lowers the residual.
     """
-    probe = _Probe(solver, problem, graph, values, name, start)
+    probe = _Probe(solver, problem, graph, values, name, start, draws)
     theory = values.get(name, math.nan)
     first = largest
     if not math.isfinite(largest):
@@ -128,11 +135,14 @@ class _Probe:
         values: dict[str, float],
         name: str,
         start: np.ndarray | None,
+        draws: bool,
     ):
         fields = {f.name for f in dataclasses.fields(solver)}
         known = {key: value for key, value in values.items() if key in fields}
         self._solver, self._known, self._name = solver, known, name
         self._problem, self._graph, self._start = problem, graph, start
+        numbers = problem.n_nodes * problem.dim
+        self._n_draws = min(max(_NUMBERS // numbers, 1), _MOST_DRAWS) if draws else 1
         self._found: dict[tuple[float, int], _Run] = {}
 
     def score(self, value: float, n_rounds: int) -> tuple[float, int]:
@@ -172,25 +182,30 @@ class _Probe:
     def _new_run(self, value: float, n_rounds: int) -> _Run:
         solver = dataclasses.replace(self._solver, **self._known | {self._name: value})
         problem, graph = self._problem, self._graph
-        state = solver.init(problem, graph, self._start)
-        X = solver.iterates(state, problem, graph)
-        first = _residual(problem, X)
-        residuals, speeds = [math.inf] * 3, [math.inf] * 3
-        while state.n_events < n_rounds:
-            solver.advance(state, problem, graph, min(_STRIDE, n_rounds - state.n_events) - 1)
-            before = solver.iterates(state, problem, graph)
-            solver.advance(state, problem, graph)
-            X = solver.iterates(state, problem, graph)
-            residual = max(_residual(problem, X) / first, _ROUNDING)
-            if not residual < _LOST:
-                return _Run([math.inf] * 3, [math.inf] * 3, state.n_events)
-            speed = max(problem.smoothness * float(np.linalg.norm(X - before)) / first, _ROUNDING)
+        states = [solver.init(problem, graph, self._start, rng=seed) for seed in range(self._n_draws)]
+        first = _residual(problem, solver.iterates(states[0], problem, graph))
+        residuals, speeds, done = [math.inf] * 3, [math.inf] * 3, 0
+        while done < n_rounds:
+            stride = min(_STRIDE, n_rounds - done)
+            done += stride
+            squares = np.zeros(2)
+            for state in states:
+                solver.advance(state, problem, graph, stride - 1)
+                before = solver.iterates(state, problem, graph)
+                solver.advance(state, problem, graph)
+                X = solver.iterates(state, problem, graph)
+                speed = problem.smoothness * float(np.linalg.norm(X - before))
+                squares += np.square([_residual(problem, X), speed])
+            means = np.sqrt(squares / len(states)) / first
+            if not means[0] < _LOST:
+                return _Run([math.inf] * 3, [math.inf] * 3, done)
+            residual, speed = np.maximum(means, _ROUNDING).tolist()
             for mark, share in enumerate((0.25, 0.5, 1.0)):
-                if state.n_events <= max(share * n_rounds, _STRIDE):
+                if done <= max(share * n_rounds, _STRIDE):
                     residuals[mark], speeds[mark] = residual, speed
             if residual <= _ROUNDING:
                 break
-        return _Run(residuals, speeds, state.n_events)
+        return _Run(residuals, speeds, done)
 
 
 class _Run(NamedTuple):

@@ -10,8 +10,8 @@
 // Partial Gram matrices of chosen rows (less one vector, where `centred`). A thread has a tile of 4 x 4 inner
 // products, and every slices-th column of those that lie in shared memory; blocks (x) share the columns out
 // in chunks, and blocks (y) the tiles. Sums are of REAL within the columns of one visit, then double.
-// partial is (grid.x, tiles, 16).
-extern "C" __global__ void __launch_bounds__(THREADS)
+// partial is (grid.x, tiles, 16). Bounds of 2 blocks leave a thread the registers of its tile.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
     gram_tiles(const REAL* __restrict__ G, i64 d, const int* __restrict__ rows, int q,
                const REAL* __restrict__ centre, int centred, int columns, i64 chunk, double* __restrict__ partial) {
   DYN_SHARED(double, memory);
@@ -126,7 +126,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // One thread a column, its n values in shared memory, sorted by exchanges as far as those go; then as in
 // cpu_sort.order_statistics, with the same additions in the same order.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
     order_statistics(const REAL* __restrict__ G, i64 d, const int* __restrict__ rows, int q,
                      const REAL* __restrict__ mixing, int mixed, int n, const int* __restrict__ exchanges,
                      int n_exchanges, int first, int last, int near, REAL* __restrict__ out, int* __restrict__ bad) {

@@ -198,7 +198,15 @@ class Chain(PreAggregator):
 
 @dataclass(frozen=True)
 class Pipeline(Aggregator):
-    """Pre-aggregators in front of a rule; ``NNM() >> Flag(m=4)`` makes it."""
+    """Pre-aggregators in front of a rule; ``NNM() >> Flag(m=4)`` makes it.
+
+    Attributes
+    ----------
+    stages : tuple of PreAggregator
+        In the order in which they run.
+    rule : Aggregator
+        What comes last.
+    """
 
     stages: tuple[PreAggregator, ...]
     rule: Aggregator

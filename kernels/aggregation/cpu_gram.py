@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
@@ -42,6 +43,33 @@ def _pointer(typing_context, where, like):
         return builder.inttoptr(arguments[0], context.get_value_type(pointer))
 
     return pointer(types.uint64, like), code
+
+
+@intrinsic
+def _prefetch_line(typing_context, where):
+    """Fetch the cache line at an address, wherever that points, into the second cache."""
+
+    def code(context, builder, signature, arguments):
+        byte = context.get_value_type(types.voidptr)
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), (byte, number, number, number))
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
+        # to be read, kept in the second cache, data
+        builder.call(prefetch, (builder.inttoptr(arguments[0], byte), number(0), number(2), number(1)))
+        return context.get_dummy_value()
+
+    return types.void(types.uint64), code
+
+
+@inner_njit()
+def prefetch(where, begin, size, like):
+    """Fetch numbers begin, ..., begin + size - 1 behind an address into the second cache.
+
+    The hardware does that for one long row, but starts anew at each block where rows are read in turn.
+    """
+    address = where + _U(begin * like.itemsize)
+    for line in range((size * like.itemsize + 63) >> 6):
+        _prefetch_line(address + _U(line << 6))  # type: ignore[call-arg]
 
 
 @inner_njit(forceinline=True)
@@ -97,7 +125,6 @@ def gram(rows, d, centre, work, K):
     triangle of K is written.
     """
     p = rows.size
-    last = p - 1
     block = work.shape[1]
     like = work[0]
     for b in range(0, d, block):
@@ -107,24 +134,35 @@ def gram(rows, d, centre, work, K):
             for i in range(p):
                 _subtract(part(rows[i], b, n, like), middle, work[i, :n])
         for i in range(0, p, 4):
-            i1, i2, i3 = min(i + 1, last), min(i + 2, last), min(i + 3, last)  # the last row again: no tile
-            if centre != _U(0):  # of less than four rows
-                x0, x1, x2, x3 = work[i, :n], work[i1, :n], work[i2, :n], work[i3, :n]
-            else:
-                x0, x1 = part(rows[i], b, n, like), part(rows[i1], b, n, like)
-                x2, x3 = part(rows[i2], b, n, like), part(rows[i3], b, n, like)
+            x0, x1, x2, x3 = _four(i, rows, centre, b, n, work)
+            # tiles on the diagonal, too: a kernel of their own would add in another order, and equal rows
+            # would not be at distance 0
             for j in range(0, i + 1, 4):
-                j1, j2, j3 = min(j + 1, last), min(j + 2, last), min(j + 3, last)
-                if centre != _U(0):
-                    y0, y1, y2, y3 = work[j, :n], work[j1, :n], work[j2, :n], work[j3, :n]
-                else:
-                    y0, y1 = part(rows[j], b, n, like), part(rows[j1], b, n, like)
-                    y2, y3 = part(rows[j2], b, n, like), part(rows[j3], b, n, like)
-                products = _tile(x0, x1, x2, x3, y0, y1, y2, y3)
-                for t in range(16):
-                    r, s = i + (t >> 2), j + (t & 3)
-                    if r < p and s <= r:
-                        K[r, s] += products[t]
+                y0, y1, y2, y3 = _four(j, rows, centre, b, n, work)
+                _add_products(i, j, _tile(x0, x1, x2, x3, y0, y1, y2, y3), K)
+            for k in range(i, min(i + 4, p)):
+                prefetch(rows[k], b + block, block, like)
+
+
+@inner_njit()
+def _four(i, rows, centre, begin, n, work):
+    """Return a part of rows i, ..., i + 3, the last row in place of those beyond."""
+    last = rows.size - 1
+    i1, i2, i3 = min(i + 1, last), min(i + 2, last), min(i + 3, last)
+    if centre != _U(0):
+        return work[i, :n], work[i1, :n], work[i2, :n], work[i3, :n]
+    like = work[0]
+    x0, x1 = part(rows[i], begin, n, like), part(rows[i1], begin, n, like)
+    return x0, x1, part(rows[i2], begin, n, like), part(rows[i3], begin, n, like)
+
+
+@inner_njit()
+def _add_products(i, j, products, K):
+    """Add a tile to the lower triangle of K, as far as it lies there."""
+    for t in range(16):
+        r, s = i + (t >> 2), j + (t & 3)
+        if r < K.shape[0] and s <= r:
+            K[r, s] += products[t]
 
 
 @inner_njit(fastmath=REORDER)
@@ -160,12 +198,12 @@ def squares(rows, d, centre, work, out):
 
 
 @inner_njit(fastmath=REORDER)
-def zero_or_nan(x):
-    """Return 0 times the sum: NaN where an entry is NaN or infinite."""
-    total = x.dtype.type(0)
+def n_flaws(x):
+    """Return how many entries are not finite."""
+    count = x.dtype.type(0)
     for k in range(x.size):
-        total += x[k] * x.dtype.type(0)
-    return total
+        count += x.dtype.type(0) if abs(x[k]) < x.dtype.type(np.inf) else x.dtype.type(1)
+    return count
 
 
 @for_both_dtypes(lambda real: types.void(ADDRESSES, INT, array_type(real, 2), array_type(types.bool_, 1)))
@@ -175,7 +213,7 @@ def find_bad(rows, d, work, bad):
     like = work[0]
     for i in range(rows.size):
         for b in range(0, d, block):
-            if zero_or_nan(part(rows[i], b, min(block, d - b), like)) != 0:
+            if n_flaws(part(rows[i], b, min(block, d - b), like)) != 0:
                 bad[i] = True
                 break
 
@@ -224,7 +262,9 @@ def combine(rows, weights, block, out):
     for b in range(0, out.size, block):
         y = out[b : b + block]
         combine_part(rows, weights, b, y)
-        finite &= zero_or_nan(y) == 0
+        finite &= n_flaws(y) == 0
+        for i in range(rows.size):
+            prefetch(rows[i], b + block, block, y)
     return finite
 
 

@@ -1,7 +1,7 @@
 """Aggregation in Numba: order statistics of each column, by sorting networks on blocks of columns.
 
-A block is copied once, and its rows are sorted against each other: minima and maxima of whole rows, which
-vectorise.
+Rows of a block are sorted in fours on their way into a buffer, then merged there: minima and maxima of whole
+rows, which vectorise. Meanwhile the next block is fetched.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from .._jit import NO_ALIAS, array_type, inner_njit
-from .cpu_gram import ADDRESSES, INT, combine_part, for_both_dtypes, part, zero_or_nan
+from .._jit import NO_ALIAS, REORDER, array_type, inner_njit
+from .cpu_gram import ADDRESSES, INT, combine_part, for_both_dtypes, part, prefetch
 from .networks import BOTH, GROUP, LOW
+
+EXTRA = GROUP + 2  # rows of room: for mixtures, for the middle, and for numbers above all others
 
 
 @inner_njit(forceinline=True)
@@ -19,15 +21,22 @@ def _order(a, b):
     return (a, b) if a < b else (b, a)
 
 
-@inner_njit(**NO_ALIAS)
-def _sort_four(a, b, c, d):
+@inner_njit(fastmath=REORDER, **NO_ALIAS)
+def _sort_four(w, x, y, z, a, b, c, d):
+    """Put four rows into order; return 0 if they are finite."""
+    zero, one, infinity = a.dtype.type(0), a.dtype.type(1), a.dtype.type(np.inf)
+    flaws = zero
     for k in range(a.size):
-        s, t = _order(a[k], b[k])
-        u, v = _order(c[k], d[k])
+        s, t = _order(w[k], x[k])
+        u, v = _order(y[k], z[k])
+        finite = (abs(w[k]) < infinity) & (abs(x[k]) < infinity)
+        finite &= (abs(y[k]) < infinity) & (abs(z[k]) < infinity)
+        flaws += zero if finite else one
         s, u = _order(s, u)
         t, v = _order(t, v)
         t, u = _order(t, u)
         a[k], b[k], c[k], d[k] = s, t, u, v
+    return flaws
 
 
 @inner_njit(forceinline=True)
@@ -68,9 +77,7 @@ def _merge_high(a, b, c, d, e, f, g, h):
 
 @inner_njit()
 def _sort(work, network, n):
-    """Sort the columns of the first n columns of `work`, its rows in groups, as far as the network goes."""
-    for i in range(0, work.shape[0], GROUP):
-        _sort_four(work[i, :n], work[i + 1, :n], work[i + 2, :n], work[i + 3, :n])
+    """Sort n columns of `work`, whose groups are sorted, as far as the network goes."""
     for t in range(network.shape[0]):
         i, j, kind = network[t, 0] * GROUP, network[t, 1] * GROUP, network[t, 2]
         a, b, c, d = work[i, :n], work[i + 1, :n], work[i + 2, :n], work[i + 3, :n]
@@ -167,6 +174,20 @@ def _add_if_last(low, x, middle, y):
         y[k] += x[k] if middle[k] - low[k] > x[k] - middle[k] else y.dtype.type(0)
 
 
+@inner_njit()
+def _source(i, rows, mixing, begin, spare, top):
+    """Return a part of row i to be sorted: a row, a mixture made in `spare`, or beyond them `top`."""
+    n = spare.size
+    if mixing.size:
+        if i >= mixing.shape[0]:
+            return top
+        combine_part(rows, mixing[i], begin, spare)
+        return spare
+    if i >= rows.size:
+        return top
+    return part(rows[i], begin, n, spare)
+
+
 @for_both_dtypes(
     lambda real: types.bool_(
         ADDRESSES,
@@ -181,29 +202,31 @@ def order_statistics(rows, mixing, network, first, last, near, work, out):
     """Set `out` to the mean of ranks first, ..., last - 1 of each column, or of the values nearest to it.
 
     Where `near` is not 0, it is the number of values nearest to that mean which are averaged instead. The
-    rows are mixed before, unless `mixing` is empty. `work` has the rows in whole groups, and one more; its
-    columns are those of a block. Returns False, with `out` unfinished, at the first block that is not finite.
+    rows are mixed before, unless `mixing` is empty. `work` has the rows in whole groups, and `EXTRA` more of
+    which the last holds the largest number; its columns are those of a block. Returns False, with `out`
+    unfinished, at the first block that is not finite.
     """
-    p = mixing.shape[0] if mixing.size else rows.size
     block = work.shape[1]
-    wide = work.shape[0] - 1
-    for b in range(0, out.size, block):
-        y = out[b : b + block]
+    wide = work.shape[0] - EXTRA
+    for begin in range(0, out.size, block):
+        y = out[begin : begin + block]
         n = y.size
-        for i in range(p):
-            if mixing.size:
-                combine_part(rows, mixing[i], b, work[i, :n])
-            else:
-                _copy(part(rows[i], b, n, y), work[i, :n])
-            if zero_or_nan(work[i, :n]) != 0:
+        top = work[wide + 5, :n]
+        for i in range(0, wide, GROUP):
+            s = _source(i, rows, mixing, begin, work[wide, :n], top)
+            t = _source(i + 1, rows, mixing, begin, work[wide + 1, :n], top)
+            u = _source(i + 2, rows, mixing, begin, work[wide + 2, :n], top)
+            v = _source(i + 3, rows, mixing, begin, work[wide + 3, :n], top)
+            a, b, c, d = work[i, :n], work[i + 1, :n], work[i + 2, :n], work[i + 3, :n]
+            if _sort_four(s, t, u, v, a, b, c, d) != 0:
                 return False
-        for i in range(p, wide):
-            work[i, :n] = np.inf
+            for k in range(i, min(i + GROUP, rows.size)):
+                prefetch(rows[k], begin + block, block, y)
         _sort(work[:wide], network, n)
         if near:
-            middle = work[wide, :n]
+            middle = work[wide + 4, :n]
             _mean_of(work, first, last, middle)
-            _mean_near(work, p, near, middle, y)
+            _mean_near(work, mixing.shape[0] if mixing.size else rows.size, near, middle, y)
         else:
             _mean_of(work, first, last, y)
     return True

@@ -253,17 +253,41 @@ def block_rand_k(d, key, index, out):
                 part[i] = begin + _draw(length, buffer[i], key, BLOCK_RAND_K, index, b)
 
 
+@inner_njit(**NO_ALIAS)
+def _keep(p, first, words, out):
+    """Write first + j for the words j below p 2^32 to `out` (room for all); return their number.
+
+    A negative number of them where a word cannot decide.
+    """
+    scaled = p * DIGIT
+    digit = U(min(scaled, DIGIT - 1.0))
+    is_open = scaled > np.float64(digit) and scaled < DIGIT
+    always = scaled >= DIGIT
+    count = 0
+    undecided = 0
+    for j in range(words.size):
+        out[count] = first + j
+        count += I(words[j] < digit or always)
+        undecided += I(words[j] == digit)
+    return -1 if is_open and undecided > 0 else count
+
+
 @inner_njit()
 def bernoulli(d, p, key, index, out):
     """Write the coordinates kept with probability p each to `out` (room for d), and return their number."""
     count = 0
     buffer = new_buffer(d)
-    for j in range(d):
-        if j & (BATCH - 1) == 0:
-            draw_words(key, BERNOULLI, index, j, buffer)
-        if happens(p, buffer[j & (BATCH - 1)], key, BERNOULLI, index, j):
-            out[count] = j
-            count += 1
+    for first in range(0, d, BATCH):
+        draw_words(key, BERNOULLI, index, first, buffer)
+        size = min(BATCH, d - first)
+        kept = _keep(p, first, buffer[:size], out[count:])
+        if kept < 0:
+            kept = 0
+            for j in range(size):
+                if happens(p, buffer[j], key, BERNOULLI, index, first + j):
+                    out[count + kept] = first + j
+                    kept += 1
+        count += kept
     return count
 
 

@@ -110,8 +110,8 @@ def top_k_error_feedback(
     if out is None:
         with array_module(device) as xp:
             out = xp.empty(memory.size, dtype)
-    elif out.shape != memory.shape or out.dtype != dtype or not out.flags.c_contiguous:
-        raise ValueError(f"out must be a contiguous {dtype} array of shape {memory.shape}")
+    else:
+        out, _ = destination(out, memory.shape, dtype)
     if device is not None:
         return _feedback_on_device(device, memory, gradient, step, k, out, in_place)
     if gradient.dtype != dtype or np.may_share_memory(out, gradient):

@@ -266,6 +266,8 @@ def pairwise_average(X: Any, edges: ArrayLike, alpha: float = 0.5) -> None:
 
 def _kernels(W: Any, X: Any, out: Any) -> gpu.GossipKernels | None:
     """Return the kernels of the device of the arrays; None for the CPU."""
+    if isinstance(W, Mixer) and type(X) is np.ndarray and type(out) in (np.ndarray, type(None)):
+        return None  # small products take no longer than asking on
     arrays = {"X": X, "out": out}
     if not (isinstance(W, Mixer) or hasattr(W, "tocsr")):  # these are on the CPU, wherever X is
         arrays = {"W": W, **arrays}

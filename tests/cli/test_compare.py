@@ -269,7 +269,9 @@ def test_what_is_auto_is_tuned_once(gossamer, write, tmp_path, monkeypatch):
     from gossamer.solvers import rounds
 
     calls, tune = [], rounds.tuned
-    monkeypatch.setattr(rounds, "tuned", lambda *args: calls.append(args) or tune(*args))
+    monkeypatch.setattr(
+        rounds, "tuned", lambda *args, **options: calls.append(args) or tune(*args, **options)
+    )
     path = write((SECOND, 'name = "NIDS"\nstep = "auto"'), ("tol = 1e-6", "max_time = 30"))
     done = gossamer("compare", path, "--output", tmp_path / "out")
     assert done.exit_code == 0

@@ -7,6 +7,7 @@ import pytest
 from barriers import deleted_in_turn, noticed
 from cuda_shim import unavailable
 
+from gossamer.kernels.aggregation import gpu as aggregation
 from gossamer.kernels.compression import gpu_select as select
 from gossamer.kernels.compression import reference
 from gossamer.kernels.events import EventStream
@@ -51,11 +52,20 @@ def sets_are_right(backend):
     )
 
 
+def gram_matrices_are_right(backend):
+    G = np.random.default_rng(2).integers(-9, 9, (10, 3000)).astype(np.float32)
+    kernels, chosen = aggregation.AggregationKernels(backend, np.float32), np.arange(10)
+    K = G.astype(float) @ G.T.astype(float)
+    norms = kernels.squared_norms(G, chosen)
+    return np.array_equal(kernels.gram(G, chosen), K) and np.array_equal(norms, K.diagonal())
+
+
 # every CUDA source with barriers, how many it has, and a check of its kernels
 CASES = {
     "block_sum": (EXAMPLE, 3, sums_are_right),
     "events": (events.SOURCE, 2, events_are_right),
     "select": (select.SOURCE, 4, sets_are_right),
+    "aggregation": (aggregation.SOURCE, 4, gram_matrices_are_right),
 }
 
 

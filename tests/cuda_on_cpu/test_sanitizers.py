@@ -84,6 +84,24 @@ for x in (np.ones(301), np.ones(301, np.float32)):
     kernels.natural(x.view(f"i{x.itemsize}"), 0, 0, 3, 1, np.zeros(301, np.int32))
 """
 
+AGGREGATION = """
+import numpy as np
+from gossamer.kernels.aggregation import gpu
+for dtype in map(np.dtype, ("float32", "float64")):
+    kernels = gpu.AggregationKernels(open_source(gpu.SOURCE, options=gpu.OPTIONS[dtype]), dtype)
+    G, chosen, out = np.ones((9, 300), dtype), np.arange(9), np.zeros(300, dtype)
+    kernels.gram(G, chosen)
+    kernels.gram(G, chosen, G[:1].copy())
+    kernels.squared_norms(G, chosen)
+    kernels.combine(G, chosen, np.ones(9), out)
+    kernels.order_statistics(G, chosen, None, (4, 5), 3, out)
+    kernels.order_statistics(G, chosen, np.ones((5, 9)), (1, 4), 0, out)
+    G[2, 5:] = np.inf
+    kernels.bad_rows(G)
+    kernels.combine(G, chosen, np.ones(9), out)
+    kernels.order_statistics(G, chosen, None, (4, 5), 3, out)
+"""
+
 # every CUDA source, with small arrays
 CASES = {
     "block_sum": example(EXAMPLE),
@@ -92,6 +110,7 @@ CASES = {
     "gossip": GOSSIP,
     "select": SELECT,
     "rounding": ROUNDING,
+    "aggregation": AGGREGATION,
 }
 
 

@@ -1,6 +1,7 @@
 """The CUDA kernels of `aggregation` against NumPy and the compiled CPU kernels."""
 
 import numpy as np
+import nvrtc
 import pytest
 
 from gossamer.kernels import aggregation
@@ -112,6 +113,17 @@ def test_more_rows_than_shared_memory_holds_are_refused(kernels):
     many = np.zeros(4000, int)
     with pytest.raises(ValueError, match="at most 3072 rows, got 4000"):
         made.gram(G, many)
+
+
+@pytest.mark.skipif(
+    nvrtc.unavailable() is not None, reason=f"{nvrtc.unavailable()}; `make gpu-check` installs it"
+)
+@pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_kernels_of_both_types_compile_without_spills(dtype, architecture):
+    for name, use in nvrtc.compile_kernels(gpu.SOURCE, architecture, gpu.OPTIONS[dtype]).items():
+        assert use.spilled == 0, name
+        assert use.registers * 256 <= 65536, name
 
 
 @pytest.mark.gpu

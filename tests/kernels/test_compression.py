@@ -243,6 +243,27 @@ def test_natural_rounds_up_with_the_exact_probability():
     assert np.array_equal(mean, np.abs(x))
 
 
+@pytest.mark.parametrize("rest", [0.0, 0.25, 2.0**-18, 1 - 2.0**-18])
+def test_words_that_cannot_decide_are_followed_by_others(rest):
+    steps = 300  # more than a batch of draws
+    words = np.concatenate([random.words(KEY, streams.ROUNDING, 4, 1, step=t)[0] for t in range(steps)])
+    share = (words + rest) / 2.0**32  # the first word of each draw equals the first digit of its probability
+    x = np.where(np.arange(share.size) % 3, share, -share)
+    x[0] = 1.0  # the norm
+    levels = c.TernGrad().compress(x, KEY, index=4).levels
+    assert np.array_equal(levels, reference.levels(x, 1.0, 1, KEY, 4))
+    codes = c.Natural().compress(1.0 + share, KEY, index=4).codes
+    assert np.array_equal(codes, reference.natural(1.0 + share, KEY, 4))
+    if rest == 0.0:  # a word equal to the whole probability does not round up
+        assert not levels[1:].any()
+    elif rest == 0.25:
+        assert 0.2 < np.abs(levels[1:]).mean() < 0.3
+    word = random.words(KEY, streams.BERNOULLI, 4, 1, step=2)[0, 1]
+    p = float((word + rest) / 2.0**32)
+    kept = c.Bernoulli(p).compress(x, KEY, index=4).indices
+    assert np.array_equal(kept, reference.bernoulli(x.size, p, KEY, 4))
+
+
 # -- laws ------------------------------------------------------------------------------------------------
 
 

@@ -305,5 +305,14 @@ def test_error_feedback_is_top_k_of_the_sum(d, k, dtype):
 def test_error_feedback_errors():
     with pytest.raises(ValueError, match="one shape"):
         compression.top_k_error_feedback(np.ones(3), np.ones(4), 1)
-    with pytest.raises(ValueError, match="out must be"):
-        compression.top_k_error_feedback(np.ones(3), np.ones(3), 1, out=np.ones(3, np.float32))
+    fixed = np.ones(3)
+    fixed.flags.writeable = False
+    for memory, out, error, message in (
+        (np.ones(3), np.ones(3, np.float32), ValueError, r"out must be an array of float64 of shape \(3,\)"),
+        (np.ones(3), np.ones(6)[::2], ValueError, "out must be C-contiguous"),
+        (np.ones(3), fixed, ValueError, "out must be writable"),
+        (fixed, fixed, ValueError, "out must be writable"),
+        (np.ones(3), [0.0] * 3, TypeError, "out must be an array that can be written, got list"),
+    ):
+        with pytest.raises(error, match=message):
+            compression.top_k_error_feedback(memory, np.ones(3), 1, out=out)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -38,8 +38,9 @@ W = graphs.mixing_matrix(GRAPH).toarray()
 class Halves(TopK):
     """A user's compressor, in Python: half of each of the largest coordinates."""
 
-    def _factors(self, d, indices):
-        return 0.5
+    def _compress(self, x, key, index):
+        payload = super()._compress(x, key, index)
+        return replace(payload, values=payload.values / 2)
 
     def _contraction(self, d):
         return 0.75 * super()._contraction(d)
@@ -353,6 +354,13 @@ def test_equal_values_have_converged_at_once():
     for values in (np.zeros((N, 3)), np.ones((N, 3))):
         result = solvers.ChocoGossip(TopK(1), gamma=0.1).solve(problems.Averaging(values), GRAPH)
         assert (result.status, result.state.n_events) == ("converged", 0)
+
+
+def test_values_whose_squares_overflow_count_as_diverged():
+    values = 1e200 * np.random.default_rng(0).normal(size=(N, D))
+    result = solvers.ChocoGossip(TopK(10), gamma=0.4).solve(problems.Averaging(values), GRAPH)
+    assert (result.status, result.state.n_events) == ("diverged", 0)
+    assert np.array_equal(result.X, values)
 
 
 def test_a_resumed_run_knows_what_it_compares_with(averaging):

@@ -1,5 +1,7 @@
 """EF, EF21, DIANA, MARINA: against their definitions, against theory, and the ledger."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,14 @@ def samples():
     return problems.LeastSquares.from_data(features, targets, n_nodes=N, l2=0.1)
 
 
+def batch_gradient(problem, i, x, size, key, index):
+    """Gradient of f_i over the samples that batch `index` draws from 9."""
+    oracle, out = problem.sample_oracle, np.empty(D)
+    rows = random.distinct_integers(size, 9, int(key), streams.BATCH, index)
+    oracle.gradient(i, x, rows, oracle.data, out)
+    return out
+
+
 def replay(solver, problem, n_rounds, rng):
     """Run the definition; return x after each round and the bits that workers sent."""
     key = random.make_key(rng)
@@ -66,10 +76,15 @@ def replay(solver, problem, n_rounds, rng):
     last, estimate = x, np.zeros(D)
     found, bits = [], 0
 
-    def gradients(x):
-        return np.stack([problem.gradient(i, x) for i in range(N)])
-
     for t in range(n_rounds):
+
+        def gradients(x, t=t):
+            if solver.batch_size is None:
+                return np.stack([problem.gradient(i, x) for i in range(N)])
+            return np.stack(
+                [batch_gradient(problem, i, x, solver.batch_size, key, t * N + i) for i in range(N)]
+            )
+
         sent = []
 
         def compress(V, t=t, sent=sent):
@@ -121,6 +136,24 @@ def test_rounds_equal_the_definition_and_the_ledger_the_payloads(solver, problem
     assert state.time == n_rounds
 
 
+@pytest.mark.parametrize(
+    "solver",
+    [
+        solvers.EF(TopK(K), step=0.02, batch_size=2),
+        solvers.EF21(TopK(K), step=0.02, batch_size=2),
+        solvers.DIANA(RandK(K), batch_size=2),
+    ],
+    ids=str,
+)
+def test_rounds_of_batches_equal_the_definition(solver, samples):
+    graph = graphs.star(N)
+    expected, _ = replay(solver, samples, 25, 7)
+    result = solver.solve(samples, graph, tol=0, max_events=25, rng=7)
+    np.testing.assert_allclose(result.x, expected[-1], rtol=0, atol=1e-12 * np.abs(expected).max())
+    full = dataclasses.replace(solver, batch_size=None).solve(samples, graph, tol=0, max_events=25, rng=7)
+    assert np.abs(result.x - full.x).max() > 1e-3 * np.abs(full.x).max()
+
+
 @pytest.mark.parametrize("make", [solvers.EF21, solvers.DIANA, solvers.MARINA, solvers.EF])
 def test_a_complete_graph_gives_the_same_iterates_and_its_own_ledger(make, problem):
     solver = make(Natural())
@@ -163,18 +196,14 @@ def test_marina_takes_one_batch_at_both_points(samples):
     state = solver.init(samples, graph, rng=4)
     solver.advance(state, samples, graph, n_rounds)
     x = last = np.zeros(D)
-    oracle = samples.sample_oracle
     for t in range(n_rounds):
         if t == 0:
             estimate = samples.full_gradient(x)
         else:
             change = np.zeros((N, D))
             for i in range(N):
-                rows = random.distinct_integers(2, 9, int(key), streams.BATCH, t * N + i)
                 for sign, point in ((1, x), (-1, last)):
-                    out = np.empty(D)
-                    oracle.gradient(i, point, rows, oracle.data, out)
-                    change[i] += sign * out
+                    change[i] += sign * batch_gradient(samples, i, point, 2, key, t * N + i)
             estimate = estimate + change.mean(axis=0)
         last, x = x, x - 0.01 * estimate
     np.testing.assert_allclose(solver.iterates(state, samples, graph)[0], x, rtol=1e-12)

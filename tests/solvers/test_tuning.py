@@ -48,7 +48,7 @@ def best_of_a_grid(problem, graph, compressor, around):
     for k in range(-8, 9):
         gamma = around * 2.0 ** (k / 8)
         if gamma <= 1.0:
-            limit = min(best, 20_000)
+            limit = 20_000 if math.isinf(best) else int(best)
             best = min(best, rounds_to(problem, graph, compressor, gamma, limit=limit))
     return best
 
@@ -63,7 +63,7 @@ SLOW = [
     (Identity(), graphs.cycle(25), 100, 1.05),
     (TopK(0.1), graphs.cycle(25), 300, 1.5),
     (TopK(0.3), graphs.path(6), 30, 1.5),
-    (ScaledSign(), graphs.cycle(25), 400, 1.5),
+    (ScaledSign(), graphs.cycle(25), 400, 2.5),  # not linear: slower and slower near the edge
     (ScaledSign(), graphs.complete(8), 60, 1.5),
     (QSGD(1, scaled=False), graphs.grid_2d(6, 6), 400, 1.5),
     (TernGrad(scaled=False), graphs.torus_2d(5, 5), 300, 1.5),
@@ -135,8 +135,11 @@ def test_a_probe_costs_little(monkeypatch):
 def test_values_that_are_equal_already_and_a_single_node():
     graph = graphs.cycle(6)
     solver = solvers.ChocoGossip(RandK(3, scaled=False))
-    gamma = solver.parameters(problems.Averaging(np.ones((6, 30))), graph)["gamma"]
-    assert gamma == pytest.approx(solver.parameters(values_of(6, 30), graph)["gamma"], rel=0.5)
+    tuned = solver.parameters(values_of(6, 30), graph)["gamma"]
+    for noise in (0.0, 1e-15):
+        values = np.ones((6, 30)) + noise * np.arange(6.0)[:, None]
+        gamma = solver.parameters(problems.Averaging(values), graph)["gamma"]
+        assert gamma == pytest.approx(tuned, rel=0.5)
     alone = problems.Averaging(np.ones((1, 30)))
     assert solver.parameters(alone, graphs.path(1)) == {"gamma": 1.0}
 
@@ -171,6 +174,13 @@ def test_exact_methods_converge_with_tuned_steps(method, graph):
     result = solver.solve(problem, graph, tol=1e-13, max_events=20_000)
     assert result.success
     assert np.abs(result.X - problem.solution()).max() <= 1e-12 * np.abs(problem.solution()).max() * 10
+
+
+def test_few_coordinates_do_not_hide_the_edge():
+    """On eight nodes with 30 coordinates single runs of gossip survive where their mean square grows."""
+    problem, graph = heterogeneous(8, 30), graphs.star(8)
+    result = solvers.BEER(RandK(0.2, scaled=False)).solve(problem, graph, tol=1e-10, max_events=10_000)
+    assert result.success
 
 
 def test_step_and_gamma_of_choco_sgd():

@@ -1,0 +1,165 @@
+"""Tables of gossip, compression and round-based methods, and what was aimed at there."""
+
+from __future__ import annotations
+
+import json
+
+from gossamer.bench.gossip_grid import OUT
+from gossamer.bench.measured import Measured, Target, at_least, number, table
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.2f}x" if ratio < 10 else f"{ratio:.0f}x"
+
+
+# -- gossip ------------------------------------------------------------------------------------------------
+
+
+def mixing(measured: Measured) -> str:
+    rows = []
+    for group in measured.beginning("mix", "mix", "scipy", "copy"):
+        ours, scipy, copy = (measured.ns(group, what) for what in ("mix", "scipy", "copy"))
+        blas = measured.ns(group, "blas") if measured.has(group, "blas") else None
+        cells = [group.removeprefix("mix, "), number(ours), number(scipy), number(blas) if blas else ""]
+        cells += [
+            times(scipy / ours),
+            times(blas / ours) if blas else "",
+            f"{number(copy)} ({copy / ours:.2f})",
+        ]
+        rows.append([*cells, f"{measured.spread(group, 'mix'):.2f}"])
+    return table(("", "mix", "SciPy CSR", "BLAS", "SciPy ratio", "BLAS ratio", "copy floor", "spread"), rows)
+
+
+def pairs(measured: Measured) -> str:
+    rows = []
+    for group in measured.beginning("pairs", "average", "update", "rows"):
+        ours, update, same_rows = (measured.ns(group, what) for what in ("average", "update", "rows"))
+        ends = (f"{number(floor)} ({floor / ours:.2f})" for floor in (update, same_rows))
+        rows.append(
+            [group.removeprefix("pairs, "), number(ours), *ends, f"{measured.spread(group, 'average'):.2f}"]
+        )
+    return table(("", "average", "update floor", "rows' floor", "spread"), rows)
+
+
+def grid() -> str:
+    if not OUT.exists():
+        return "The grid of all sizes was not measured here: `python -m gossamer.bench.gossip_grid` does it."
+    run = json.loads(OUT.read_text())
+    shares = {name: best_rival(cell) / cell["mix"] for name, cell in run["cells"].items()}
+    worst = sorted(shares, key=lambda name: shares[name])[:5]
+    rows = ([name, number(run["cells"][name]["mix"] * 1e6), times(shares[name])] for name in worst)
+    slower = sum(share < 1 for share in shares.values())
+    return (
+        f"{run['date']}: in {len(shares)} cells of `bench/gossip_grid.py` (n to 1e5, d to 1e4), "
+        f"the better of SciPy and BLAS is faster in {slower}. The worst for `mix`:\n\n"
+        + table(("", "mix (us)", "best rival / mix"), rows)
+    )
+
+
+def rivals_of_mix(measured: Measured) -> dict[str, float]:
+    """Time of the better of SciPy and BLAS over that of `mix`, by size."""
+    shares = {}
+    for group in measured.beginning("mix", "mix", "scipy"):
+        cell = {what: measured.ns(group, what) for what in ("scipy", "blas") if measured.has(group, what)}
+        shares[group.removeprefix("mix, ")] = best_rival(cell) / measured.ns(group, "mix")
+    return shares
+
+
+def best_rival(cell: dict[str, float]) -> float:
+    return min(cell[name] for name in ("scipy", "blas") if name in cell)
+
+
+# -- compression -------------------------------------------------------------------------------------------
+
+
+def top_k(measured: Measured) -> str:
+    rows = []
+    for group in measured.beginning("sparsifiers", "top_k", "argpartition", "partition", "floor"):
+        ours, floor = measured.ns(group, "top_k") / 1000, measured.ns(group, "floor") / 1000
+        rivals = [
+            measured.ns(group, what) / 1000 if measured.has(group, what) else None
+            for what in ("argpartition", "partition", "torch")
+        ]
+        cells = [
+            cell for rival in rivals for cell in ((number(rival), times(rival / ours)) if rival else ("", ""))
+        ]
+        zeros = number(measured.ns(group, "top_k zeros") / 1000) if measured.has(group, "top_k zeros") else ""
+        ends = f"{number(floor)} ({ours / floor:.1f})", zeros, f"{measured.spread(group, 'top_k'):.2f}"
+        rows.append([group.removeprefix("sparsifiers, "), number(ours), *cells, *ends])
+    head = ("", "Top-k", "argpartition", "ratio", "partition", "ratio", "torch.topk", "ratio")
+    return table((*head, "read floor", "of zeros", "spread"), rows)
+
+
+def random_masks(measured: Measured) -> str:
+    rows = []
+    for group in measured.beginning("sparsifiers", "rand_k", "block_rand_k", "choice"):
+        floyd, block, choice = (
+            measured.ns(group, what) / 1000 for what in ("rand_k", "block_rand_k", "choice")
+        )
+        cells = number(floyd), number(block), number(choice), times(choice / floyd), times(choice / block)
+        rows.append([group.removeprefix("sparsifiers, "), *cells, f"{measured.spread(group, 'rand_k'):.2f}"])
+    head = "", "Rand-k", "Block-Rand-k", "Generator.choice", "ratio", "ratio, block", "spread"
+    return table(head, rows)
+
+
+# -- round-based methods -----------------------------------------------------------------------------------
+
+
+def rounds(measured: Measured, kind: str) -> str:
+    """Time of a round: compiled, in NumPy (and with SciPy's products, where measured), and the floor."""
+    rows = []
+    has_sparse = False
+    for group in measured.beginning(kind, "compiled", "numpy", "copy"):
+        compiled, dense, copy = (measured.ns(group, what) / 1000 for what in ("compiled", "numpy", "copy"))
+        cells = [group.removeprefix(f"{kind}, "), number(compiled), number(dense), times(dense / compiled)]
+        if measured.has(group, "scipy"):
+            has_sparse = True
+            sparse = measured.ns(group, "scipy") / 1000
+            cells += [number(sparse), times(sparse / compiled)]
+        rows.append([*cells, f"{number(copy)} ({copy / compiled:.2f})", f"{measured.spread(group):.2f}"])
+    sparse_head = ("SciPy CSR", "ratio") if has_sparse else ()
+    return table(("", "compiled", "NumPy", "ratio", *sparse_head, "copy floor", "spread"), rows)
+
+
+# -- targets -----------------------------------------------------------------------------------------------
+
+
+def targets(measured: Measured) -> list[Target]:
+    """Of those that were measured."""
+    found: list[Target] = []
+    for dim, asked in ((1_000_000, True), (10_000_000, False)):
+        group = f"sparsifiers, {dim} coordinates, 1 %"
+        if not all(
+            measured.has(group, what) for what in ("top_k", "argpartition", "rand_k", "choice", "floor")
+        ):
+            continue
+        ours = measured.ns(group, "top_k")
+        ratio, reads = measured.ns(group, "argpartition") / ours, ours / measured.ns(group, "floor")
+        floyd, block = (
+            measured.ns(group, "choice") / measured.ns(group, w) for w in ("rand_k", "block_rand_k")
+        )
+        name = f"d = {dim:.0e}, 1 %".replace("e+0", "e")
+        found.append(at_least(f"argpartition / Top-k, {name}", 20 if asked else None, ratio))
+        wanted, met = ("below 10", reads < 10) if asked else ("-", None)
+        found.append((f"Top-k / read floor, {name}", wanted, f"{reads:.1f}", met))
+        found.append(at_least(f"Generator.choice / Rand-k, {name}", 3, floyd))
+        found.append(at_least(f"Generator.choice / Block-Rand-k, {name}", 15, block))
+    ring = "ring, 10000 nodes, 1000 coordinates"
+    if all(measured.has(f"mix, {ring}", what) for what in ("mix", "scipy", "copy")):
+        ours = measured.ns(f"mix, {ring}", "mix")
+        found.append(at_least(f"SciPy / mix, {ring}", 2, measured.ns(f"mix, {ring}", "scipy") / ours))
+        found.append(at_least(f"copy floor / mix, {ring}", 0.6, measured.ns(f"mix, {ring}", "copy") / ours))
+    shares = rivals_of_mix(measured)
+    if OUT.exists():
+        cells = json.loads(OUT.read_text())["cells"]
+        shares |= {f"{name} (grid)": best_rival(cell) / cell["mix"] for name, cell in cells.items()}
+    if shares:
+        worst = min(shares, key=lambda name: shares[name])
+        found.append(at_least(f"best of SciPy and BLAS / mix, at worst: {worst}", 0.91, shares[worst]))
+    for kind in ("ring", "8-regular"):
+        group = f"pairs, {kind}, 10000 nodes, 1000 coordinates"
+        if all(measured.has(group, what) for what in ("average", "update", "rows")):
+            ours = measured.ns(group, "average")
+            found.append(at_least(f"update floor / {group}", 0.75, measured.ns(group, "update") / ours))
+            found.append(at_least(f"rows' floor / {group}", None, measured.ns(group, "rows") / ours))
+    return found
