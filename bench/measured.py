@@ -28,6 +28,7 @@ class Measured:
         self.peak_flops = 0.0
         self.startup: dict[str, dict[str, float]] = {}
         self.setups: dict[str, Setup] = {}
+        self.numbers: dict[str, dict[str, float]] = {}  # of what is not time, by group
         self.rivals: dict[str, str | None] = {}
         self._fastest: dict[tuple[str, str], list[float]] = {}
         self._median: dict[tuple[str, str], list[float]] = {}
@@ -35,6 +36,9 @@ class Measured:
             info = benchmark["extra_info"]
             if info["what"] == "startup":
                 self.startup[info["cache"]] = info["seconds"]
+                continue
+            if "numbers" in info:
+                self.numbers[benchmark["group"]] = info["numbers"]
                 continue
             key = benchmark["group"], info["what"]
             scale = 1e9 / info["events"]

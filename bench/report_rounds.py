@@ -121,6 +121,29 @@ def rounds(measured: Measured, kind: str) -> str:
     return table(("", "compiled", "NumPy", "ratio", *sparse_head, "copy floor", "spread"), rows)
 
 
+def masha(measured: Measured) -> str:
+    """Time of a round: compiled, in NumPy, and one pass over the operators."""
+    rows = []
+    for group in measured.beginning("masha", "compiled", "numpy", "operator"):
+        compiled, numpy, floor = (measured.ns(group, w) / 1000 for w in ("compiled", "numpy", "operator"))
+        cells = [group.removeprefix("masha, "), number(compiled), number(1e6 / compiled), number(numpy)]
+        cells += [times(numpy / compiled), f"{number(floor)} ({floor / compiled:.2f})"]
+        rows.append([*cells, f"{measured.spread(group):.2f}"])
+    return table(("", "compiled", "rounds/s", "NumPy", "ratio", "operator pass", "spread"), rows)
+
+
+def bits(measured: Measured) -> str:
+    """Uplink bits to accuracy, beside those of extragradient."""
+    found = {g.removeprefix("bits, "): n for g, n in measured.numbers.items() if g.startswith("bits, ")}
+    exact = found.get("extragradient")
+    rows = [
+        [name, f"{n['step']:g}", f"{n['rounds']:g}", number(n["Mbit"]), times(exact["Mbit"] / n["Mbit"])]
+        for name, n in found.items()
+        if exact
+    ]
+    return table(("", "step times L", "rounds", "Mbit up a worker", "saved"), rows)
+
+
 # -- targets -----------------------------------------------------------------------------------------------
 
 
@@ -144,6 +167,10 @@ def targets(measured: Measured) -> list[Target]:
         found.append((f"Top-k / read floor, {name}", wanted, f"{reads:.1f}", met))
         found.append(at_least(f"Generator.choice / Rand-k, {name}", 3, floyd))
         found.append(at_least(f"Generator.choice / Block-Rand-k, {name}", 15, block))
+    saved = [measured.numbers.get(f"bits, {name}") for name in ("extragradient", "MASHA1, Perm-K")]
+    if saved[0] and saved[1]:
+        ratio = saved[0]["Mbit"] / saved[1]["Mbit"]
+        found.append(at_least("uplink bits to 1e-6, extragradient / MASHA1 with Perm-K", 2, ratio))
     ring = "ring, 10000 nodes, 1000 coordinates"
     if all(measured.has(f"mix, {ring}", what) for what in ("mix", "scipy", "copy")):
         ours = measured.ns(f"mix, {ring}", "mix")

@@ -15,6 +15,7 @@ import pytest
 
 from gossamer import graphs, problems, solvers
 from gossamer.bench import floors
+from gossamer.bench.numpy_compressors import rand_k, top_k
 from gossamer.kernels.compression import RandK, TopK
 from gossamer.kernels.rounds import reference_server
 
@@ -28,23 +29,6 @@ CASES = [
     for d in (1000, 10_000, 100_000)
     for what in ("compiled", "numpy", "copy")
 ]
-
-
-def top_k(V: np.ndarray) -> np.ndarray:
-    k = V.shape[1] // 100
-    kept = np.argpartition(-np.abs(V), k - 1, axis=1)[:, :k]
-    C = np.zeros(V.shape)
-    np.put_along_axis(C, kept, np.take_along_axis(V, kept, axis=1), axis=1)
-    return C
-
-
-def rand_k(V: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    d = V.shape[1]
-    C = np.zeros(V.shape)
-    for c, v in zip(C, V, strict=True):
-        kept = rng.choice(d, d // 100, replace=False)
-        c[kept] = v[kept] * 100.0
-    return C
 
 
 class Workload:

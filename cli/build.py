@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -53,14 +53,52 @@ class QuadraticTable:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class RobustTable(DataTable):
+    """The table `problem` of kind "robust_least_squares"."""
+
+    radius: float = field(kw_only=True)
+    perturbation: float = field(kw_only=True)
+    penalty: float | None = None
+
+
+@dataclass(frozen=True)
+class BilinearTable:
+    """The table `problem` of kind "bilinear", which needs no data."""
+
+    kind: str
+    size: int
+    l2: float = 0.1
+    least: float = 0.3
+    most: float = 10.0
+    offset: float = 10.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class GameTable:
+    """The table `problem` of kind "matrix_game"."""
+
+    kind: str
+    payoffs: list[list[float]]
+    entropic: bool = False
+    heterogeneity: float = 0.0
+    seed: int = 0
+
+
+ProblemTable = DataTable | QuadraticTable | BilinearTable | GameTable
+
 _KINDS: dict[str, type[Any]] = {
     "logistic": DataTable,
     "least_squares": DataTable,
     "quadratic": QuadraticTable,
+    "bilinear": BilinearTable,
+    "matrix_game": GameTable,
+    "robust_least_squares": RobustTable,
 }
 
 
-def read_problem(table: Table) -> DataTable | QuadraticTable:
+def read_problem(table: Table) -> ProblemTable:
     """Return the table `problem`, checked.
 
     Parameters
@@ -76,12 +114,12 @@ def read_problem(table: Table) -> DataTable | QuadraticTable:
     return fill(_KINDS[kind], "[problem]", table)
 
 
-def build_problem(wanted: DataTable | QuadraticTable, n_nodes: int, folder: Path) -> Problem:
+def build_problem(wanted: ProblemTable, n_nodes: int, folder: Path) -> Problem:
     """Return the problem that a table describes.
 
     Parameters
     ----------
-    wanted : DataTable or QuadraticTable
+    wanted : ProblemTable
         From `read_problem`.
     n_nodes : int
         Of the graph.
@@ -98,16 +136,34 @@ def build_problem(wanted: DataTable | QuadraticTable, n_nodes: int, folder: Path
             heterogeneity=wanted.heterogeneity,
             rng=wanted.seed,
         )
+    if isinstance(wanted, BilinearTable):
+        ends = {"least": wanted.least, "most": wanted.most, "offset": wanted.offset}
+        return problems.BilinearSaddle.random(n_nodes, wanted.size, l2=wanted.l2, rng=wanted.seed, **ends)
+    if isinstance(wanted, GameTable):
+        return problems.MatrixGame.split(
+            wanted.payoffs,
+            n_nodes,
+            heterogeneity=wanted.heterogeneity,
+            entropic=wanted.entropic,
+            rng=wanted.seed,
+        )
     is_file = bool(Path(wanted.data).suffix)
     X, y = problems.load(folder / wanted.data if is_file else wanted.data, target=wanted.target)
     if wanted.standardize:
         X = problems.standardize(X)
     if wanted.intercept:
         X = problems.add_intercept(X)
+    options: dict[str, Any] = {
+        "l2": wanted.l2,
+        "split": wanted.split,
+        "alpha": wanted.alpha,
+        "rng": wanted.split_seed,
+    }
+    if isinstance(wanted, RobustTable):
+        options |= {name: getattr(wanted, name) for name in ("radius", "perturbation", "penalty")}
+        return problems.RobustLeastSquares.from_data(X, y, n_nodes, **options)
     kinds = {"logistic": problems.LogisticRegression, "least_squares": problems.LeastSquares}
-    return kinds[wanted.kind].from_data(
-        X, y, n_nodes, l2=wanted.l2, split=wanted.split, alpha=wanted.alpha, rng=wanted.split_seed
-    )
+    return kinds[wanted.kind].from_data(X, y, n_nodes, **options)
 
 
 def build_solver(table: Table, graph: Graph) -> Solver:

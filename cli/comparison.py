@@ -29,6 +29,9 @@ condition_number = 20.0      # L/mu of each node
 # heterogeneity = 1.0        # how far apart the nodes' minimisers are
 # seed = 0
 # or data, as in `gossamer template`: kind = "logistic", data = "breast_cancer", l2 = 0.02, ...
+# or a saddle point problem, for Extragradient, MASHA1 and MASHA2:
+#   kind = "bilinear", size = 50, l2 = 0.1
+#   kind = "matrix_game", payoffs = [[0, -1, 2], [1, 0, -1], [-1, 1, 0]], heterogeneity = 1.0, entropic = true
 
 [graph]
 topology = "star:10"         # EF, EF21, DIANA and MARINA need a star or a complete graph, the others do not

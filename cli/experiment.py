@@ -21,7 +21,8 @@ TEMPLATE = """\
 # Paths are relative to this file. Commented lines show what else there is.
 
 [problem]
-kind = "logistic"            # logistic | least_squares | quadratic (see `gossamer template compare`)
+kind = "logistic"            # logistic | least_squares | robust_least_squares, which also takes radius = 1.0,
+                             # perturbation = 0.5; or without data (see `gossamer template compare`)
 data = "breast_cancer"       # breast_cancer, diabetes, digits, iris, wine, or a .csv, .npz, .svm file
 # target = "label"           # of a CSV file: name or position of the target column, else the last
 standardize = true           # columns to mean 0 and deviation 1

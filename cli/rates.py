@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from ..graphs import GossipRates, Graph
 
 TOP = 20  # edges shown unless --all
+QUANTITIES = {  # what the bounds of a criterion are about, if not the cost
+    "algebraic_connectivity": "lambda_2 at total rate 1",
+    "max_resistance": "largest resistance at total rate 1",
+    "total_resistance": "Kirchhoff index at total rate 1",
+}
 
 
 def rates(
     topology: Annotated[str, typer.Argument(metavar="TOPOLOGY", help=HELP)],
     criterion: Annotated[
-        str, typer.Option(help="communication, algebraic_connectivity or uniform.")
+        str,
+        typer.Option(
+            help="communication, algebraic_connectivity, max_resistance, total_resistance or uniform."
+        ),
     ] = "communication",
     method: Annotated[str, typer.Option(help="auto, or the name of a method.")] = "auto",
     tol: Annotated[float, typer.Option(help="Relative gap below which the rates count as certified.")] = 1e-6,
@@ -68,7 +76,7 @@ def rates(
 
 def summary(found: GossipRates) -> list[tuple[str, str]]:
     """Return names and values of what is known about the rates."""
-    quantity = "lambda_2 at total rate 1" if found.criterion == "algebraic_connectivity" else "cost"
+    quantity = QUANTITIES.get(found.criterion, "cost")
     return [
         ("criterion", f"{found.criterion}: {found.message}"),
         ("status", f"{found.status}, gap {found.gap:.1e}"),

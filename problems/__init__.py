@@ -10,12 +10,17 @@
 | `logistic` | `LogisticRegression(features, labels, offsets, l2)` |
 | `classification` | `SoftmaxRegression(features, labels, offsets, l2)`, `Perceptron`: many classes |
 | `custom` | `Custom(gradient, objective, ...)`: your own functions, compiled |
+| `variational` | `VariationalInequality`: operators in place of gradients, and the set they act on |
+| `bilinear` | `BilinearSaddle(A, a, b, l2)`, `MatrixGame(A)` |
+| `affine` | `AffineOperator(H, b, offsets)` |
+| `robust` | `RobustLeastSquares(features, targets, offsets, ...)`: against an adversary |
+| `custom_operator` | `CustomOperator(operator, ...)`: your own function, compiled |
 | `splits` | how rows are dealt out to nodes: `split_rows` |
 | `attacks` | what faulty workers send in place of gradients |
 | `datasets` | `load` by name or from a file; `standardize`, `add_intercept` |
 
 To add a problem, write one file with a subclass of `Problem` (or `SampleProblem`): its oracles, its curvature
-bounds and its minimiser; then import it below.
+bounds and its minimiser; then import it below. Variational inequalities derive from `VariationalInequality`.
 
 Examples
 --------
@@ -30,29 +35,40 @@ from __future__ import annotations
 
 from ..kernels.oracles import PerformanceWarning
 from . import attacks
+from .affine import AffineOperator
 from .averaging import Averaging
 from .base import Problem
+from .bilinear import BilinearSaddle, MatrixGame
 from .classification import Classifier, Perceptron, SoftmaxRegression
 from .custom import Custom
+from .custom_operator import CustomOperator
 from .datasets import add_intercept, load, standardize
 from .least_squares import LeastSquares
 from .logistic import LogisticRegression
 from .quadratic import Quadratic
+from .robust import RobustLeastSquares
 from .samples import SampleProblem
 from .splits import split_rows
+from .variational import VariationalInequality
 
 __all__ = [
+    "AffineOperator",
     "Averaging",
+    "BilinearSaddle",
     "Classifier",
     "Custom",
+    "CustomOperator",
     "LeastSquares",
     "LogisticRegression",
+    "MatrixGame",
     "Perceptron",
     "PerformanceWarning",
     "Problem",
     "Quadratic",
+    "RobustLeastSquares",
     "SampleProblem",
     "SoftmaxRegression",
+    "VariationalInequality",
     "add_intercept",
     "attacks",
     "load",

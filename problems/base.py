@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..kernels import oracles
+from ..kernels import oracles, prox
 from ..kernels.blas import one_blas_thread
 from ..kernels.checks import frozen
 
@@ -32,7 +32,12 @@ class Problem(ABC):
     ----------
     oracle : Oracle
         As given.
+    blocks : tuple of kernels.prox.Block
+        The set of x, as sets of consecutive coordinates; none for all of R^d, which is all that minimisers
+        take. See `VariationalInequality`.
     """
+
+    blocks: tuple[prox.Block, ...] = ()
 
     def __init__(self, oracle: oracles.Oracle, sample_oracle: oracles.Oracle | None = None):
         self.oracle = oracle
@@ -98,27 +103,27 @@ class Problem(ABC):
         """f(x)."""
         return oracles.mean_objective(self._sample_oracle or self.oracle, x)
 
-    def value_and_gradient(
-        self, x: ArrayLike, nodes: Sequence[int] | np.ndarray | None = None
-    ) -> tuple[float, np.ndarray]:
-        """f(x) and its gradient (d,): `objective` and `full_gradient` to the same bits, in one pass.
-
-        Parameters
-        ----------
-        x : (d,) array_like
-            Where.
-        nodes : sequence of int, optional
-            Mean over these nodes alone, at least one.
-        """
-        if nodes is not None:
-            total, gradient = 0.0, np.zeros(self.dim)
-            for i in nodes:
-                total += self.node_objective(int(i), x)
-                gradient += self.gradient(int(i), x)
-            return total / len(nodes), gradient / len(nodes)
+    def value_and_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
+        """f(x) and its gradient (d,): `objective` and `full_gradient` to the same bits, in one pass."""
         if self._sample_oracle is None or self._sample_oracle is self.oracle:
             return oracles.mean_value_and_gradient(self.oracle, x)
         return self.objective(x), self.full_gradient(x)
+
+    def mean_over(self, nodes: Sequence[int] | np.ndarray, x: ArrayLike) -> tuple[float, np.ndarray]:
+        """Mean of the f_i of some nodes at x, and its gradient (d,).
+
+        Parameters
+        ----------
+        nodes : sequence of int
+            At least one.
+        x : (d,) array_like
+            Where.
+        """
+        total, gradient = 0.0, np.zeros(self.dim)
+        for i in nodes:
+            total += self.node_objective(int(i), x)
+            gradient += self.gradient(int(i), x)
+        return total / len(nodes), gradient / len(nodes)
 
     def solution(self) -> np.ndarray:
         """Minimiser of f, (d,), near machine precision; computed once, read-only.

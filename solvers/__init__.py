@@ -13,10 +13,13 @@ from .dgd import DGD
 from .diana import DIANA
 from .error_feedback import EF, EF21
 from .extra import EXTRA, NIDS
+from .extragradient import CompressedExtragradient, Extragradient, OptimisticGradient
 from .marina import MARINA
+from .masha import MASHA1, MASHA2
 from .result import Result
 from .robust_gossip import RobustGossip
 from .robust_sgd import RobustSGD
+from .sgda import DIANASGDA, QSGDA
 from .state import State
 from .trace import Trace
 from .tracking import GradientTracking
@@ -26,15 +29,22 @@ __all__ = [
     "DADAO",
     "DGD",
     "DIANA",
+    "DIANASGDA",
     "EF",
     "EF21",
     "EXTRA",
     "MARINA",
+    "MASHA1",
+    "MASHA2",
     "NIDS",
+    "QSGDA",
     "ChocoGossip",
     "ChocoSGD",
+    "CompressedExtragradient",
     "DADAOParameters",
+    "Extragradient",
     "GradientTracking",
+    "OptimisticGradient",
     "Result",
     "RobustGossip",
     "RobustSGD",

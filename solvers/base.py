@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from ..graphs import Graph
 from ..kernels import random
 from ..kernels.checks import count, real, real_array
-from ..problems import Classifier, Problem
+from ..problems import Classifier, Problem, VariationalInequality
 from .fingerprint import fingerprint
 from .progress import progress_bar
 from .result import Result
@@ -78,6 +78,7 @@ class Solver(abc.ABC):
 
     # arrays of a state that hold what was set or computed at the start; a resumed run must agree on them
     _settings: ClassVar[tuple[str, ...]] = ()
+    _takes_operators: ClassVar[bool] = False  # whether it solves variational inequalities
 
     @abc.abstractmethod
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
@@ -112,7 +113,7 @@ class Solver(abc.ABC):
         State
             To be moved on by `advance`.
         """
-        _check_match(problem, graph)
+        self._check_match(problem, graph)
         X = _start_iterates(x0, problem.n_nodes, problem.dim)
         state = State(
             solver=type(self).__name__,
@@ -221,7 +222,7 @@ class Solver(abc.ABC):
         Result
             Iterates, status, trace, state.
         """
-        _check_match(problem, graph)
+        self._check_match(problem, graph)
         tol = real("tol", tol, least=0.0)
         if max_time is not None:
             max_time = real("max_time", max_time, above=0.0, allow_inf=True)
@@ -288,6 +289,22 @@ class Solver(abc.ABC):
         X = prepared.iterates(state)
         return Result(X, status, message, trace, state, prepared.average(state), prepared.members)
 
+    def _check_match(self, problem: Problem, graph: Graph) -> None:
+        if not isinstance(problem, Problem) or not isinstance(graph, Graph):
+            raise TypeError(
+                f"expected a Problem and a Graph, got {type(problem).__name__} and {type(graph).__name__}; "
+                "Graph.from_networkx and Graph.from_edges make graphs"
+            )
+        if isinstance(problem, VariationalInequality) and not self._takes_operators:
+            raise TypeError(
+                f"{type(self).__name__} minimises, and {type(problem).__name__} is a variational inequality: "
+                "take Extragradient, MASHA1 or MASHA2"
+            )
+        if problem.n_nodes != graph.n_nodes:
+            raise ValueError(
+                f"the problem has {problem.n_nodes} nodes and the graph {graph.n_nodes}; they must agree"
+            )
+
     def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
         """Whether these arrays of a state can be this solver's, by their shapes and settings."""
         fresh = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
@@ -302,7 +319,7 @@ class Solver(abc.ABC):
         if state.prepared is None or any(
             a is not b for a, b in zip(state.prepared, (self, problem, graph), strict=False)
         ):
-            _check_match(problem, graph)
+            self._check_match(problem, graph)
             if state.fingerprint != fingerprint(problem, graph):
                 raise ValueError(f"the state belongs to another problem or graph; {_START_FROM}")
             if not self._has_started(problem, graph, state.arrays):
@@ -320,7 +337,10 @@ def _record(
     X = X if members is None else X[members]
     with np.errstate(over="ignore", invalid="ignore"):  # diverging runs overflow on their way
         mean = X.mean(axis=0)
-        objective, gradient = problem.value_and_gradient(mean, members)
+        if members is None:
+            objective, gradient = problem.value_and_gradient(mean)
+        else:
+            objective, gradient = problem.mean_over(members, mean)
         return {
             "time": state.time,
             "n_gradients": state.n_gradients,
@@ -350,18 +370,6 @@ def _advance(prepared: Prepared, state: State, n_events: int, max_time: float) -
             if np.issubdtype(array.dtype, np.floating):
                 array[...] = np.nan
         raise
-
-
-def _check_match(problem: Problem, graph: Graph) -> None:
-    if not isinstance(problem, Problem) or not isinstance(graph, Graph):
-        raise TypeError(
-            f"expected a Problem and a Graph, got {type(problem).__name__} and {type(graph).__name__}; "
-            "Graph.from_networkx and Graph.from_edges make graphs"
-        )
-    if problem.n_nodes != graph.n_nodes:
-        raise ValueError(
-            f"the problem has {problem.n_nodes} nodes and the graph {graph.n_nodes}; they must agree"
-        )
 
 
 def _start_iterates(x0: ArrayLike | None, n_nodes: int, dim: int) -> np.ndarray:

@@ -5,39 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..graphs import Graph
-from ..kernels.compression import Composed, Compressor, PermK
+from ..kernels.compression import Compressor
 from ..kernels.rounds import server
 from ..problems import Problem
+from .messages import mean_variance
 from .rounds import ServerSolver, Step
-
-
-def mean_variance(compressor: Compressor, n_nodes: int, dim: int) -> float:
-    """Return A with E|mean C_i(v_i) - mean v_i|^2 <= A mean |v_i|^2 for the messages of a round.
-
-    omega / n for independent messages. For `PermK`, whose workers keep disjoint coordinates, 1: exactly
-    mean |v_i|^2 - |mean v_i|^2 (Szlendak, Tyurin & Richtarik 2022); for `Composed` of it (1 + omega) / n,
-    since messages with disjoint coordinates are orthogonal (derived).
-
-    Parameters
-    ----------
-    compressor : Compressor
-        Unbiased.
-    n_nodes, dim : int
-        Messages a round, and their coordinates.
-
-    Raises
-    ------
-    ValueError
-        A PermK for another number of workers, or a biased compressor.
-    """
-    omega = compressor.omega(dim)
-    chooses = compressor.sparsifier if isinstance(compressor, Composed) else compressor
-    if isinstance(chooses, PermK):
-        if chooses.n_workers != n_nodes:
-            raise ValueError(f"PermK must be of the {n_nodes} nodes, got n_workers={chooses.n_workers}")
-        if n_nodes > 1:
-            return (1.0 + omega) / n_nodes
-    return omega / n_nodes
 
 
 @dataclass(frozen=True, eq=False)

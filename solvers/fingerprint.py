@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from ..graphs import Graph
+from ..kernels import prox
 from ..problems import Problem
 
 
@@ -16,7 +17,8 @@ def fingerprint(problem: Problem, graph: Graph) -> str:
     Parameters
     ----------
     problem : Problem
-        Its class, and the arrays that it was made from. The code of a `Custom` objective does not count.
+        Its class, the arrays that it was made from, and its sets. The code of a `Custom` objective does not
+        count.
     graph : Graph
         Nodes and edges count, positions and names do not.
 
@@ -28,7 +30,7 @@ def fingerprint(problem: Problem, graph: Graph) -> str:
     digest = hashlib.blake2b(digest_size=16)
     oracle = problem.sample_oracle if problem.has_samples else problem.oracle
     digest.update(f"{type(problem).__name__} {problem.n_nodes} {problem.dim} {graph.n_nodes}".encode())
-    for array in (*oracle.data, graph.edges):
+    for array in (*oracle.data, graph.edges, prox.pack(problem.blocks, problem.dim)):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

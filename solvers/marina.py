@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..graphs import Graph
 from ..kernels.checks import real
-from ..kernels.compression import Compressor, compress_rows
+from ..kernels.compression import Compressor
 from ..kernels.rounds import server
 from ..problems import Problem
-from .diana import mean_variance
+from .messages import mean_variance, message_share
 from .rounds import ServerSolver, Step
-
-_WIDTH = 64  # bits of a number sent as it is
-_SAMPLE = 10_000  # coordinates, at least, of the messages whose length is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +81,7 @@ class MARINA(ServerSolver):
             See the notes of the class; the step is NaN with a biased compressor.
         """
         d, n = problem.dim, problem.n_nodes
-        p = self._share(d, n) if self.probability is None else self.probability
+        p = message_share(self.compressor, n, d) if self.probability is None else self.probability
         p = real("probability", p, above=0.0, most=1.0)
         if not self.compressor.unbiased:
             return {"step": math.nan, "probability": p}
@@ -97,14 +92,3 @@ class MARINA(ServerSolver):
         else:
             step = 1.0 / (L * (1.0 + math.sqrt(spread)))
         return {"step": step, "probability": p}
-
-    def _share(self, dim: int, n_nodes: int) -> float:
-        """Return the bits of a message over those of a whole vector; the mean of some where they vary."""
-        rounds = 1 + _SAMPLE // (n_nodes * dim)
-        _, bits = compress_rows(self.compressor, np.ones((rounds * n_nodes, dim)), key=0)
-        if bits == 0:
-            raise ValueError(
-                f"the messages of {self.compressor} on {dim} coordinates are almost always empty: set "
-                "probability, or let the compressor keep more"
-            )
-        return min(1.0, bits / (_WIDTH * dim * n_nodes * rounds))

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..graphs import Graph
+from ..kernels import prox, random
 from ..kernels import rounds as kernel
 from ..kernels._jit import LazyKernel
 from ..kernels.checks import count, frozen, real
 from ..kernels.compression import Compressor, Identity, row_function
 from ..kernels.gossip import Mixer
 from ..kernels.oracles import Batches
+from ..kernels.random import streams
 from ..problems import Problem
 from .base import Prepared, Solver
 from .network import Network, gossip_network, server_network
@@ -79,6 +81,10 @@ class RoundSolver(Solver):
     @property
     def _compressor(self) -> Compressor:
         return getattr(self, "compressor", _WHOLE)
+
+    @property
+    def _server_compressor(self) -> Compressor:
+        return getattr(self, "server_compressor", _WHOLE)
 
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
         """Return the share of the error that a round is expected to remove, for limits on run time."""
@@ -155,10 +161,11 @@ class RoundSolver(Solver):
         L = problem.smoothness
         if not 0 < L < math.inf:
             raise ValueError(f"{type(self).__name__} needs 0 < smoothness < inf, got {L:g}")
-        if not isinstance(self._compressor, Compressor):
-            raise TypeError(
-                f"compressor must be one of kernels.compression, such as TopK(0.1), got {self._compressor!r}"
-            )
+        for name, found in (("compressor", self._compressor), ("server_compressor", self._server_compressor)):
+            if not isinstance(found, Compressor):
+                raise TypeError(
+                    f"{name} must be one of kernels.compression, such as TopK(0.1), got {found!r}"
+                )
         compressor, d = self._compressor, problem.dim
         if not self._needs or not getattr(self, "check_compressor", True):
             return
@@ -210,10 +217,7 @@ class RoundSolver(Solver):
 
     def _method(self) -> str:
         """Return what tells loop and compressor from others, in another process too."""
-        compressor = self._compressor
-        known = dataclasses.is_dataclass(compressor)
-        name = repr(compressor) if known else type(compressor).__qualname__
-        return f"{self._kernel.name} {name}"
+        return f"{self._kernel.name} {_name(self._compressor)} {_name(self._server_compressor)}"
 
     def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedRounds:
         return _PreparedRounds(self, problem, graph, state)
@@ -230,6 +234,7 @@ class _PreparedRounds(Prepared):
         )
         network = solver._network(graph)
         self._row_function = row_function(solver._compressor, problem.dim)  # lives as long as its address
+        self._answer = row_function(solver._server_compressor, problem.dim)
         mixer, key = network.mixer, np.uint64(state.key)
         self._setting = kernel.Setting(
             indptr=_NO_ROWS if mixer is None else mixer.indptr,
@@ -244,6 +249,10 @@ class _PreparedRounds(Prepared):
             compress=self._row_function.address,
             parameters=frozen(self._row_function.parameters.copy()),
             key=key,
+            compress_down=self._answer.address,
+            parameters_down=frozen(self._answer.parameters.copy()),
+            key_down=_key_down(state.key),
+            blocks=prox.pack(problem.blocks, problem.dim),
         )
         self._steps = frozen(state.arrays["steps"].copy())
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
@@ -328,6 +337,16 @@ class ServerSolver(RoundSolver):
 
     def _network(self, graph: Graph) -> Network:
         return server_network(graph)
+
+
+def _name(compressor: Compressor) -> str:
+    return repr(compressor) if dataclasses.is_dataclass(compressor) else type(compressor).__qualname__
+
+
+def _key_down(key: int) -> np.uint64:
+    """Return the key of a server's messages, which share no draws with the nodes'."""
+    high, low = random.words(key, streams.SERVER, 0, 1)[0, :2].tolist()
+    return np.uint64(high << 32 | low)
 
 
 def _entries(mixer: Mixer) -> np.ndarray:

@@ -44,9 +44,10 @@ class Trace:
 
     Columns: `time` (simulated), `n_gradients`, `n_communications` (edge activations), `bits` (all payloads,
     both directions), `bits_down` (those of them that a server sent), `wall_time` (s), `objective` f(x_mean),
-    `optimality` |grad f(x_mean)|, `consensus` sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN
-    where x* was not given), `accuracy` of x_mean on the test samples (NaN where the problem is no
-    `problems.Classifier`). Where some nodes are faulty, means are over the others.
+    `optimality` |grad f(x_mean)| (of a variational inequality these two are its gap and the norm of its
+    residual), `consensus` sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN where x* was not
+    given), `accuracy` of x_mean on the test samples (NaN where the problem is no `problems.Classifier`).
+    Where some nodes are faulty, means are over the others.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..graphs import Graph
-from ..problems import Problem
+from ..problems import Problem, VariationalInequality
 from .base import Solver
 
 PROBE_ROUNDS = 50
@@ -40,13 +40,13 @@ def tuned(
 ) -> float:
     """Return the value of one parameter with which the residual falls most.
 
-    The residual is |grad f(x_mean)| + L sqrt(mean |x_i - x_mean|^2), over that at the start. Values are tried
-    in halves, and doubles below the largest, with `PROBE_ROUNDS` rounds; from the best one on in steps of
-    2^(1/2) with four times the rounds, and of 2^(1/4) with sixteen times: the edge of stability is sharp, and
-    just above it a run looks best at first. Then the value is lowered until the residual does not grow on the
-    way, neither with it nor, in the shorter run, with 2^(1/4) times it. Where runs draw, a probe of a small
-    problem is the mean square of several seeds. The rounds count in no ledger: this is tuning before a run,
-    not a part of the method.
+    The residual is |grad f(x_mean)| (of operators: |problem.residual(x_mean)|) + L sqrt(mean |x_i -
+    x_mean|^2), over that at the start. Values are tried in halves, and doubles below the largest, with
+    `PROBE_ROUNDS` rounds; from the best one on in steps of 2^(1/2) with four times the rounds, and of 2^(1/4)
+    with sixteen times: the edge of stability is sharp, and just above it a run looks best at first. Then the
+    value is lowered until the residual does not grow on the way, neither with it nor, in the shorter run,
+    with 2^(1/4) times it. Where runs draw, a probe of a small problem is the mean square of several seeds.
+    The rounds count in no ledger: this is tuning before a run, not a part of the method.
 
     Parameters
     ----------
@@ -92,10 +92,12 @@ def tuned(
 def probe_start(problem: Problem) -> np.ndarray:
     """Return where probes start: zero, or a random point where zero is the solution or near it.
 
+    With a set, zero is projected onto it.
+
     Parameters
     ----------
     problem : Problem
-        The objective.
+        The objective, or operators.
 
     Returns
     -------
@@ -103,12 +105,17 @@ def probe_start(problem: Problem) -> np.ndarray:
         The same for all nodes.
     """
     zero = np.zeros(problem.dim)
-    gradients = problem.gradients(np.zeros((problem.n_nodes, problem.dim)))
+    if isinstance(problem, VariationalInequality):
+        zero = problem.project(zero)
+    gradients = problem.gradients(np.tile(zero, (problem.n_nodes, 1)))
     size = math.sqrt(float((gradients**2).sum()) / problem.n_nodes)
-    if np.linalg.norm(problem.full_gradient(zero)) > 0.01 * size:
+    if np.linalg.norm(problem.value_and_gradient(zero)[1]) > 0.01 * size:
         return zero
     direction = np.random.default_rng(0).standard_normal(problem.dim)
-    return direction * ((size / problem.smoothness or 1.0) / np.linalg.norm(direction))
+    direction *= (size / problem.smoothness or 1.0) / np.linalg.norm(direction)
+    if isinstance(problem, VariationalInequality):  # half-way: not on the boundary of a simplex
+        return (zero + problem.project(zero + direction)) / 2.0
+    return direction
 
 
 def _walk(score, value: float, factor: float, largest: float, smallest: float) -> float:
@@ -221,5 +228,5 @@ class _Run(NamedTuple):
 
 def _residual(problem: Problem, X: np.ndarray) -> float:
     mean = X.mean(axis=0)
-    gradient = float(np.linalg.norm(problem.full_gradient(mean)))
+    gradient = float(np.linalg.norm(problem.value_and_gradient(mean)[1]))
     return gradient + problem.smoothness * math.sqrt(float(((X - mean) ** 2).sum()) / X.shape[0])

@@ -2,7 +2,9 @@
 
 `optimise`: :func:`gossip_rates`, its result, and the table of methods (a new method is one module and one
 line there); `certificates`: the table of criteria, and bounds recomputed from rates and a dual object,
-without any solver; `sdp`: the exact conic programmes.
+without any solver. The methods: `sdp`, the exact conic programmes; `barrier`, an interior point method in the
+space of the edges; `lowrank`, the same matrix-free, and `unfolding`, the fastest mixing rates by their
+dual, both for large sparse graphs; `multiplicative`, the two resistance criteria. `edges`: what they share.
 """
 
 from .certificates import (

@@ -1,8 +1,9 @@
 """`gossip_rates`: choose a method, recompute everything from what it proposes, keep the best."""
 
+import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ from ...kernels import checks
 from ...kernels.blas import one_blas_thread
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
-from . import sdp
-from .certificates import CRITERIA, Certificate, Proposal, bounds_of
+from . import barrier, lowrank, multiplicative, sdp
+from .certificates import CRITERIA, Certificate, Proposal, bounds_of, proven_connectivity
 
 __all__ = ["METHODS", "GossipRates", "gossip_rates"]
 
@@ -23,16 +24,24 @@ class Method(NamedTuple):
 
     criteria: tuple[str, ...]
     size_limit: Callable[..., str]  # (graph, criterion, *, practical) -> why it is too large, or ""
-    propose: Callable[[Graph, str, int], Proposal]  # (graph, criterion, attempt)
+    propose: Callable[..., Proposal]  # (graph, criterion, attempt, tol, deadline)
     attempts: int  # how many different attempts there are, for when one fails or falls short
 
 
-# "auto" takes the first method that serves the criterion and is practical at the graph's size.
+_BOTH = ("communication", "algebraic_connectivity")
+
 METHODS = {
-    "sdp": Method(
-        ("communication", "algebraic_connectivity"), sdp.size_limit, sdp.propose, len(sdp.SETTINGS)
+    "sdp": Method(_BOTH, sdp.size_limit, sdp.propose, len(sdp.SETTINGS)),
+    "barrier": Method(_BOTH, barrier.size_limit, barrier.propose, 1),
+    "lowrank": Method(_BOTH, lowrank.size_limit, lowrank.propose, 1),
+    "multiplicative": Method(
+        ("max_resistance", "total_resistance"), multiplicative.size_limit, multiplicative.propose, 1
     ),
 }
+
+# "auto" tries the practical methods in the order of METHODS until one is certified. Measured crossovers:
+# beyond 16 nodes "barrier" overtakes "sdp", beyond 1500 edges "lowrank" overtakes it where 0.005 will do.
+_SDP_FIRST, _LOWRANK_FIRST, _LOWRANK_GAP = 16, 1500, 5e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,7 +68,8 @@ class GossipRates:
         The same for equal rates on all edges.
     lower_bound, upper_bound : float
         Bounds on the optimum: of the cost for ``"communication"`` and ``"uniform"``, of lambda_2 at sum one
-        for ``"algebraic_connectivity"``. The value these rates attain is the upper bound of the cost, or
+        for ``"algebraic_connectivity"``, of the largest resistance or the Kirchhoff index at sum one for the
+        resistance criteria. The value these rates attain is the upper bound of the cost, or
         the lower bound of lambda_2.
     gap : float
         ``upper_bound / lower_bound - 1``.
@@ -67,7 +77,7 @@ class GossipRates:
         ``"certified"`` (gap <= tol), ``"tolerance_not_met"`` (an optimisation that ended with a larger
         gap), or ``"uncertified"`` (criterion ``"uniform"``, and not proven optimal).
     method : str
-        Where the rates come from: ``"sdp"``, or ``"uniform"``.
+        Where the rates come from: a name in :data:`METHODS`, or ``"uniform"``.
     certificate : Certificate
         The dual object; ``verify_rates(graph, rates, certificate)`` gives the bounds again.
     message : str
@@ -112,7 +122,12 @@ class GossipRates:
 
 
 def gossip_rates(
-    graph: Graph, criterion: str = "communication", *, method: str = "auto", tol: float = 1e-6
+    graph: Graph,
+    criterion: str = "communication",
+    *,
+    method: str = "auto",
+    tol: float = 1e-6,
+    time_limit: float | None = None,
 ) -> GossipRates:
     """Choose how often each edge communicates.
 
@@ -126,14 +141,26 @@ def gossip_rates(
           exactly.
         * ``"algebraic_connectivity"``: the largest lambda_2 for a total rate of one (fastest mixing
           Markov process). Not a good choice for DADAO: it can cost more than uniform rates.
+        * ``"max_resistance"``: the smallest largest effective resistance of an edge for a total rate of one,
+          which is n - 1 on every graph. A cheap good choice for DADAO.
+        * ``"total_resistance"``: the smallest Kirchhoff index ``n tr L^+`` for a total rate of one.
         * ``"uniform"``: ``1/m`` on every edge; the bounds tell how much ``"communication"`` could save.
     method : str
         ``"auto"``, or the name of a method. ``"auto"`` first tests whether uniform rates are provably
-        optimal (edge-transitive graphs), then takes the first practical method. Where none is (beyond
-        some 60 nodes, or 200 edges in one block), it returns uniform rates with valid bounds and the
-        status ``"tolerance_not_met"`` rather than run for hours. ``"sdp"`` runs up to 120 nodes.
+        optimal (edge-transitive graphs), then tries the practical methods in turn until the tolerance is met:
+
+        ====================  =======================================================================
+        ``"sdp"``             exact conic programmes by Clarabel; up to 120 nodes
+        ``"barrier"``         interior point in the space of the edges; up to some thousand edges
+        ``"lowrank"``         dual matrices of low rank, on larger sparse graphs that are far from expanders:
+                              ``"communication"`` to about 1e-2, ``"algebraic_connectivity"`` to 1e-4 and less
+        ``"multiplicative"``  the two resistance criteria, at any size
+        ====================  =======================================================================
     tol : float
         Relative gap below which the status is ``"certified"``.
+    time_limit : float, optional
+        Seconds after which the iterations stop and what has been found is returned. It is looked at once an
+        iteration, and the final proof comes on top.
 
     Returns
     -------
@@ -162,50 +189,52 @@ def gossip_rates(
     [4, 5]
     """
     _check_arguments(graph, criterion, method, tol)
+    seconds = np.inf if time_limit is None else checks.real("time_limit", time_limit, above=0.0)
     with one_blas_thread():
-        return _optimise(graph, criterion, method, tol)
+        return _optimise(graph, criterion, method, tol, time.monotonic() + seconds)
 
 
 # ---------------------------------------------------------------------- steps
 
 
-def _optimise(graph: Graph, criterion: str, method: str, tol: float) -> GossipRates:
+def _optimise(graph: Graph, criterion: str, method: str, tol: float, deadline: float) -> GossipRates:
     m = graph.n_edges
     uniform = np.full(m, 1.0 / m)
     target = "communication" if criterion == "uniform" else criterion
-    # the projector on the eigenspace of lambda_2 spreads evenly over the edges of an edge-transitive
-    # graph and then proves uniform rates optimal
-    fallback = _assess(graph, uniform, [Certificate(target, fiedler_space(graph))], "uniform")
+    # for the criteria of lambda_2, the projector on its eigenspace: it spreads evenly over the edges of an
+    # edge-transitive graph and then proves uniform rates optimal
+    dual = fiedler_space(graph) if target in _BOTH else None
+    fallback = _assess(graph, uniform, [Certificate(target, dual)], "uniform")
     chosen, message = fallback, "equal rates on all edges"
     if criterion == "uniform":
         status = "certified" if chosen.gap <= tol else "uncertified"
         return _result(graph, criterion, chosen, fallback, status, message)
     if method == "auto" and fallback.gap <= tol:
         return _result(graph, criterion, fallback, fallback, "certified", "uniform rates are optimal")
-    name, reason = _choose(graph, criterion, method)
-    if name is None:
+    names, reason = _candidates(graph, criterion, method, tol)
+    if not names:
         message = f"uniform rates: no method is practical, {reason}; method='sdp' tries harder"
         return _result(graph, criterion, fallback, fallback, "tolerance_not_met", message)
-    failure = ""
-    for attempt in range(METHODS[name].attempts):
+    failures = []
+    for name, attempt in [(one, k) for one in names for k in range(METHODS[one].attempts)]:
+        if chosen.gap <= tol or time.monotonic() > deadline:
+            break
         try:
-            found = _refine(
-                graph, criterion, METHODS[name].propose(graph, criterion, attempt), name, fallback
-            )
+            with np.errstate(all="ignore"):  # what is not finite is caught in what comes out
+                proposal = METHODS[name].propose(graph, criterion, attempt, tol, deadline)
+            found = _refine(graph, criterion, proposal, name, chosen, fallback)
         except Exception as error:  # whatever a solver does, the caller gets valid rates and is told
-            failure = f"method {name!r} failed with {type(error).__name__}: {error}"
+            failures.append(f"method {name!r} failed with {type(error).__name__}: {error}")
             continue
         if found.gap < chosen.gap:
             chosen = found
-        if chosen.gap <= tol:
-            break
-    if chosen.method == name:
-        message = f"solved by method {name!r}"
-    elif failure:
-        message = f"uniform rates: {failure}"
+    if chosen.method != "uniform":
+        message = f"solved by method {chosen.method!r}"
+    elif failures:
+        message = f"uniform rates: {failures[-1]}"
         warnings.warn(message, RuntimeWarning, stacklevel=3)  # the caller of gossip_rates
     else:
-        message = f"uniform rates: method {name!r} found nothing better"
+        message = f"uniform rates: method {names[0]!r} found nothing better"
     status = "certified" if chosen.gap <= tol else "tolerance_not_met"
     return _result(graph, criterion, chosen, fallback, status, message)
 
@@ -238,47 +267,60 @@ def _check_arguments(graph: Graph, criterion: str, method: str, tol: float) -> N
     graph.require_connected("gossip_rates")
 
 
-def _choose(graph: Graph, criterion: str, method: str) -> tuple[str | None, str]:
+def _candidates(graph: Graph, criterion: str, method: str, tol: float) -> tuple[list[str], str]:
+    """Names of the methods to try, in order; or none, and why."""
     if method != "auto":
         reason = METHODS[method].size_limit(graph, criterion, practical=False)
         if reason:
             raise ValueError(f"method {method!r} is out of reach: {reason}; use method='auto'")
-        return method, ""
-    reason = ""
+        return [method], ""
+    names, reason = [], ""
     for name, entry in METHODS.items():
         if criterion in entry.criteria:
-            reason = entry.size_limit(graph, criterion, practical=True)
-            if not reason:
-                return name, ""
-    return None, reason
+            limit = entry.size_limit(graph, criterion, practical=True)
+            reason = reason or limit
+            if not limit:
+                names.append(name)
+    if "lowrank" in names and "barrier" in names:
+        quick = graph.n_edges > _LOWRANK_FIRST and tol >= _LOWRANK_GAP
+        names.remove("barrier" if quick and criterion == "communication" else "lowrank")
+    if graph.n_nodes > _SDP_FIRST and "sdp" in names[:-1]:
+        names.append(names.pop(names.index("sdp")))
+    return names, reason
 
 
 def _assess(
     graph: Graph, rates: NDArray[np.float64], certificates: list[Certificate], method: str
 ) -> _Assessed:
-    l2 = algebraic_connectivity(graph, rates)
+    proven_l2 = proven_connectivity(graph, rates)
+    l2 = proven_l2 or algebraic_connectivity(graph, rates)  # without a proof the bounds say so
     resistances = effective_resistances(graph, rates)
-    proven = [(bounds_of(graph, rates, l2, resistances, c), c) for c in certificates]
+    proven = [(bounds_of(graph, rates, proven_l2, resistances, c), c) for c in certificates]
     bounds, certificate = min(proven, key=lambda pair: pair[0].gap)
     return _Assessed(rates, l2, resistances, *bounds, certificate, method)
 
 
-def _refine(graph: Graph, criterion: str, proposal: Proposal, name: str, fallback: _Assessed) -> _Assessed:
-    """Clean the proposed rates, recompute their bounds, and keep the better of them and uniform."""
-    if not (np.all(np.isfinite(proposal.rates)) and np.all(np.isfinite(proposal.Y))):
-        raise ArithmeticError("the solver returned non-finite numbers")
+def _refine(
+    graph: Graph, criterion: str, proposal: Proposal, name: str, chosen: _Assessed, fallback: _Assessed
+) -> _Assessed:
+    """Clean the proposed rates, recompute their bounds, and keep the better of them and those so far."""
+    for part in proposal:
+        if part is not None and not np.all(np.isfinite(part)):
+            raise ArithmeticError("the solver returned non-finite numbers")
     rates = np.maximum(proposal.rates, 0.0)
     if not rates.sum() > 0:
         raise ArithmeticError("the solver returned no positive rate")
     rates = rates / rates.sum()
     minimise, _, certify = CRITERIA[criterion]
-    dual = proposal.Y, proposal.p
-    found = _assess(graph, rates, [certify(graph, rates, *dual), fallback.certificate], name)
-    if found.upper < fallback.upper if minimise else found.lower > fallback.lower:
+    reference = rates if proposal.reference is None else proposal.reference
+    new = replace(certify(graph, reference, proposal.Y, proposal.p), reference=proposal.reference)
+    found = _assess(graph, rates, [new, chosen.certificate, fallback.certificate], name)
+    if found.upper < chosen.upper if minimise else found.lower > chosen.lower:
         return found
-    # the rates are no better, but their dual object may still prove more about uniform ones
-    certificates = [certify(graph, fallback.rates, *dual), fallback.certificate]
-    return _assess(graph, fallback.rates, certificates, "uniform")
+    # the rates are no better, but their dual object may still prove more about the others
+    if proposal.reference is None:
+        new = replace(new, reference=rates)
+    return _assess(graph, chosen.rates, [new, chosen.certificate], chosen.method)
 
 
 def _result(

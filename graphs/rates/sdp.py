@@ -15,6 +15,7 @@ networks with 20 to 50 nodes it is one to two orders of magnitude faster than th
 Everything is scaled by the values at uniform rates, so that w = 1, s = 1 is a feasible point of size one.
 """
 
+import time
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,9 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
     return ""
 
 
-def propose(graph: Graph, criterion: str, attempt: int = 0) -> Proposal:
+def propose(
+    graph: Graph, criterion: str, attempt: int = 0, tol: float = 0.0, deadline: float = np.inf
+) -> Proposal:
     """Solve the conic programme of a criterion.
 
     Parameters
@@ -84,6 +87,10 @@ def propose(graph: Graph, criterion: str, attempt: int = 0) -> Proposal:
         ``"communication"`` or ``"algebraic_connectivity"``.
     attempt : int
         Which of the solver's :data:`SETTINGS` to use.
+    tol : float
+        Not used: the solver goes as far as it can.
+    deadline : float
+        Value of ``time.monotonic()`` at which to stop.
 
     Returns
     -------
@@ -127,7 +134,10 @@ def propose(graph: Graph, criterion: str, attempt: int = 0) -> Proposal:
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
         shape=(sum(map(len, right_side)), n_variables),
     )
-    x, z = _solve(cost, A, np.concatenate(right_side), cones, SETTINGS[attempt])
+    settings = SETTINGS[attempt]
+    if deadline < np.inf:
+        settings = {**settings, "time_limit": max(0.1, deadline - time.monotonic())}
+    x, z = _solve(cost, A, np.concatenate(right_side), cones, settings)
     dual = np.zeros((n - 1, n - 1))
     upper = _upper_triangle(n - 1)
     dual[upper] = z[:order] * np.where(upper[0] == upper[1], 1.0, np.sqrt(0.5))

@@ -2,8 +2,9 @@
 
 Every problem, whatever its formula, is an `Oracle`: two compiled functions and the four arrays that they
 read. One compiled loop of a solver therefore serves all problems. `averaging`, `quadratic`, `least_squares`,
-`logistic` and `custom` make oracles; `gradient`, `gradients`, `mean_gradient`, `objective`, `objectives`,
-`mean_objective` and `mean_value_and_gradient` evaluate any.
+`logistic`, `layers` and `custom` make oracles, and `affine`, `bilinear` and `robust_least_squares` those of variational
+inequalities, whose operators stand where gradients do; `gradient`, `gradients`, `mean_gradient`, `objective`,
+`objectives`, `mean_objective` and `mean_value_and_gradient` evaluate any.
 
 To add an oracle: write its gradient and objective in `cpu.py` with the signatures `GRADIENT` and `OBJECTIVE`,
 its definition in `reference.py`, and a constructor here.
@@ -11,8 +12,8 @@ its definition in `reference.py`, and a constructor here.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -44,8 +45,10 @@ __all__ = [
     "Oracle",
     "OracleData",
     "PerformanceWarning",
+    "affine",
     "averaging",
     "batch_gradients",
+    "bilinear",
     "custom",
     "gradient",
     "gradients",
@@ -58,6 +61,7 @@ __all__ = [
     "objective",
     "objectives",
     "quadratic",
+    "robust_least_squares",
 ]
 
 _ALL_ROWS = np.empty(0, dtype=np.int64)
@@ -251,7 +255,118 @@ def layers(
         raise ValueError(f"features must have sizes[0] = {widths[0]} columns, got {oracle.dim}")
     dim = sum((a + bool(bias)) * b for a, b in pairwise(widths))
     parameters = frozen(np.array([oracle.data.parameters[0], bool(bias), *widths], float))
-    return replace(oracle, data=oracle.data._replace(parameters=parameters), dim=dim)
+    return dataclasses.replace(oracle, data=oracle.data._replace(parameters=parameters), dim=dim)
+
+
+def affine(H: ArrayLike, b: ArrayLike, offsets: ArrayLike) -> Oracle:
+    """Oracle of the operators F_i(z) = mean of H_j z - b_j over the samples of node i.
+
+    Parameters
+    ----------
+    H : (M, d, d) array_like
+        Matrices of the samples.
+    b : (M, d) array_like
+        Their constants.
+    offsets : (n + 1,) array_like of int
+        From 0 to M, strictly increasing: samples `offsets[i]:offsets[i + 1]` belong to node i.
+
+    Returns
+    -------
+    Oracle
+        Without objectives (NaN). Its features are the H_j stacked, (M d, d).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, or shapes or offsets that do not fit.
+    """
+    H = own_array("H", H, 3)
+    m, d = H.shape[:2]
+    if m == 0 or d == 0 or H.shape[2] != d:
+        raise ValueError(f"H must be (M, d, d) with M, d >= 1, got shape {H.shape}")
+    b = own_array("b", b, (m, d))
+    offsets, sizes = _checked_offsets(offsets, m, "samples")
+    data = OracleData(
+        frozen(H.reshape(m * d, d)), frozen(b.reshape(m * d)), frozen(offsets), frozen(np.empty(0))
+    )
+    return Oracle(cpu.affine_gradient, cpu.no_objective, data, sizes.size, d, frozen(sizes))
+
+
+def bilinear(A: ArrayLike, a: ArrayLike, b: ArrayLike, l2: float = 0.0) -> Oracle:
+    """Oracle of the operators (A_i y + l2 x + a_i, -A_i'x + l2 y - b_i) of z = (x, y).
+
+    They are (grad_x g_i, -grad_y g_i) for g_i(x, y) = x'A_i y + l2/2 |x|^2 - l2/2 |y|^2 + a_i'x + b_i'y,
+    which is the objective.
+
+    Parameters
+    ----------
+    A : (n, p, q) array_like
+        Couplings.
+    a : (n, p) array_like
+        Linear terms of x.
+    b : (n, q) array_like
+        Linear terms of y.
+    l2 : float
+        >= 0.
+
+    Returns
+    -------
+    Oracle
+        Without samples. Its features are the A_i stacked, (n p, q); its targets the (a_i, b_i), one after
+        the other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, or shapes that do not fit.
+    """
+    A = own_array("A", A, 3)
+    n, p, q = A.shape
+    if A.size == 0:
+        raise ValueError(f"A must be (n, p, q) with n, p, q >= 1, got shape {A.shape}")
+    linear = np.concatenate([real_array("a", a, (n, p)), real_array("b", b, (n, q))], axis=1)
+    data = OracleData(
+        frozen(A.reshape(n * p, q)),
+        frozen(linear.reshape(n * (p + q))),
+        frozen(np.arange(n + 1, dtype=np.int64) * p),
+        frozen(np.array([real("l2", l2, least=0.0)])),
+    )
+    no_samples = frozen(np.zeros(n, dtype=np.int64))
+    return Oracle(cpu.bilinear_gradient, cpu.bilinear_objective, data, n, p + q, no_samples)
+
+
+def robust_least_squares(
+    features: ArrayLike, targets: ArrayLike, offsets: ArrayLike, l2: float, penalty: float
+) -> Oracle:
+    """Oracle of the operators (grad_w f_i, -grad_r f_i) of z = (w, r), over the data.
+
+    f_i(w, r) = mean of (w'(a_j + r) - b_j)^2 / 2 over the rows of node i + l2/2 |w|^2 - penalty/2 |r|^2.
+
+    Parameters
+    ----------
+    features : (M, d) array_like
+        The a_j: rows `offsets[i]:offsets[i + 1]` belong to node i.
+    targets : (M,) array_like
+        The b_j.
+    offsets : (n + 1,) array_like of int
+        From 0 to M, strictly increasing: every node has at least one row.
+    l2, penalty : float
+        >= 0.
+
+    Returns
+    -------
+    Oracle
+        Of 2 d coordinates; node i has m_i samples.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, or shapes, offsets or weights that do not fit.
+    """
+    functions = cpu.robust_gradient, cpu.robust_objective
+    oracle = _of_samples(*functions, features, targets, offsets, l2)
+    parameters = frozen(np.array([oracle.data.parameters[0], real("penalty", penalty, least=0.0)]))
+    return dataclasses.replace(oracle, data=oracle.data._replace(parameters=parameters), dim=2 * oracle.dim)
 
 
 def _of_samples(
@@ -264,24 +379,26 @@ def _of_samples(
         raise ValueError("features must have at least one column")
     if targets.shape != (n_rows,):
         raise ValueError(f"features has {n_rows} rows but there are {targets.size} targets (or labels)")
+    offsets, sizes = _checked_offsets(offsets, n_rows, "rows of features")
+    data = OracleData(features, targets, frozen(offsets), frozen(np.array([real("l2", l2, least=0)])))
+    return Oracle(gradient, objective, data, sizes.size, d, frozen(sizes))
+
+
+def _checked_offsets(offsets: ArrayLike, n_rows: int, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the offsets as int64, and how many rows each node has."""
     offsets = np.array(offsets)
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu":
         raise TypeError(f"offsets must be a 1-D array of integers, got {offsets.dtype} {offsets.shape}")
     if offsets.size < 2 or offsets[0] != 0 or offsets[-1] != n_rows:
-        raise ValueError(f"offsets must run from 0 to the {n_rows} rows of features, got {offsets}")
-    sizes = np.diff(offsets.astype(np.int64))
+        raise ValueError(f"offsets must run from 0 to the {n_rows} {what}, got {offsets}")
+    offsets = offsets.astype(np.int64)
+    sizes = np.diff(offsets)
     if sizes.min() < 1:
         node = int(np.argmax(sizes < 1))
         raise ValueError(
             f"every node needs at least one row, but offsets[{node}:{node + 2}] = {offsets[node : node + 2]}"
         )
-    data = OracleData(
-        features,
-        targets,
-        frozen(offsets.astype(np.int64)),
-        frozen(np.array([real("l2", l2, least=0)])),
-    )
-    return Oracle(gradient, objective, data, sizes.size, d, frozen(sizes))
+    return offsets, sizes
 
 
 # -- evaluation ------------------------------------------------------------------------------------------

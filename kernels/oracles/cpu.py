@@ -104,6 +104,142 @@ def quadratic_objective(node, x, data):
     return total + data.parameters[node]
 
 
+# -- affine operators: the mean of H x - b over samples ---------------------------------------------------
+
+
+@lazy_njit(GRADIENT, fastmath=REORDER)
+def affine_gradient(node, x, rows, data, out):
+    """Write the mean of H_j x - b_j over the node's samples (or the batch `rows`) to `out`."""
+    d = x.size
+    begin, end = data.offsets[node], data.offsets[node + 1]
+    is_full = rows.size == 0
+    m = end - begin if is_full else rows.size
+    out[:] = 0.0
+    whole = d - d % 4
+    for k in range(m):
+        first = (begin + (k if is_full else rows[k])) * d
+        H = data.features[first : first + d]
+        b = data.targets[first : first + d]
+        for j in range(0, whole, 4):
+            t0, t1, t2, t3 = _dot4(H[j], H[j + 1], H[j + 2], H[j + 3], x)
+            out[j] += t0 - b[j]
+            out[j + 1] += t1 - b[j + 1]
+            out[j + 2] += t2 - b[j + 2]
+            out[j + 3] += t3 - b[j + 3]
+        for j in range(whole, d):
+            out[j] += _dot(H[j], x) - b[j]
+    out /= m
+
+
+@lazy_njit(OBJECTIVE)
+def no_objective(node, x, data):
+    """Return NaN: the operator is no gradient."""
+    return math.nan
+
+
+# -- bilinear saddle points: x'Ay + l2/2 |x|^2 - l2/2 |y|^2 + a'x + b'y -------------------------------------
+
+
+@_into
+def _ridge(l2, x, a, out):
+    for k in range(out.size):
+        out[k] = l2 * x[k] - a[k]
+
+
+@lazy_njit(GRADIENT, fastmath=REORDER)
+def bilinear_gradient(node, z, rows, data, out):
+    """Write (A y + l2 x + a, -A'x + l2 y - b) of the node to `out`, z = (x, y); A is read once."""
+    begin = data.offsets[node]
+    p = data.offsets[node + 1] - begin
+    A = data.features[begin : begin + p]
+    linear = data.targets[node * z.size : (node + 1) * z.size]
+    l2 = data.parameters[0]
+    x, y, down = z[:p], z[p:], out[p:]
+    _ridge(l2, y, linear[p:], down)
+    whole = p - p % 4
+    for j in range(0, whole, 4):
+        t0, t1, t2, t3 = _dot4(A[j], A[j + 1], A[j + 2], A[j + 3], y)
+        _add4(-x[j], A[j], -x[j + 1], A[j + 1], -x[j + 2], A[j + 2], -x[j + 3], A[j + 3], down)
+        out[j] = t0 + l2 * x[j] + linear[j]
+        out[j + 1] = t1 + l2 * x[j + 1] + linear[j + 1]
+        out[j + 2] = t2 + l2 * x[j + 2] + linear[j + 2]
+        out[j + 3] = t3 + l2 * x[j + 3] + linear[j + 3]
+    for j in range(whole, p):
+        out[j] = _dot(A[j], y) + l2 * x[j] + linear[j]
+        _add(-x[j], A[j], down)
+
+
+@lazy_njit(OBJECTIVE, fastmath=REORDER)
+def bilinear_objective(node, z, data):
+    """Return x'Ay + l2/2 |x|^2 - l2/2 |y|^2 + a'x + b'y of the node."""
+    begin = data.offsets[node]
+    p = data.offsets[node + 1] - begin
+    linear = data.targets[node * z.size : (node + 1) * z.size]
+    x, y = z[:p], z[p:]
+    total = _dot(linear[p:], y)
+    for j in range(p):
+        total += x[j] * (_dot(data.features[begin + j], y) + linear[j])
+    return total + 0.5 * data.parameters[0] * (_dot(x, x) - _dot(y, y))
+
+
+# -- robust least squares: mean (w'(a + r) - b)^2 / 2 + l2/2 |w|^2 - penalty/2 |r|^2 -------------------------
+
+
+@lazy_njit(GRADIENT, fastmath=REORDER)
+def robust_gradient(node, z, rows, data, out):
+    """Write the gradient in w, and minus that in r, to `out`; z = (w, r), over the rows (or the batch)."""
+    begin = data.offsets[node]
+    end = data.offsets[node + 1]
+    A = data.features[begin:end]
+    b = data.targets[begin:end]
+    d = A.shape[1]
+    w, r, up, down = z[:d], z[d:], out[:d], out[d:]
+    is_full = rows.size == 0
+    m = end - begin if is_full else rows.size
+    scale = 1.0 / m
+    shift = _dot(w, r)
+    mean = 0.0
+    _scale(data.parameters[0], w, up)
+    whole = m - m % 4
+    for k in range(0, whole, 4):
+        if is_full:
+            j0, j1, j2, j3 = k, k + 1, k + 2, k + 3
+        else:
+            j0, j1, j2, j3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        a0, a1, a2, a3 = A[j0], A[j1], A[j2], A[j3]
+        t0, t1, t2, t3 = _dot4(a0, a1, a2, a3, w)
+        c0 = scale * (t0 + shift - b[j0])
+        c1 = scale * (t1 + shift - b[j1])
+        c2 = scale * (t2 + shift - b[j2])
+        c3 = scale * (t3 + shift - b[j3])
+        mean += (c0 + c1) + (c2 + c3)
+        _add4(c0, a0, c1, a1, c2, a2, c3, a3, up)
+    for k in range(whole, m):
+        j = k if is_full else rows[k]
+        c = scale * (_dot(A[j], w) + shift - b[j])
+        mean += c
+        _add(c, A[j], up)
+    _add(mean, r, up)
+    _scale(data.parameters[1], r, down)
+    _add(-mean, w, down)
+
+
+@lazy_njit(OBJECTIVE, fastmath=REORDER)
+def robust_objective(node, z, data):
+    """Return the mean of (w'(a + r) - b)^2 / 2 over the node's rows + l2/2 |w|^2 - penalty/2 |r|^2."""
+    begin = data.offsets[node]
+    end = data.offsets[node + 1]
+    d = data.features.shape[1]
+    w, r = z[:d], z[d:]
+    shift = _dot(w, r)
+    total = 0.0
+    for j in range(begin, end):
+        residual = _dot(data.features[j], w) + shift - data.targets[j]
+        total += residual * residual
+    value = 0.5 * total / (end - begin)
+    return value + 0.5 * (data.parameters[0] * _dot(w, w) - data.parameters[1] * _dot(r, r))
+
+
 # -- averaging: |x - v|^2/2 ------------------------------------------------------------------------------
 
 

@@ -80,3 +80,37 @@ def layers_objective(
     logits = layers_logits(x, A, sizes, bias)
     level = np.logaddexp.reduce(logits, axis=1)
     return float(np.mean(level - logits[np.arange(len(A)), labels.astype(int)]) + l2 / 2 * (x @ x))
+
+
+def affine_gradient(x: np.ndarray, H: np.ndarray, b: np.ndarray, rows: ArrayLike = ()) -> np.ndarray:
+    """Mean of H_j x - b_j over `rows` of one node's (H, b), all when empty."""
+    H, b = _select(H, b, rows)
+    return (H @ x - b).mean(axis=0)
+
+
+def bilinear_gradient(z: np.ndarray, A: np.ndarray, a: np.ndarray, b: np.ndarray, l2: float) -> np.ndarray:
+    """(A y + l2 x + a, -A'x + l2 y - b), z = (x, y)."""
+    x, y = z[: len(a)], z[len(a) :]
+    return np.concatenate([A @ y + l2 * x + a, -A.T @ x + l2 * y - b])
+
+
+def bilinear_objective(z: np.ndarray, A: np.ndarray, a: np.ndarray, b: np.ndarray, l2: float) -> float:
+    """X'Ay + l2/2 |x|^2 - l2/2 |y|^2 + a'x + b'y."""
+    x, y = z[: len(a)], z[len(a) :]
+    return float(x @ A @ y + l2 / 2 * (x @ x - y @ y) + a @ x + b @ y)
+
+
+def robust_gradient(
+    z: np.ndarray, A: np.ndarray, b: np.ndarray, l2: float, penalty: float, rows: ArrayLike = ()
+) -> np.ndarray:
+    """Gradient in w, and minus that in r, of `robust_objective` over `rows`, all when empty; z = (w, r)."""
+    A, b = _select(A, b, rows)
+    w, r = np.split(z, 2)
+    e = (A + r) @ w - b
+    return np.concatenate([(A + r).T @ e / len(b) + l2 * w, penalty * r - e.mean() * w])
+
+
+def robust_objective(z: np.ndarray, A: np.ndarray, b: np.ndarray, l2: float, penalty: float) -> float:
+    """Mean of (w'(a + r) - b)^2 / 2 + l2/2 |w|^2 - penalty/2 |r|^2."""
+    w, r = np.split(z, 2)
+    return float(np.mean(((A + r) @ w - b) ** 2) / 2 + l2 / 2 * (w @ w) - penalty / 2 * (r @ r))

@@ -7,6 +7,8 @@ rejection sampling.
 EVENT = 1  # gap and slot of one Poisson event
 BATCH = 2  # rows of one mini-batch
 COIN = 3  # coin of a round, the same at all nodes
+PARTICIPANTS = 4  # workers of a round with partial participation
+SERVER = 5  # key of a server's messages
 RAND_K = 16  # subset of Rand-k: Floyd's draws
 BLOCK_RAND_K = 17  # place inside each block of BlockRandK
 PERM_K = 18  # round keys of the permutation, and rotation of the workers

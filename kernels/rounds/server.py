@@ -12,6 +12,7 @@ from .._jit import NO_ALIAS, inner_njit, lazy_njit
 from ..compression.cpu_masks import happens
 from ..oracles.batches import draw_batch, new_stamps
 from ..oracles.types import gradient_at
+from ..prox.cpu import step as prox_step
 from ..random.cpu import words
 from ..random.streams import COIN
 from .setting import COMMUNICATIONS, GRADIENTS, ROUNDS, move, node_gradient, send, send_down, send_whole
@@ -67,11 +68,11 @@ def _forget(message, memory, total):
 
 
 @inner_njit(forceinline=True, **NO_ALIAS)
-def _descend(x, g, total, share, part, step):
-    """Move x by -step (g + share total), and g by part of the share of the total."""
-    for c in range(x.shape[0]):
+def _learn(g, total, share, part, step, shift):
+    """Set the shift to step (g + share total), and move g by part of the share of the total."""
+    for c in range(g.shape[0]):
         mean = share * total[c]
-        x[c] -= step * (g[c] + mean)
+        shift[c] = step * (g[c] + mean)
         g[c] += part * mean
 
 
@@ -100,7 +101,7 @@ def shifted(setting, start, count, steps, rows, shared, ledger):
     """DIANA, and EF21 with shift step 1; steps: step, shift step; rows: shifts; shared: x, mean shift."""
     H, x, h = rows[0], shared[0], shared[1]
     n, d = H.shape
-    g, message, total = np.empty(d), np.empty(d), np.empty(d)
+    g, message, total, shift, following = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     stamps, picked = new_stamps(setting.batches), np.empty(setting.batches.size, np.int64)
     for t in range(start, start + count):
         total[:] = 0.0
@@ -109,7 +110,9 @@ def shifted(setting, start, count, steps, rows, shared, ledger):
             _subtract(g, H[i])
             send(setting, t, i, g, message, ledger)
             _receive(message, steps[1], H[i], total)
-        _descend(x, h, total, 1.0 / n, steps[1], steps[0])
+        _learn(h, total, 1.0 / n, steps[1], steps[0], shift)
+        prox_step(x, shift, setting.blocks, following)
+        x[:] = following
         send_down(setting, d, ledger)
         ledger[GRADIENTS] += n
         ledger[COMMUNICATIONS] += setting.n_links

@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 
 from .._jit import INLINED, NO_ALIAS, array_type, inner_njit
+from ..checks import frozen
 from ..compression.rows import row_at
 from ..gossip.cpu import mix_row
 from ..oracles.batches import BATCHES, Batches, draw_batch
@@ -21,6 +22,9 @@ from ..oracles.types import DATA, OracleData, gradient_at
 
 GRADIENTS, COMMUNICATIONS, BITS, BITS_DOWN = range(4)  # of the ledger
 WIDTH = 64  # bits of a number sent as it is
+
+_NOTHING = frozen(np.empty(0))
+_NO_KEY = np.uint64(0)
 
 
 class Setting(NamedTuple):
@@ -48,6 +52,10 @@ class Setting(NamedTuple):
         Of the compressor.
     key : uint64
         Of the compressor's draws.
+    compress_down, parameters_down, key_down
+        The same for the server's messages.
+    blocks : (any,) float64
+        Sets that the iterates lie in, as `prox.pack` makes them.
     """
 
     indptr: np.ndarray
@@ -62,6 +70,10 @@ class Setting(NamedTuple):
     compress: int
     parameters: np.ndarray
     key: np.uint64
+    compress_down: int = 0
+    parameters_down: np.ndarray = _NOTHING
+    key_down: np.uint64 = _NO_KEY
+    blocks: np.ndarray = _NOTHING
 
 
 SETTING = types.NamedTuple(
@@ -78,6 +90,10 @@ SETTING = types.NamedTuple(
         types.int64,
         array_type(types.float64, 1, readonly=True),
         types.uint64,
+        types.int64,
+        array_type(types.float64, 1, readonly=True),
+        types.uint64,
+        array_type(types.float64, 1, readonly=True),
     ],
     Setting,
 )
@@ -158,6 +174,15 @@ def send_down(setting, dim, ledger):
     """Count a message of all coordinates from the server to each of the others, if there is one."""
     ledger[BITS] += WIDTH * dim * setting.copies_down
     ledger[BITS_DOWN] += WIDTH * dim * setting.copies_down
+
+
+@inner_njit()
+def answer(setting, turn, x, out, ledger):
+    """Set `out` to what the nodes make of the server's message x, of number `turn`."""
+    compress = row_at(setting.compress_down)
+    bits = compress(x, setting.key_down, np.uint64(turn), setting.parameters_down, out)
+    ledger[BITS] += bits * setting.copies_down
+    ledger[BITS_DOWN] += bits * setting.copies_down
 
 
 @inner_njit(forceinline=True, **NO_ALIAS)

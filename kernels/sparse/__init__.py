@@ -8,6 +8,7 @@ Cholesky factorisation loses ``1e-16 * (largest / smallest)``. The resistances o
 come from one backward pass, as in the selected inverse of Takahashi, Fagan & Chen (1973), but in terms of
 resistances, so that there is no grounded node whose distance would cancel.
 
+`inverse` has the selected inverse of any symmetric matrix with the pattern of a graph, and its derivatives.
 `reference` is the definition, on dense matrices.
 """
 

@@ -1,6 +1,7 @@
-"""Star-mesh elimination and effective resistances in NumPy, on dense matrices: the definition.
+"""Star-mesh elimination, effective resistances and inverses in NumPy, on dense matrices: the definition.
 
-`conductances` is the symmetric (n, n) matrix of the weights between the nodes, with a zero diagonal.
+In the first three, `conductances` is the symmetric (n, n) matrix of the weights between the nodes, with a
+zero diagonal.
 """
 
 from __future__ import annotations
@@ -42,3 +43,13 @@ def resistances(conductances: np.ndarray) -> np.ndarray:
     P = np.linalg.pinv(laplacian, hermitian=True)
     d = np.diag(P)
     return d[:, None] + d[None, :] - 2.0 * P
+
+
+def inverse_derivatives(A: np.ndarray, D: np.ndarray, E: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the inverse Z of a symmetric matrix, its derivative along D, and the mixed one along D and E.
+
+    These are ``-Z D Z`` and ``Z D Z E Z + Z E Z D Z``.
+    """
+    Z = np.linalg.inv(A)
+    mixed = Z @ D @ Z @ E @ Z
+    return Z, -Z @ D @ Z, mixed + mixed.T

@@ -92,6 +92,17 @@ def test_tables_hold_ratios_floors_and_spreads(tmp_path):
     assert top_k[1:7] == ["30000000", "30x", "12000000", "12x", "", ""]
 
 
+def test_rounds_and_bits_of_masha(tmp_path):
+    name = "MASHA1, Rand-k 1 %, 10 workers, 1000 coordinates"
+    results = measured(tmp_path, {f"masha, {name}": {"compiled": 2e-6, "numpy": 9e-6, "operator": 1e-6}})
+    assert rows(report_rounds.masha(results))[name] == ["2", "500000", "9", "4.50x", "1 (0.50)", "2.25"]
+    results.numbers["bits, extragradient"] = {"step": 0.9, "rounds": 121.0, "Mbit": 1.5}
+    results.numbers["bits, MASHA1, Perm-K"] = {"step": 0.3, "rounds": 490.0, "Mbit": 0.5}
+    assert rows(report_rounds.bits(results))["MASHA1, Perm-K"] == ["0.3", "490", "0.5", "3.00x"]
+    target = rows(report.targets(results))["uplink bits to 1e-6, extragradient / MASHA1 with Perm-K"]
+    assert target == ["at least 2", "3", "met"]
+
+
 def test_a_part_of_the_benchmarks_makes_a_report(tmp_path):
     for seconds in (SECONDS, {}):
         assert report.report(measured(tmp_path, seconds)).startswith("# Benchmarks")

@@ -401,7 +401,7 @@ def test_bad_compressors_are_refused(table, message):
         ([("dim = 3", "")], "[problem] needs the key 'dim'"),
         ([("dim = 3", "dim = 3\nl2 = 0.1")], "[problem] has no key 'l2'"),
         ([("condition_number = 5.0", "condition_number = 0.5")], "[problem]: condition_number must be"),
-        ([("quadratic", "quadratics")], "[problem] kind must be one of logistic, least_squares, quadratic"),
+        ([("quadratic", "quadratics")], "[problem] kind must be one of logistic, least_squares, quadratic,"),
         ([("barbell:3", "barbel:3")], "[graph]: unknown topology"),
         ([('label = "equal, often"', "")], "[[solvers]] 2: label 'DADAO' is taken by [[solvers]] 1"),
         ([('label = "equal, often"', "label = 3")], "[[solvers]] 2: label must be a text, got 3"),
@@ -443,3 +443,77 @@ def test_files_in_the_way(refused, write, tmp_path):
     (tmp_path / "out").write_text("")
     assert "out: File exists" in refused("compare", write(), "--output", tmp_path / "out")
     assert refused("compare", tmp_path / "no.toml").endswith("no.toml: No such file or directory")
+
+
+# saddle points
+
+SADDLES = """
+[problem]
+{problem}
+
+[graph]
+topology = "star:4"
+
+[[solvers]]
+name = "Extragradient"
+
+[[solvers]]
+name = "MASHA1"
+step = "auto"
+compressor = {{name = "PermK", n_workers = 4}}
+server_compressor = {{name = "Natural"}}
+
+[compare]
+target = 1e-6
+column = "optimality"
+
+[run]
+tol = 1e-7
+max_time = 20000.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        ('kind = "bilinear"\nsize = 3\nl2 = 0.5\nseed = 2', "BilinearSaddle(n_nodes=4, dim=6, l2=0.5)"),
+        (
+            'kind = "matrix_game"\npayoffs = [[0, 1], [2, 0]]\nheterogeneity = 1.0\nentropic = true',
+            "MatrixGame(n_nodes=4, dim=4, entropic=True)",
+        ),
+        (
+            'kind = "robust_least_squares"\ndata = "data.csv"\nl2 = 0.3\nradius = 1.0\nperturbation = 0.5',
+            "RobustLeastSquares(n_nodes=4, dim=4, samples=20, l2=0.3, radius=1, perturbation=0.5, penalty=2)",
+        ),
+    ],
+)
+def test_saddle_points(problem, expected, gossamer, tmp_path):
+    rng = np.random.default_rng(0)
+    np.savetxt(tmp_path / "data.csv", rng.normal(size=(20, 3)), delimiter=",")
+    (tmp_path / "compare.toml").write_text(SADDLES.format(problem=problem))
+    result = gossamer("compare", tmp_path / "compare.toml", "--output", tmp_path / "out")
+    assert result.exit_code == 0
+    assert expected in " ".join(result.stdout.split())
+    rows = read(tmp_path / "out" / "comparison.csv")
+    assert [(row["solver"], row["status"]) for row in rows] == [
+        ("Extragradient", "converged"),
+        ("MASHA1", "converged"),
+    ]
+    assert all(float(row["bits_to_target"]) > 0 for row in rows)
+
+
+def test_saddle_points_are_refused_where_they_do_not_fit(refused, tmp_path):
+    text = SADDLES.format(problem='kind = "bilinear"\nsize = 3')
+    for old, new, words in (
+        ('name = "Extragradient"', 'name = "DGD"', "is a variational inequality: take Extragradient"),
+        ("size = 3", "", "[problem] needs the key 'size'"),
+        ("n_workers = 4", "n_workers = 5", "PermK must be of the 4 nodes"),
+        ('kind = "bilinear"\nsize = 3', 'kind = "matrix_game"\npayoffs = [[0, 1], [2]]', "payoffs"),
+        (
+            'kind = "bilinear"\nsize = 3',
+            'kind = "robust_least_squares"\ndata = "diabetes"',
+            "needs the key 'radius'",
+        ),
+    ):
+        (tmp_path / "compare.toml").write_text(text.replace(old, new))
+        assert words in refused("compare", tmp_path / "compare.toml", "--output", tmp_path / "out")

@@ -22,7 +22,9 @@ def edges_printed(stdout):
     return [(int(u), int(v), float(rate)) for u, v, rate in lines]
 
 
-@pytest.mark.parametrize("criterion", ["communication", "algebraic_connectivity", "uniform"])
+@pytest.mark.parametrize(
+    "criterion", ["communication", "algebraic_connectivity", "max_resistance", "uniform"]
+)
 def test_the_numbers_are_those_of_gossip_rates(gossamer, tmp_path, criterion):
     result = gossamer("rates", "topozoo/Abilene", "--criterion", criterion, "--output", tmp_path / "r.csv")
     assert result.exit_code == 0

@@ -300,10 +300,8 @@ def test_digits_with_three_of_fifteen_faulty(gossamer, tmp_path):
     for rule in ("NormalizedMean", "Flag, unit"):
         assert float(rows[rule]["worst"]) > 0.9
     for rule in ("Mean", "Flag, raw"):
-        for attack in ("UniformNoise", "ReversedGradient", "IPM"):
-            assert float(rows[rule][attack]) < 0.3
-    assert json.loads(next((tmp_path / "runs").iterdir()).read_text()).keys() == {
-        "validation",
-        "test",
-        "status",
-    }
+        assert float(rows[rule]["UniformNoise"]) < 0.7
+        assert float(rows[rule]["ReversedGradient"]) < 0.3
+        assert float(rows[rule]["IPM"]) < 0.3
+    outcome = json.loads(next((tmp_path / "runs").iterdir()).read_text())
+    assert outcome.keys() == {"validation", "test", "status"}

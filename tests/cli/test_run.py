@@ -251,7 +251,7 @@ def test_any_exported_solver_can_be_named(gossamer, folder, tmp_path, monkeypatc
         ([("l2 = 0.5", "l2 = nan")], "[problem]: l2"),
         ([("l2 = 0.5", "l2 = -1")], "[problem]: l2"),
         ([('kind = "least_squares"', "")], "[problem] needs the key 'kind'"),
-        ([("least_squares", "svm")], "kind must be one of logistic, least_squares, quadratic, got 'svm'"),
+        ([("least_squares", "svm")], "quadratic, bilinear, matrix_game, robust_least_squares, got 'svm'"),
         ([("least_squares", "logistic")], "two values"),
         ([("data.csv", "no.csv")], "no.csv"),
         ([("data.csv", "no_such_set")], "no data set 'no_such_set'"),

@@ -3,6 +3,7 @@
 import networkx as nx
 import numpy as np
 import pytest
+import scipy.sparse.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -268,3 +269,17 @@ def test_spectral_gap_errors(W):
     for wrong in ("text", [[1j]], csr_array([[1j]])):
         with pytest.raises(TypeError, match="W must be an array of real numbers"):
             graphs.spectral_gap(wrong)
+
+
+def test_lanczos_among_many_close_eigenvalues(monkeypatch):
+    graph = graphs.random_regular(300, 4)
+    expected = graphs.algebraic_connectivity(graph)
+    exact = scipy.sparse.linalg.eigsh
+
+    def eigsh(*args, tol=0, **options):
+        if tol == 0:
+            raise scipy.sparse.linalg.ArpackNoConvergence("no convergence", np.empty(0), np.empty((300, 0)))
+        return exact(*args, tol=tol, **options)
+
+    monkeypatch.setattr(scipy.sparse.linalg, "eigsh", eigsh)
+    assert graphs.algebraic_connectivity(graph) == pytest.approx(expected, rel=1e-9)

@@ -1,0 +1,333 @@
+"""Primal-dual interior point in the space of the edges: dense, any rank, up to some thousand edges.
+
+Minimise ``sum w`` subject to ``L(w) >= s I`` on the vectors of zero sum, ``w >= 0`` and, for the
+communication criterion, ``C_e(w) = 1/R_e(w) >= 1/s`` for all edges (s = 1 otherwise). A conductance is a
+concave function of the rates, linear on a bridge, where the resistance ``1/w`` would defeat Newton's
+method. With multipliers X, p, q and slacks c of the conductances, eliminating all but w and s from Newton's
+equations leaves an m x m system
+
+    H = X_E o S_E + V2 diag(p/c) V2' + 2 T o (T diag(p/R^2) T) - 2 T2 diag(p/R^3) T2 + diag(q/w)
+
+with ``S = (L - sI)^-1``, ``M_E = B'MB`` for a matrix M, ``T = B'L^+B``, ``T2 = T o T``, ``V2 = T2
+diag(1/R^2)`` (derived; the semidefinite part is the direction of Helmberg, Rendl, Vanderbei & Wolkowicz,
+SIAM J. Optim. 1996). So an iteration costs O(m^3) instead of the O(n^6) of a generic solver. Steps are
+Mehrotra's predictor and corrector.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph import Graph
+from .certificates import Proposal, best_balance
+from .edges import EdgeSpace, largest_step
+
+__all__ = ["propose", "size_limit"]
+
+Array = NDArray[np.float64]
+
+# Memory is about 6 m^2 numbers, work m^3 for each of some 20 to 40 iterations.
+PRACTICAL_EDGES, FEASIBLE_EDGES = 5000, 12000
+_STEPS = 80
+_PATIENCE = 8  # iterations without progress before rounding is held to have taken over
+
+
+def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
+    """Say why the graph is too large for the practical (or the feasible) limit; empty if it is not."""
+    limit = PRACTICAL_EDGES if practical else FEASIBLE_EDGES
+    if graph.n_edges > limit:
+        return f"the graph has {graph.n_edges} edges, and the limit is {limit}"
+    return ""
+
+
+def propose(graph: Graph, criterion: str, attempt: int, tol: float, deadline: float) -> Proposal:
+    """Optimise ``"communication"`` or ``"algebraic_connectivity"``.
+
+    Parameters
+    ----------
+    graph : Graph
+        Connected, at least two nodes.
+    criterion : str
+        What to optimise.
+    attempt : int
+        0, there is one way only.
+    tol : float
+        Relative gap at which to stop.
+    deadline : float
+        Value of ``time.monotonic()`` at which to stop.
+
+    Returns
+    -------
+    Proposal
+        The best rates, and the dual object of the best bound.
+    """
+    return _Solver(graph, criterion == "communication").run(tol, deadline)
+
+
+@dataclass
+class _Direction:
+    """Change of all variables."""
+
+    w: Array
+    s: float
+    q: Array
+    p: Array = field(default_factory=lambda: np.zeros(0))
+    slack: Array = field(default_factory=lambda: np.zeros(0))
+    Z: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    X: Array = field(default_factory=lambda: np.zeros((0, 0)))
+
+
+class _Solver:
+    """The iterates; matrices on the zero-sum vectors are kept as n x n ones whose rows sum to zero."""
+
+    def __init__(self, graph: Graph, with_resistances: bool):
+        self.graph, self.with_resistances = graph, with_resistances
+        self.space = EdgeSpace(graph)
+        n, m = self.space.n, self.space.m
+        self.J = np.full((n, n), 1.0 / n)
+        self.w = np.ones(m)
+        P = self.inverse(self.laplacian(self.w))
+        l2, largest = 1.0 / _extreme(P), float(np.diag(self.on_edges(P)).max())
+        # a point inside: lambda_2 > s > R
+        scale = 1.5 * np.sqrt(largest / l2) if with_resistances else 1.5 / l2
+        self.s = float(np.sqrt(l2 * largest)) if with_resistances else 1.0
+        self.w *= scale
+        self.size = n - 1 + (2 * m if with_resistances else m)
+        mu = self.w.sum() / self.size
+        self.q = mu / self.w
+        self.X = mu * self.inverse(self.gap_matrix())
+        self.slack = self.p = np.zeros(0)
+        if with_resistances:
+            self.slack = scale / np.diag(self.on_edges(P)) - 1.0 / self.s
+            self.p = mu / self.slack
+
+    # ------------------------------------------------------------------ matrices
+
+    def laplacian(self, w: Array) -> Array:
+        i, j, n = self.space.i, self.space.j, self.space.n
+        L = np.zeros((n, n))
+        L[i, j] = L[j, i] = -w
+        L[np.arange(n), np.arange(n)] = self.space.laplacian(w)[0]
+        return L
+
+    def gap_matrix(self) -> Array:
+        """``Z = L(w) - s I`` on the zero-sum vectors."""
+        return self.laplacian(self.w) - self.s * (np.eye(self.space.n) - self.J)
+
+    def cholesky(self, M: Array) -> Array:
+        """Lower factor of M, with a value of its own size on the constant vector."""
+        from scipy.linalg import cholesky
+
+        return cholesky(M + np.trace(M) / len(M) * self.J, lower=True, check_finite=False)
+
+    def inverse(self, M: Array) -> Array:
+        """Inverse on the zero-sum vectors."""
+        from scipy.linalg import get_lapack_funcs
+
+        size = np.trace(M) / len(M)
+        invert: Any = get_lapack_funcs("potri", (M,))
+        lower, failed = invert(self.cholesky(M), lower=1)
+        if failed:
+            raise np.linalg.LinAlgError("singular")
+        lower = np.tril(lower)
+        return lower + np.tril(lower, -1).T - self.J / size
+
+    def on_edges(self, M: Array) -> Array:
+        """``B'MB`` for symmetric M."""
+        A = np.ascontiguousarray(self.space.differences(M).T)
+        return self.space.differences(A)
+
+    def at_edges(self, M: Array) -> Array:
+        """Diagonal of ``B'MB`` for symmetric M."""
+        return self.space.between(np.diag(M), M[self.space.i, self.space.j])
+
+    # ------------------------------------------------------------------ iterations
+
+    def run(self, tol: float, deadline: float) -> Proposal:
+        best = Proposal(self.w, None, None)
+        least, most, since = np.inf, 0.0, 0
+        for _ in range(_STEPS):
+            try:
+                self.assemble()
+                value, bound, dual = self.bounds()
+                if value < least * (1.0 - 0.01 * tol):
+                    least, since = value, 0
+                    best = best._replace(rates=self.w)
+                if bound > most * (1.0 + 0.01 * tol):
+                    most, since = bound, 0
+                    best = best._replace(Y=dual)
+                    if self.with_resistances:
+                        best = best._replace(p=self.p, reference=self.w)
+                since += 1
+                if least <= most * (1.0 + 0.5 * tol) or since > _PATIENCE or time.monotonic() > deadline:
+                    break
+                self.advance()
+            except np.linalg.LinAlgError:  # rounding; what has been found stands
+                break
+        return best if best.Y is None else best._replace(Y=_factor(best.Y))
+
+    def bounds(self) -> tuple[float, float, Array]:
+        """Value of the rates, bound of the dual variables, and X."""
+        total, l2 = self.w.sum(), 1.0 / _extreme(self.P)
+        x = self.x / np.trace(self.X)
+        if not self.with_resistances:
+            return total / l2, 1.0 / x.max(), self.X
+        y = self.y / self.p.sum()
+        t = best_balance(x, y)
+        return float(np.sqrt(self.R.max() / l2) * total), 2.0 / float(np.max(t * x + y / t)), self.X
+
+    def assemble(self) -> None:
+        """Factor the system at the point."""
+        w, s, p = self.w, self.s, self.p
+        self.P = self.inverse(self.laplacian(w))
+        self.Z = self.gap_matrix()
+        self.S = self.inverse(self.Z)
+        self.XS = self.X @ self.S
+        H = self.on_edges(self.X)
+        self.x = np.diag(H).copy()
+        H *= self.on_edges(self.S)
+        self.border = -self.at_edges(0.5 * (self.XS + self.XS.T))
+        self.corner = float(np.trace(self.XS))
+        if self.with_resistances:
+            T = self.on_edges(self.P)
+            self.R = np.diag(T).copy()
+            curvature = self.on_edges(self.P @ self.laplacian(p / self.R**2) @ self.P)
+            curvature *= 2.0 * T
+            H += curvature
+            del curvature
+            self.T2 = np.square(T, out=T)
+            self.y = self.T2 @ (p / self.R**2)
+            self.residual = 1.0 / self.R - 1.0 / s - self.slack
+            ratio = p / self.slack
+            _add_congruence(H, self.T2, ratio / self.R**4 - 2.0 * p / self.R**3)
+            self.border += self.T2 @ (ratio / self.R**2) / s**2
+            self.corner += float(ratio.sum()) / s**4 + 2.0 * float(p.sum()) / s**3
+        H[np.diag_indices_from(H)] += self.q / w
+        self.H = H
+
+    def factor(self) -> None:
+        from scipy.linalg import cho_factor
+
+        # scaled to a unit diagonal: the rates differ by many magnitudes near the optimum
+        self.D = 1.0 / np.sqrt(np.diag(self.H))
+        self.H *= self.D
+        self.H *= self.D[:, None]
+        scaled = self.H.copy()
+        scaled[np.diag_indices_from(scaled)] += 1e-13
+        self.L = cho_factor(scaled, lower=True, overwrite_a=True, check_finite=False)
+        self.column = self.solve(self.border)
+
+    def solve(self, b: Array) -> Array:
+        from scipy.linalg import cho_solve
+
+        b = self.D * b
+        x = cho_solve(self.L, b, check_finite=False)
+        x += cho_solve(self.L, b - self.H @ x, check_finite=False)  # refinement
+        return self.D * x
+
+    def direction(self, mu: float, second: _Direction | None = None) -> _Direction:
+        """Newton's direction towards complementary products mu, less the second-order terms."""
+        w, s = self.w, self.s
+        right = -1.0 + mu * self.at_edges(self.S)
+        products_q = products_p = mu
+        twist, trace, bottom = 0.0, 0.0, 0.0
+        if second is not None:
+            product = second.X @ second.Z @ self.S
+            twist = 0.5 * (product + product.T)
+            trace = float(np.trace(twist))
+            right -= self.at_edges(twist)
+            products_q, products_p = mu - second.q * second.w, mu - second.p * second.slack
+        right += products_q / w
+        ds = 0.0
+        if self.with_resistances:
+            force = (products_p - self.p * self.residual) / self.slack
+            right += self.T2 @ (force / self.R**2)
+            bottom = float(force.sum()) / s**2 - mu * float(np.trace(self.S)) + trace
+        dw = self.solve(right)
+        if self.with_resistances:
+            ds = (bottom - float(self.border @ dw)) / (self.corner - float(self.border @ self.column))
+            dw -= ds * self.column
+        dZ = self.laplacian(dw) - ds * (np.eye(self.space.n) - self.J)
+        A = self.X @ dZ @ self.S
+        dX = mu * self.S - self.X - 0.5 * (A + A.T) - twist
+        found = _Direction(dw, ds, products_q / w - self.q - self.q / w * dw, Z=dZ, X=dX)
+        if self.with_resistances:
+            found.slack = (self.T2 @ dw) / self.R**2 + ds / s**2 + self.residual
+            found.p = (products_p - self.p * found.slack) / self.slack - self.p
+        return found
+
+    def lengths(self, d: _Direction, fraction: float) -> tuple[float, float]:
+        """Primal and dual steps, a fraction of those to the boundary and at most one."""
+        primal = min(largest_step(self.w, d.w), largest_step(self.slack, d.slack), _room(self.LZ, d.Z))
+        if d.s < 0:
+            primal = min(primal, -self.s / d.s)
+        dual = min(largest_step(self.q, d.q), largest_step(self.p, d.p), _room(self.LX, d.X))
+        return min(1.0, fraction * primal), min(1.0, fraction * dual)
+
+    def product(self, d: _Direction, a: float, b: float) -> float:
+        """Mean complementary product after primal step a and dual step b."""
+        total = np.sum((self.X + b * d.X) * (self.Z + a * d.Z)) + (self.q + b * d.q) @ (self.w + a * d.w)
+        total += (self.p + b * d.p) @ (self.slack + a * d.slack)
+        return float(total) / self.size
+
+    def advance(self) -> None:
+        """Predict, correct, move."""
+        self.factor()
+        self.LZ, self.LX = self.cholesky(self.Z), self.cholesky(self.X)
+        predictor = self.direction(0.0)
+        a, b = self.lengths(predictor, 1.0)
+        now = self.product(predictor, 0.0, 0.0)
+        after = max(self.product(predictor, a, b), 0.0)
+        centring = min(1.0, after / now) ** max(1.0, 3.0 * min(a, b) ** 2)
+        d = self.direction(max(centring, 1e-3) * now, predictor)
+        a, b = self.lengths(d, 0.95)
+        self.w, self.s, self.slack = self.w + a * d.w, self.s + a * d.s, self.slack + a * d.slack
+        self.q, self.p = self.q + b * d.q, self.p + b * d.p
+        self.X = self.X + b * d.X
+        self.X = 0.5 * (self.X + self.X.T)
+
+
+def _add_congruence(H: Array, A: Array, d: Array) -> None:
+    """Add ``A diag(d) A`` for symmetric A to H, at half the cost of a product."""
+    from scipy.linalg import get_blas_funcs
+
+    update: Any = get_blas_funcs("syrk", (H,))
+    for sign in (1.0, -1.0):
+        chosen = sign * d > 0
+        if chosen.any():
+            root = A[chosen] * np.sqrt(np.abs(d[chosen]))[:, None]
+            # only one triangle is filled
+            lower = update(sign, root.T, trans=0, lower=0)
+            upper = np.triu(lower, 1)
+            H += upper
+            H += upper.T
+            H[np.diag_indices_from(H)] += np.diag(lower)
+
+
+def _extreme(P: Array) -> float:
+    """Largest eigenvalue of a symmetric matrix."""
+    from scipy.linalg import eigh
+
+    n = len(P)
+    return float(eigh(P, eigvals_only=True, subset_by_index=[n - 1, n - 1], check_finite=False)[0])
+
+
+def _room(lower: Array, D: Array) -> float:
+    """Largest a with ``M + a D >= 0``, where ``M = lower lower'``."""
+    from scipy.linalg import eigh, solve_triangular
+
+    half = solve_triangular(lower, D, lower=True, check_finite=False)
+    scaled = solve_triangular(lower, half.T, lower=True, check_finite=False)
+    scaled = 0.5 * (scaled + scaled.T)
+    lowest = float(eigh(scaled, eigvals_only=True, subset_by_index=[0, 0], check_finite=False)[0])
+    return -1.0 / lowest if lowest < 0 else np.inf
+
+
+def _factor(X: Array) -> Array:
+    """Factor Y of ``X = Y Y'``, without the directions that hold next to nothing of the trace."""
+    values, vectors = np.linalg.eigh(X)
+    kept = values > 1e-12 * values[-1]
+    return vectors[:, kept] * np.sqrt(values[kept])

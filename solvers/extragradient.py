@@ -1,0 +1,202 @@
+"""Extragradient and its relatives for variational inequalities over a server."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..graphs import Graph
+from ..kernels.compression import Compressor
+from ..kernels.rounds import saddle
+from ..problems import Problem, VariationalInequality
+from .rounds import ServerSolver, Step
+
+
+def lipschitz_constants(problem: Problem) -> tuple[float, float]:
+    """Return L of the mean operator, and sqrt(mean L_i^2); for objectives the worst smoothness for both.
+
+    Parameters
+    ----------
+    problem : Problem
+        A variational inequality, or objectives, whose operators are their gradients.
+    """
+    if isinstance(problem, VariationalInequality):
+        return problem.lipschitz, problem.mean_square_lipschitz
+    return problem.smoothness, problem.smoothness
+
+
+def sample_lipschitz(problem: Problem) -> float:
+    """Return the root mean square of the samples' Lipschitz constants; NaN for objectives.
+
+    Parameters
+    ----------
+    problem : Problem
+        With samples.
+    """
+    return problem.sample_lipschitz if isinstance(problem, VariationalInequality) else math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class OperatorSolver(ServerSolver):
+    """A method for variational inequalities; it takes objectives, too, whose operators are their gradients.
+
+    In the trace, `optimality` is the norm of the problem's residual, and `objective` its gap. A start outside
+    the problem's set is projected onto it.
+    """
+
+    _takes_operators: ClassVar[bool] = True
+
+    def _arrays(
+        self, problem: Problem, graph: Graph, X: np.ndarray, values: dict[str, float]
+    ) -> dict[str, np.ndarray]:
+        arrays = super()._arrays(problem, graph, X, values)
+        if isinstance(problem, VariationalInequality):
+            arrays["shared"][0] = problem.start(arrays["shared"][0])
+        return arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Extragradient(OperatorSolver):
+    """Distributed extragradient: a step to look ahead, and the step itself with the operator found there.
+
+    Parameters
+    ----------
+    step : float, "auto" or None
+        Step size. None: theory's. "auto": tuned.
+    batch_size : int, optional
+        Samples an operator, drawn without replacement, anew at each of the two points; None: all.
+
+    Notes
+    -----
+    z' = P(z - step F(z)), z <- P(z - step F(z')): Korpelevich (1976); P projects onto the set, or is the
+    entropic step on an entropic simplex (Nemirovski's mirror prox, 2004). Theory (derived): with
+    step^2 L^2 + 2 step mu <= 1, |z - z*|^2 falls by 1 - step mu a round; taken are the largest such step and
+    1 / (sqrt(2) L), whichever is smaller, so that it converges for mu = 0, too.
+
+    A round exchanges two vectors of d numbers of 64 bits between each node and the server, in each direction.
+
+    Examples
+    --------
+    >>> from gossamer import graphs, problems, solvers
+    >>> game = problems.MatrixGame([[[0, -1, 1], [1, 0, -1], [-1, 1, 0]]] * 2)  # rock, paper, scissors
+    >>> result = solvers.Extragradient().solve(game, graphs.star(2), x0=[1, 0, 0, 0, 1, 0])
+    >>> result.x.round(6).tolist()
+    [0.333333, 0.333333, 0.333333, 0.333333, 0.333333, 0.333333]
+    """
+
+    step: Step = None
+
+    _kernel = saddle.extragradient
+    _n_rows = 0
+    _exact = True
+
+    def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
+        """Return {"step"}.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`.
+
+        Returns
+        -------
+        dict of str to float
+            See the notes of the class.
+        """
+        L, _ = lipschitz_constants(problem)
+        mu = problem.strong_convexity
+        return {"step": min(1.0 / (mu + math.hypot(mu, L)), math.sqrt(0.5) / L)}
+
+
+@dataclass(frozen=True, eq=False)
+class OptimisticGradient(OperatorSolver):
+    """Optimistic gradient: extrapolates from the operator of the round before; one exchange a round.
+
+    Parameters
+    ----------
+    step : float, "auto" or None
+        Step size. None: theory's. "auto": tuned.
+    batch_size : int, optional
+        Samples an operator, drawn without replacement; None: all.
+
+    Notes
+    -----
+    z <- P(z - step (2 F(z) - F(z_last))): Popov (1980); with a set Malitsky & Tam, "A forward-backward
+    splitting method for monotone inclusions without cocoercivity" (SIAM Journal on Optimization 2020), which
+    converges for step < 1 / (2 L). Theory: 0.9 times that.
+
+    A round exchanges d numbers of 64 bits between each node and the server, in each direction.
+    """
+
+    step: Step = None
+
+    _kernel = saddle.optimistic
+    _n_rows = 0
+    _exact = True
+    _n_shared = 2
+
+    def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
+        """Return {"step"}.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`.
+
+        Returns
+        -------
+        dict of str to float
+            See the notes of the class.
+        """
+        return {"step": 0.45 / lipschitz_constants(problem)[0]}
+
+
+@dataclass(frozen=True, eq=False)
+class CompressedExtragradient(OperatorSolver):
+    """Extragradient on compressed operators, with or without error feedback: what does not work.
+
+    Its iterates stall at a distance from the solution, whatever the compressor; `MASHA1` and `MASHA2` do not.
+
+    Parameters
+    ----------
+    compressor : Compressor
+        Any.
+    step : float, "auto" or None
+        Step size. None: that of `Extragradient`. "auto": tuned.
+    error_feedback : bool
+        Add what a message leaves out to the next one.
+    batch_size : int, optional
+        Samples an operator, drawn without replacement; None: all.
+
+    Notes
+    -----
+    With memories e_i = 0: p_i = e_i + step F_i, c_i = C(p_i), e_i <- p_i - c_i (if fed back), and mean c_i
+    takes the place of step F in both steps of `Extragradient`.
+
+    A round exchanges two messages, and two vectors of d numbers of 64 bits from the server.
+    """
+
+    compressor: Compressor
+    step: Step = None
+    error_feedback: bool = False
+
+    _kernel = saddle.compressed_extragradient
+    _n_rows = 1
+
+    def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
+        """Return {"step", "feedback"}; feedback is 1 with error feedback.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`.
+
+        Returns
+        -------
+        dict of str to float
+            There is no theory for this method: the step is that of `Extragradient`.
+        """
+        return Extragradient().theory(problem, graph) | {"feedback": float(self.error_feedback)}

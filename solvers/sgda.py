@@ -1,0 +1,96 @@
+"""Stochastic gradient descent ascent with compressed operators, over a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..graphs import Graph
+from ..kernels.compression import Compressor
+from ..kernels.rounds import server
+from ..problems import Problem
+from .extragradient import OperatorSolver, lipschitz_constants
+from .messages import mean_variance
+from .rounds import Step
+
+
+@dataclass(frozen=True, eq=False)
+class DIANASGDA(OperatorSolver):
+    """Descent ascent with compressed differences to learned shifts; linear for strongly monotone operators.
+
+    Parameters
+    ----------
+    compressor : Compressor
+        Unbiased, such as RandK(0.1).
+    step : float, "auto" or None
+        Step size. None: theory's. "auto": tuned.
+    shift_step : float, "auto" or None
+        Step of the shifts, in [0, 1]. None: theory's.
+    check_compressor : bool
+        False runs biased compressors, too; the steps are then to be set.
+    batch_size : int, optional
+        Samples an operator, drawn without replacement; None: all.
+
+    Notes
+    -----
+    With h_i = h = 0 at first, q_i = C(F_i(z) - h_i), z <- P(z - step (h + mean q_i)), h_i <- h_i + shift_step
+    q_i, h <- h + shift_step mean q_i. Beznosikov, Gorbunov, Berard & Loizou, "Stochastic gradient
+    descent-ascent: unified theory and new efficient methods" (AISTATS 2023), whose theory asks for mean
+    |F_i(z) - F_i(z*)|^2 <= l <F(z) - F(z*), z - z*>; for a mu-strongly monotone F that holds with l = Lh^2 /
+    mu, Lh^2 = mean L_i^2 (derived). Then step = 1 / (l (1 + 6 A)), A = omega / n for independent messages and
+    1 for PermK, and shift_step = 1 / (1 + omega).
+
+    Bits as of `EF`.
+    """
+
+    compressor: Compressor
+    step: Step = None
+    shift_step: Step = None
+    check_compressor: bool = True
+
+    _kernel = server.shifted
+    _n_rows = 1
+    _n_shared = 2
+    _needs = "unbiased"
+    _largest = {"shift_step": 1.0}  # noqa: RUF012
+    _exact = True
+
+    def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
+        """Return {"step", "shift_step"}.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`.
+
+        Returns
+        -------
+        dict of str to float
+            See the notes of the class; NaN with a biased compressor, and for the step without mu > 0.
+        """
+        if not self.compressor.unbiased:
+            return {"step": float("nan"), "shift_step": float("nan")}
+        spread = mean_variance(self.compressor, problem.n_nodes, problem.dim)
+        omega = self.compressor.omega(problem.dim)
+        mu, mean_square = problem.strong_convexity, lipschitz_constants(problem)[1]
+        step = mu / (mean_square**2 * (1.0 + 6.0 * spread)) if mu > 0.0 else float("nan")
+        return {"step": step, "shift_step": 1.0 / (1.0 + omega)}
+
+    def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
+        return min(super()._pace(problem, graph, values), values["shift_step"] / 2.0 or 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class QSGDA(DIANASGDA):
+    """Descent ascent with compressed operators: `DIANASGDA` without shifts; stalls where the F_i differ.
+
+    Parameters
+    ----------
+    compressor, step, check_compressor, batch_size
+        As in `DIANASGDA`.
+    shift_step : float
+        0.
+    """
+
+    shift_step: Step = 0.0
+
+    _exact = False
