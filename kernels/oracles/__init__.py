@@ -2,9 +2,9 @@
 
 Every problem, whatever its formula, is an `Oracle`: two compiled functions and the four arrays that they
 read. One compiled loop of a solver therefore serves all problems. `averaging`, `quadratic`, `least_squares`,
-`logistic`, `layers` and `custom` make oracles, and `affine`, `bilinear` and `robust_least_squares` those of variational
-inequalities, whose operators stand where gradients do; `gradient`, `gradients`, `mean_gradient`, `objective`,
-`objectives`, `mean_objective` and `mean_value_and_gradient` evaluate any.
+`logistic`, `layers` and `custom` make oracles, and `affine`, `bilinear` and `robust_least_squares` those of
+variational inequalities, whose operators stand where gradients do; `gradient`, `gradients`, `mean_gradient`,
+`objective`, `objectives`, `mean_objective` and `mean_value_and_gradient` evaluate any.
 
 To add an oracle: write its gradient and objective in `cpu.py` with the signatures `GRADIENT` and `OBJECTIVE`,
 its definition in `reference.py`, and a constructor here.
