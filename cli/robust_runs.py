@@ -7,6 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -57,7 +58,7 @@ def run_all(
                 advance()
         else:
             spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(n_processes, len(todo)), spawn) as pool:
+            with ProcessPoolExecutor(min(n_processes, len(todo)), spawn, _ignore_interrupts) as pool:
                 futures = {pool.submit(run_one, common, job, path): path for job, path in todo}
                 try:
                     for future in as_completed(futures):
@@ -67,6 +68,11 @@ def run_all(
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
     return [found[path] for path in paths]
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that waits for the runs: those under way are finished, and kept."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def digest(common: dict[str, Any], job: Job) -> str:
