@@ -1,13 +1,14 @@
-"""The command line: `gossamer info`, `rates`, `run`, `compare`, `template` and `demo`.
+"""The command line: `gossamer info`, `rates`, `run`, `compare`, `robustness`, `template` and `demo`.
 
 | module | what it holds |
 |---|---|
-| `info`, `rates`, `run`, `compare`, `template`, `demo` | one command each |
-| `experiment`, `comparison` | the TOML files of `run` and `compare` |
+| `info`, `rates`, `run`, `compare`, `robustness`, `template`, `demo` | one command each |
+| `experiment`, `comparison`, `robust_experiment` | the TOML files of `run`, `compare` and `robustness` |
 | `reading`, `build` | their tables: keys and types; the objects that they describe |
 | `topology` | the text that names a graph, such as `topozoo/Abilene` or `grid_2d:5,5` |
 | `seeds` | many runs in threads |
-| `figures`, `compare_figure`, `tables` | what is drawn, what is printed |
+| `robust_runs`, `robust_selection` | the runs of `robustness`, in processes; what is chosen of them |
+| `figures`, `compare_figure`, `robust_figure`, `tables` | what is drawn, what is printed |
 | `outputs` | whether results can be written, asked before the work |
 | `errors` | which errors are the user's, and how they are shown |
 
@@ -22,7 +23,7 @@ from typing import Annotated, Any
 import typer
 
 from .._version import __version__
-from . import compare, demo, info, rates, run, template
+from . import compare, demo, info, rates, robustness, run, template
 from .errors import ErrorsInOneLine, one_line
 
 __all__ = ["app", "main"]
@@ -39,6 +40,7 @@ for command in (
     rates.rates,
     run.run,
     compare.compare,
+    robustness.robustness,
     template.template,
     info.info,
 ):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -210,6 +212,48 @@ def build_compressor(where: str, table: Any) -> Compressor:
         raise type(error)(f"{where}: {error}") from error
 
 
+def build_named(what: str, table: Table, classes: dict[str, type[Any]], **known: Any) -> Any:
+    """Return the object that a table names; its other keys are fields of the object's dataclass.
+
+    Parameters
+    ----------
+    what : str
+        What it is, for errors.
+    table : dict
+        As in the file.
+    classes : dict
+        By name, what there is.
+    **known
+        Values of fields of this name, unless the table has its own; those of other names are ignored.
+    """
+    kind = _named(what, table, classes)
+    names = {f.name for f in dataclasses.fields(kind)} - set(table)
+    fitting = {name: value for name, value in known.items() if name in names}
+    return kind(**_parameters(kind, table, fitting), **fitting)
+
+
+def aggregator_classes() -> dict[str, type[Any]]:
+    """Return the rules of `gossamer.kernels.aggregation` by name."""
+    from ..kernels import aggregation
+
+    found = _classes(aggregation, aggregation.Aggregator)
+    return {name: kind for name, kind in found.items() if kind is not aggregation.Pipeline}
+
+
+def preaggregator_classes() -> dict[str, type[Any]]:
+    """Return the pre-aggregators of `gossamer.kernels.aggregation` by name."""
+    from ..kernels import aggregation
+
+    return _classes(aggregation, aggregation.PreAggregator)
+
+
+def attack_classes() -> dict[str, type[Any]]:
+    """Return the attacks of `gossamer.problems.attacks` on what is sent to a server, by name."""
+    from ..problems import attacks
+
+    return _classes(attacks, attacks.Attack)
+
+
 def solver_classes() -> dict[str, type[Solver]]:
     """Return the solvers of `gossamer.solvers` by name."""
     from .. import solvers
@@ -241,7 +285,7 @@ def _named(what: str, table: Table, classes: dict[str, type[Any]]) -> type[Any]:
     return classes[name]
 
 
-def _parameters(kind: type[Any], table: Table) -> dict[str, Any]:
+def _parameters(kind: type[Any], table: Table, known: Container[str] = ()) -> dict[str, Any]:
     """Return the values for a dataclass's fields, checked, with the objects that inner tables describe."""
     from ..kernels.compression import Compressor
 
@@ -259,7 +303,7 @@ def _parameters(kind: type[Any], table: Table) -> dict[str, Any]:
     given = {key: value for key, value in table.items() if key != "name"}
     check_names(kind.__name__, "parameter", given, [*simple, *compressors], "that a file can set")
     for name in required(kind):
-        if name not in given:
+        if name not in given and name not in known:
             raise ValueError(f"{kind.__name__} needs the parameter {name!r}")
     for key, value in given.items():
         if key in compressors:

@@ -115,6 +115,7 @@ _NAMES: dict[Any, str] = {
     int: "an integer of 64 bits",
     float: "a number",
     bool: "true or false",
+    list[str]: "a list of texts",
     list[int]: "a list of integers",
     list[float]: "a list of numbers",
     list[list[float]]: "a list of rows of numbers",

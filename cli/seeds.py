@@ -60,7 +60,7 @@ def solve_all(
         return solver.solve(problem, graph, callback=callbacks, **options, **own)
 
     size = min(len(jobs), n_threads or n_processors())
-    with _bar(len(jobs), progress) as advance, ThreadPoolExecutor(size) as pool:
+    with runs_bar(len(jobs), progress) as advance, ThreadPoolExecutor(size) as pool:
         futures = [pool.submit(solve, job) for job in jobs]
         try:
             for future in as_completed(futures):
@@ -119,8 +119,16 @@ def n_processors() -> int:
 
 
 @contextmanager
-def _bar(total: int, shown: bool) -> Iterator[Callable[[], None]]:
-    """Yield a function that moves the bar by one run."""
+def runs_bar(total: int, shown: bool) -> Iterator[Callable[[], None]]:
+    """Yield a function that moves the bar by one run.
+
+    Parameters
+    ----------
+    total : int
+        Number of runs.
+    shown : bool
+        Show a bar on stderr, if that is a terminal.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

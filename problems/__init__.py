@@ -8,6 +8,7 @@
 | `quadratic` | `Quadratic(H, b)` |
 | `least_squares` | `LeastSquares(features, targets, offsets, l2)` |
 | `logistic` | `LogisticRegression(features, labels, offsets, l2)` |
+| `classification` | `SoftmaxRegression(features, labels, offsets, l2)`, `Perceptron`: many classes |
 | `custom` | `Custom(gradient, objective, ...)`: your own functions, compiled |
 | `variational` | `VariationalInequality`: operators in place of gradients, and the set they act on |
 | `bilinear` | `BilinearSaddle(A, a, b, l2)`, `MatrixGame(A)` |
@@ -38,6 +39,7 @@ from .affine import AffineOperator
 from .averaging import Averaging
 from .base import Problem
 from .bilinear import BilinearSaddle, MatrixGame
+from .classification import Classifier, Perceptron, SoftmaxRegression
 from .custom import Custom
 from .custom_operator import CustomOperator
 from .datasets import add_intercept, load, standardize
@@ -53,16 +55,19 @@ __all__ = [
     "AffineOperator",
     "Averaging",
     "BilinearSaddle",
+    "Classifier",
     "Custom",
     "CustomOperator",
     "LeastSquares",
     "LogisticRegression",
     "MatrixGame",
+    "Perceptron",
     "PerformanceWarning",
     "Problem",
     "Quadratic",
     "RobustLeastSquares",
     "SampleProblem",
+    "SoftmaxRegression",
     "VariationalInequality",
     "add_intercept",
     "attacks",

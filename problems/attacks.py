@@ -39,6 +39,7 @@ __all__ = [
     "ALIE",
     "IPM",
     "Attack",
+    "Dissension",
     "Drop",
     "GaussianNoise",
     "Mimic",
@@ -513,3 +514,29 @@ def dissension(X: ArrayLike, W: Any, faulty: ArrayLike, strength: float = 1.0) -
     pull = honest @ x - np.asarray(honest.sum(axis=1)).reshape(-1, 1) * x
     reach = (weights @ bad.astype(float)).reshape(-1, 1)
     return x - strength * np.divide(pull, reach, out=np.zeros_like(pull), where=reach > 0)
+
+
+@dataclass(frozen=True)
+class Dissension:
+    """`dissension` as an attack on gossip: each node is told something else.
+
+    Attributes
+    ----------
+    strength : float
+        Not negative; above 1 neighbours are driven apart.
+    """
+
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.real("strength", self.strength, least=0.0)
+
+    def __call__(self, X: ArrayLike, W: Any, faulty: ArrayLike) -> NDArray[np.float64]:
+        """Return the message to each node, (n, d).
+
+        Parameters
+        ----------
+        X, W, faulty
+            As of `dissension`.
+        """
+        return dissension(X, W, faulty, self.strength)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -107,6 +108,22 @@ class Problem(ABC):
         if self._sample_oracle is None or self._sample_oracle is self.oracle:
             return oracles.mean_value_and_gradient(self.oracle, x)
         return self.objective(x), self.full_gradient(x)
+
+    def mean_over(self, nodes: Sequence[int] | np.ndarray, x: ArrayLike) -> tuple[float, np.ndarray]:
+        """Mean of the f_i of some nodes at x, and its gradient (d,).
+
+        Parameters
+        ----------
+        nodes : sequence of int
+            At least one.
+        x : (d,) array_like
+            Where.
+        """
+        total, gradient = 0.0, np.zeros(self.dim)
+        for i in nodes:
+            total += self.node_objective(int(i), x)
+            gradient += self.gradient(int(i), x)
+        return total / len(nodes), gradient / len(nodes)
 
     def solution(self) -> np.ndarray:
         """Minimiser of f, (d,), near machine precision; computed once, read-only.

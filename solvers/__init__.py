@@ -4,6 +4,7 @@
 new method is one module with a frozen dataclass, and one line here.
 """
 
+from . import gossip_rules
 from .base import Solver
 from .beer import BEER
 from .choco import ChocoGossip, ChocoSGD
@@ -16,6 +17,8 @@ from .extragradient import CompressedExtragradient, Extragradient, OptimisticGra
 from .marina import MARINA
 from .masha import MASHA1, MASHA2
 from .result import Result
+from .robust_gossip import RobustGossip
+from .robust_sgd import RobustSGD
 from .sgda import DIANASGDA, QSGDA
 from .state import State
 from .trace import Trace
@@ -43,7 +46,10 @@ __all__ = [
     "GradientTracking",
     "OptimisticGradient",
     "Result",
+    "RobustGossip",
+    "RobustSGD",
     "Solver",
     "State",
     "Trace",
+    "gossip_rules",
 ]

@@ -8,10 +8,11 @@ from the trace to resuming, happens here once.
 from __future__ import annotations
 
 import abc
+import math
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike
 from ..graphs import Graph
 from ..kernels import random
 from ..kernels.checks import count, real, real_array
-from ..problems import Problem, VariationalInequality
+from ..problems import Classifier, Problem, VariationalInequality
 from .fingerprint import fingerprint
 from .progress import progress_bar
 from .result import Result
@@ -33,30 +34,39 @@ Record = dict[str, Any]
 Callback = Callable[[State, Record], None]
 
 
-class Prepared(Protocol):
-    """A solver bound to a problem and a graph: what `Solver._prepare` returns."""
+class Prepared(abc.ABC):
+    """A solver bound to a problem and a graph: what `Solver._prepare` returns.
 
-    n_events: float
-    """Events that there are: infinity, or the length of a given stream."""
+    Attributes
+    ----------
+    n_events : float
+        Events that there are: infinity, or the length of a given stream.
+    record_every : int
+        Events between two records, unless the user says otherwise: metrics then cost little.
+    members : (m,) int array or None
+        Nodes that count, in ascending order: objective, mean, consensus and distance are theirs. None for
+        all nodes.
+    """
 
-    record_every: int
-    """Events between two records, unless the user says otherwise: metrics then cost little."""
+    n_events: float = math.inf
+    record_every: int = 10
+    members: np.ndarray | None = None
 
+    @abc.abstractmethod
     def advance(self, state: State, n_events: int, max_time: float) -> None:
         """Apply up to n_events events that happen by max_time; change the state in place."""
-        ...
 
+    @abc.abstractmethod
     def iterates(self, state: State) -> np.ndarray:
-        """The nodes' X (n, d) at state.time; the state stays as it is."""
-        ...
+        """Return the nodes' X (n, d) at state.time; the state stays as it is."""
+
+    @abc.abstractmethod
+    def time_limit(self, tol: float) -> float:
+        """Return a simulated time by which theory promises the tolerance, with a wide margin."""
 
     def average(self, state: State) -> np.ndarray | None:
-        """Time average of the mean iterate (d,), where it was asked for."""
-        ...
-
-    def time_limit(self, tol: float) -> float:
-        """A simulated time by which theory promises the tolerance, with a wide margin."""
-        ...
+        """Return the time average of the mean iterate (d,), where it was asked for."""
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,12 +245,15 @@ class Solver(abc.ABC):
         event_limit = min(np.inf if max_events is None else max_events, prepared.n_events)
         every = record_every or prepared.record_every
         rounding = np.finfo(float).eps * problem.smoothness if tol > 0 else 0.0
+        rounding = rounding if math.isfinite(rounding) else 0.0
         trace = Trace()
         finite = state
         with progress_bar(progress, type(self).__name__, tol, time_limit, event_limit) as report:
             while True:
                 record = (
-                    _record(problem, state, prepared.iterates(state), target) if state.is_finite else None
+                    _record(problem, state, prepared.iterates(state), prepared.members, target)
+                    if state.is_finite
+                    else None
                 )
                 if record is None or not np.isfinite([record["optimality"], record["consensus"]]).all():
                     status, message = "diverged", f"non-finite values by time {state.time:.6g}"
@@ -274,7 +287,7 @@ class Solver(abc.ABC):
                 _advance(prepared, state, n_events, time_limit)
                 state.wall_time += clock.perf_counter() - begin
         X = prepared.iterates(state)
-        return Result(X, status, message, trace, state, prepared.average(state))
+        return Result(X, status, message, trace, state, prepared.average(state), prepared.members)
 
     def _check_match(self, problem: Problem, graph: Graph) -> None:
         if not isinstance(problem, Problem) or not isinstance(graph, Graph):
@@ -317,11 +330,17 @@ class Solver(abc.ABC):
         return state.prepared[-1]
 
 
-def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | None) -> Record:
-    """Metrics of the iterates X at the state's time, and |x_mean|."""
+def _record(
+    problem: Problem, state: State, X: np.ndarray, members: np.ndarray | None, x_star: np.ndarray | None
+) -> Record:
+    """Metrics of the members' iterates at the state's time, and |x_mean|."""
+    X = X if members is None else X[members]
     with np.errstate(over="ignore", invalid="ignore"):  # diverging runs overflow on their way
         mean = X.mean(axis=0)
-        objective, gradient = problem.value_and_gradient(mean)
+        if members is None:
+            objective, gradient = problem.value_and_gradient(mean)
+        else:
+            objective, gradient = problem.mean_over(members, mean)
         return {
             "time": state.time,
             "n_gradients": state.n_gradients,
@@ -334,6 +353,7 @@ def _record(problem: Problem, state: State, X: np.ndarray, x_star: np.ndarray | 
             "consensus": float(np.sqrt(((X - mean) ** 2).sum() / X.shape[0])),
             "norm": float(np.linalg.norm(mean)),
             "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),
+            "accuracy": problem.accuracy(mean) if isinstance(problem, Classifier) else np.nan,
         }
 
 

@@ -15,7 +15,7 @@ from ..kernels.checks import count, real, real_array
 from ..kernels.events import DadaoConstants, EventStream
 from ..kernels.oracles import Batches
 from ..problems import Problem
-from .base import Solver
+from .base import Prepared, Solver
 from .state import State
 
 _SLACK = 1e-9  # relative; rounding must not turn rates at the edge of the condition away
@@ -214,7 +214,7 @@ class DADAO(Solver):
         return _PreparedDADAO(self, problem, graph, state)
 
 
-class _PreparedDADAO:
+class _PreparedDADAO(Prepared):
     """DADAO bound to a problem and a graph."""
 
     def __init__(self, solver: DADAO, problem: Problem, graph: Graph, state: State):

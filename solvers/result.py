@@ -33,6 +33,8 @@ class Result:
         To save, or to go on from with `solve(..., state=result.state)`.
     x_average : (d,) array or None
         Time average of the mean iterate, where the solver was asked for it.
+    members : (m,) int array or None
+        Nodes that count where some are faulty: `x` is their mean. None for all.
     """
 
     X: np.ndarray
@@ -41,11 +43,12 @@ class Result:
     trace: Trace
     state: State
     x_average: np.ndarray | None = None
+    members: np.ndarray | None = None
 
     @property
     def x(self) -> np.ndarray:
-        """Mean of the nodes' iterates, (d,)."""
-        return self.X.mean(axis=0)
+        """Mean of the members' iterates, (d,)."""
+        return (self.X if self.members is None else self.X[self.members]).mean(axis=0)
 
     @property
     def success(self) -> bool:
@@ -100,8 +103,8 @@ class Result:
         packed = {f"trace/{name}": self.trace[name] for name in COLUMNS} | self.state.pack()
         packed["result"] = np.array(json.dumps({"status": self.status, "message": self.message}))
         packed["X"] = self.X
-        if self.x_average is not None:
-            packed["x_average"] = self.x_average
+        optional = {"x_average": self.x_average, "members": self.members}
+        packed |= {name: array for name, array in optional.items() if array is not None}
         with open(path, "wb") as file:
             np.savez(file, allow_pickle=False, **packed)
 
@@ -123,5 +126,6 @@ class Result:
                 trace=Trace({name: packed[f"trace/{name}"] for name in COLUMNS}),
                 state=State.unpack(packed),
                 x_average=packed.get("x_average"),
+                members=packed.get("members"),
                 **words,
             )

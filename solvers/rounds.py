@@ -26,7 +26,7 @@ from ..kernels.gossip import Mixer
 from ..kernels.oracles import Batches
 from ..kernels.random import streams
 from ..problems import Problem
-from .base import Solver
+from .base import Prepared, Solver
 from .messages import disjoint
 from .network import Network, gossip_network, server_network
 from .state import State
@@ -225,11 +225,8 @@ class RoundSolver(Solver):
         return _PreparedRounds(self, problem, graph, state)
 
 
-class _PreparedRounds:
+class _PreparedRounds(Prepared):
     """A round-based method bound to a problem and a graph."""
-
-    n_events = math.inf
-    record_every = 10
 
     def __init__(self, solver: RoundSolver, problem: Problem, graph: Graph, state: State):
         self._kernel = solver._kernel
@@ -291,9 +288,6 @@ class _PreparedRounds:
         if len(shared):
             return np.repeat(shared[:1], rows.shape[1], axis=0)
         return rows[0].copy()
-
-    def average(self, state: State) -> None:
-        return None
 
     def time_limit(self, tol: float) -> float:
         # the error has to fall by tol; e^10 stands for its constant

@@ -22,6 +22,7 @@ COLUMNS = (
     "optimality",
     "consensus",
     "distance",
+    "accuracy",
 )
 LABELS = {
     "time": "simulated time",
@@ -34,6 +35,7 @@ LABELS = {
     "optimality": r"$\|\nabla f(\bar x)\|$",
     "consensus": r"$(\frac{1}{n}\sum_i \|x_i - \bar x\|^2)^{1/2}$",
     "distance": r"$\frac{1}{n}\sum_i \|x_i - x^\star\|^2$",
+    "accuracy": "test accuracy",
 }
 
 
@@ -43,8 +45,9 @@ class Trace:
     Columns: `time` (simulated), `n_gradients`, `n_communications` (edge activations), `bits` (all payloads,
     both directions), `bits_down` (those of them that a server sent), `wall_time` (s), `objective` f(x_mean),
     `optimality` |grad f(x_mean)| (of a variational inequality these two are its gap and the norm of its
-    residual), `consensus` sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN
-    where x* was not given).
+    residual), `consensus` sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN where x* was not
+    given), `accuracy` of x_mean on the test samples (NaN where the problem is no `problems.Classifier`).
+    Where some nodes are faulty, means are over the others.
 
     Parameters
     ----------
@@ -156,7 +159,9 @@ class Trace:
         ax: Axes | None = None,
         **line: Any,
     ) -> Axes:
-        """Plot one column against another, with a logarithmic vertical axis where the values allow it.
+        """Plot one column against another.
+
+        The vertical axis is logarithmic where the values allow it, and never for `accuracy`.
 
         Parameters
         ----------
@@ -183,7 +188,8 @@ class Trace:
                 raise ImportError('Trace.plot needs matplotlib: pip install "gossamer[plot]"') from error
             ax = plt.figure(layout="constrained").add_subplot()
         ax.plot(horizontal, vertical, **line)
-        if (vertical[np.isfinite(vertical)] >= 0).all() and vertical.max() > 0:
+        positive = (vertical[np.isfinite(vertical)] >= 0).all() and vertical.max() > 0
+        if positive and y != "accuracy":
             ax.set_yscale("log")
         ax.set_xlabel(LABELS[x])
         ax.set_ylabel(LABELS[y])

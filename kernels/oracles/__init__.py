@@ -2,9 +2,9 @@
 
 Every problem, whatever its formula, is an `Oracle`: two compiled functions and the four arrays that they
 read. One compiled loop of a solver therefore serves all problems. `averaging`, `quadratic`, `least_squares`,
-`logistic` and `custom` make oracles, and `affine`, `bilinear` and `robust_least_squares` those of variational
-inequalities, whose operators stand where gradients do; `gradient`, `gradients`, `mean_gradient`, `objective`,
-`objectives`, `mean_objective` and `mean_value_and_gradient` evaluate any.
+`logistic`, `layers` and `custom` make oracles, and `affine`, `bilinear` and `robust_least_squares` those of
+variational inequalities, whose operators stand where gradients do; `gradient`, `gradients`, `mean_gradient`,
+`objective`, `objectives`, `mean_objective` and `mean_value_and_gradient` evaluate any.
 
 To add an oracle: write its gradient and objective in `cpu.py` with the signatures `GRADIENT` and `OBJECTIVE`,
 its definition in `reference.py`, and a constructor here.
@@ -13,13 +13,15 @@ its definition in `reference.py`, and a constructor here.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import frozen, own_array, real, real_array
-from . import cpu
+from ..checks import count, frozen, own_array, real, real_array
+from . import cpu, cpu_layers
 from .batches import Batches
 from .checks import node_index, point, row_positions
 from .custom import PerformanceWarning, custom
@@ -45,10 +47,12 @@ __all__ = [
     "PerformanceWarning",
     "affine",
     "averaging",
+    "batch_gradients",
     "bilinear",
     "custom",
     "gradient",
     "gradients",
+    "layers",
     "least_squares",
     "logistic",
     "mean_gradient",
@@ -197,6 +201,61 @@ def logistic(features: ArrayLike, labels: ArrayLike, offsets: ArrayLike, l2: flo
         raise ValueError(f"labels must be -1 or +1, got labels[{wrong[0]}] = {labels[wrong[0]]}")
     functions = cpu.logistic_gradient, cpu.logistic_objective
     return _of_samples(*functions, features, labels, offsets, l2)
+
+
+def layers(
+    features: ArrayLike,
+    labels: ArrayLike,
+    offsets: ArrayLike,
+    sizes: Sequence[int],
+    l2: float = 0.0,
+    *,
+    bias: bool = True,
+) -> Oracle:
+    """Oracle of the mean cross entropy of dense layers, ReLU between and softmax at the end, + l2/2 |x|^2.
+
+    Parameters
+    ----------
+    features : (M, sizes[0]) array_like
+        Samples: rows `offsets[i]:offsets[i + 1]` belong to node i.
+    labels : (M,) array_like of int
+        Classes, 0 to sizes[-1] - 1.
+    offsets : (n + 1,) array_like of int
+        From 0 to M, strictly increasing: every node has at least one row.
+    sizes : sequence of int
+        Values before and after each layer: inputs, hidden ones, classes.
+    l2 : float
+        Weight of the ridge term, >= 0.
+    bias : bool
+        Whether layers have biases.
+
+    Returns
+    -------
+    Oracle
+        x holds of each layer the weights, one row an output, then its biases. Where a hidden value is zero,
+        the derivative of ReLU counts as zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not real numbers, labels that are no classes, or shapes, offsets or l2 that do not fit.
+    """
+    widths = [count("sizes", size, least=1) for size in sizes]
+    if len(widths) < 2:
+        raise ValueError(f"sizes must hold those of inputs and classes at least, got {list(sizes)}")
+    labels = real_array("labels", labels, 1)
+    wrong = np.flatnonzero((labels != np.floor(labels)) | (labels < 0) | (labels >= widths[-1]))
+    if wrong.size:
+        raise ValueError(
+            f"labels must be integers from 0 to {widths[-1] - 1}, got labels[{wrong[0]}] = {labels[wrong[0]]}"
+        )
+    functions = cpu_layers.layers_gradient, cpu_layers.layers_objective
+    oracle = _of_samples(*functions, features, labels, offsets, l2)
+    if oracle.dim != widths[0]:
+        raise ValueError(f"features must have sizes[0] = {widths[0]} columns, got {oracle.dim}")
+    dim = sum((a + bool(bias)) * b for a, b in pairwise(widths))
+    parameters = frozen(np.array([oracle.data.parameters[0], bool(bias), *widths], float))
+    return dataclasses.replace(oracle, data=oracle.data._replace(parameters=parameters), dim=dim)
 
 
 def affine(H: ArrayLike, b: ArrayLike, offsets: ArrayLike) -> Oracle:
@@ -494,6 +553,41 @@ def mean_objective(oracle: Oracle, x: ArrayLike) -> float:
     """
     x = point(oracle, x)
     return cpu.mean_objective(oracle.objective_address, oracle.data, oracle.n_nodes, x)
+
+
+def batch_gradients(
+    oracle: Oracle, batches: Batches, turn: int, nodes: ArrayLike, X: np.ndarray, out: np.ndarray
+) -> None:
+    """Write the mini-batch gradients of some nodes to rows of an array.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any.
+    batches : Batches
+        Their size and key. The same turn draws the same batches: node i takes number turn n + i.
+    turn : int
+        Number of the call, at least 0.
+    nodes : (k,) int array_like
+        Which.
+    X : (n, d) or (1, d) float64 array
+        Where: row i for node i, or the same for all.
+    out : (n, d) float64 array
+        Its rows i in `nodes` are written.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arrays or nodes that do not fit.
+    """
+    chosen = np.ascontiguousarray(nodes, np.int64)
+    n, d = oracle.n_nodes, oracle.dim
+    if out.shape != (n, d) or X.shape not in ((n, d), (1, d)):
+        raise ValueError(f"X and out must be ({n}, {d}), or X (1, {d}), got {X.shape} and {out.shape}")
+    if chosen.ndim != 1 or (chosen.size and not 0 <= chosen.min() <= chosen.max() < n):
+        raise ValueError(f"nodes must be integers from 0 to {n - 1}, got {nodes}")
+    turn = count("turn", turn)
+    cpu.batch_gradients(oracle.gradient_address, oracle.data, batches, turn, chosen, X, out)
 
 
 def mean_value_and_gradient(oracle: Oracle, x: ArrayLike) -> tuple[float, np.ndarray]:

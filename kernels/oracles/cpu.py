@@ -16,6 +16,7 @@ from numba import types
 
 from .._jit import NO_ALIAS, REORDER, array_type, inner_njit, lazy_njit
 from ..elementary import exp_minus
+from .batches import BATCHES, draw_batch, new_stamps
 from .types import DATA, GRADIENT, OBJECTIVE, gradient_at, objective_at
 
 _vector = array_type(types.float64, 1)
@@ -398,6 +399,18 @@ def stacked_gradients(address, data, X, out):
     all_rows = np.empty(0, dtype=np.int64)
     for i in range(X.shape[0]):
         gradient(i, X[i], all_rows, data, out[i])
+
+
+@lazy_njit(types.void(types.int64, DATA, BATCHES, types.int64, _integers_in, _matrix_in, _matrix))
+def batch_gradients(address, data, batches, turn, nodes, X, out):
+    """Write grad f_i(X_i), or at the only row of X, over batch turn n + i to row i of `out`, i in `nodes`."""
+    gradient = gradient_at(address)
+    n = batches.n_samples.shape[0]
+    stamps, picked = new_stamps(batches), np.empty(batches.size, np.int64)
+    for i in nodes:
+        number = turn * n + i
+        use = draw_batch(batches, i, np.uint64(number), stamps, number, picked)
+        gradient(i, X[i if X.shape[0] > 1 else 0], picked[:use], data, out[i])
 
 
 @lazy_njit(types.void(types.int64, DATA, types.int64, _vector_in, _vector))

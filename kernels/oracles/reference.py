@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -56,6 +58,28 @@ def logistic_gradient(
 def logistic_objective(x: np.ndarray, A: np.ndarray, y: np.ndarray, l2: float) -> float:
     """Mean of log(1 + exp(-y a'x)) + l2/2 |x|^2."""
     return float(np.mean(np.logaddexp(0.0, -y * (A @ x))) + l2 / 2 * (x @ x))
+
+
+def layers_logits(x: np.ndarray, A: np.ndarray, sizes: tuple[int, ...], bias: bool) -> np.ndarray:
+    """Outputs (m, classes) of dense layers with ReLU between them, on the rows of A."""
+    begin = 0
+    for layer, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+        W = x[begin : begin + inputs * outputs].reshape(outputs, inputs)
+        begin += inputs * outputs
+        A = A @ W.T + (x[begin : begin + outputs] if bias else 0.0)
+        begin += outputs * bias
+        if layer < len(sizes) - 2:
+            A = np.maximum(A, 0.0)
+    return A
+
+
+def layers_objective(
+    x: np.ndarray, A: np.ndarray, labels: np.ndarray, sizes: tuple[int, ...], bias: bool, l2: float
+) -> float:
+    """Mean cross entropy of the softmax of `layers_logits` + l2/2 |x|^2."""
+    logits = layers_logits(x, A, sizes, bias)
+    level = np.logaddexp.reduce(logits, axis=1)
+    return float(np.mean(level - logits[np.arange(len(A)), labels.astype(int)]) + l2 / 2 * (x @ x))
 
 
 def affine_gradient(x: np.ndarray, H: np.ndarray, b: np.ndarray, rows: ArrayLike = ()) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 
 from gossamer import graphs, problems, solvers
 from gossamer.cli import demo
+from gossamer.graphs.rates import barrier, lowrank, sdp
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +120,15 @@ def test_the_default_network_is_worth_showing():
     assert found.saved > 0.3
 
 
-def test_what_is_refused(refused, tmp_path):
+def test_what_is_refused(refused, tmp_path, monkeypatch):
     (tmp_path / "apart.edges").write_text("0 1\n2 3\n")
     assert "connected" in refused("demo", "--topology", tmp_path / "apart.edges")
     assert "unknown topology" in refused("demo", "--topology", "moebius:3")
-    refusal = refused("demo", "--topology", "grid_2d:20,20", "--output", tmp_path / "new")
-    assert re.search(r"the graph has 400 nodes, and the limit is \d+; choose a smaller network$", refusal)
+    for name in ("PRACTICAL_NODES", "PRACTICAL_PAIRS"):
+        monkeypatch.setattr(sdp, name, 9)
+    for method in (barrier, lowrank):
+        monkeypatch.setattr(method, "PRACTICAL_EDGES", 9)
+    refusal = refused("demo", "--topology", "grid_2d:4,4", "--output", tmp_path / "new")
+    assert re.search(r"the graph has 16 nodes, and the limit is 9; choose a smaller network$", refusal)
     (tmp_path / "out").write_text("")
     assert "out: File exists" in refused("demo", "--topology", "barbell:3", "--output", tmp_path / "out")

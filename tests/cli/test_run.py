@@ -281,7 +281,6 @@ def test_any_exported_solver_can_be_named(gossamer, folder, tmp_path, monkeypatc
         ([('rates = "communication"', f"batch_size = {2**63}")], "batch_size must be an integer of 64 bits"),
         ([('rates = "communication"', 'average_from = "0"')], "average_from must be a number, got '0'"),
         ([('rates = "communication"', "check_rates = 1")], "check_rates must be true or false, got 1"),
-        ([("barbell:3", "erdos_renyi:28,0.9")], "pairs of edges in a block, and the limit is "),
         ([("barbell:3", "hypercube:40")], "[graph]: dim must be in 0..30, got 40"),
         ([("[3, 1]", "[3, 3]")], "[run] seeds must be distinct integers >= 0, got [3, 3]"),
         ([("[3, 1]", "[-1]")], "[run] seeds must be distinct integers >= 0"),

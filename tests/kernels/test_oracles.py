@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossamer.kernels import oracles
+from gossamer.kernels import oracles, random
 from gossamer.kernels.oracles import reference
 
 EPS = np.finfo(float).eps
@@ -529,3 +529,29 @@ def test_pickles_and_copies_work(duplicate):
     x = np.array([0.3, -0.7])
     np.testing.assert_array_equal(oracles.mean_gradient(other, x), oracles.mean_gradient(oracle, x))
     assert not any(array.flags.writeable for array in (*other.data, other.n_samples))
+
+
+@pytest.mark.parametrize("size", [0, 3, 5, 50])
+@pytest.mark.parametrize("same", [False, True])
+def test_batch_gradients_of_some_nodes(size, same):
+    rng = np.random.default_rng(2)
+    offsets = np.array([0, 4, 10, 18, 30])
+    oracle = oracles.least_squares(rng.normal(size=(30, 6)), rng.normal(size=30), offsets, 0.1)
+    X = rng.normal(size=(1 if same else 4, 6))
+    out = np.full((4, 6), np.nan)
+    batches = oracles.Batches(size, oracle.n_samples, np.uint64(77))
+    for turn in (0, 9):
+        oracles.batch_gradients(oracle, batches, turn, [3, 1], X, out)
+        for i in (1, 3):
+            m = int(oracle.n_samples[i])
+            rows = None
+            if 0 < size < m:
+                rows = random.distinct_integers(size, m, 77, random.streams.BATCH, turn * 4 + i)
+            expected = oracles.gradient(oracle, i, X[0 if same else i], rows)
+            assert np.array_equal(out[i], expected)
+        assert np.isnan(out[[0, 2]]).all()
+    for wrong in ([4], [-1], [[0]]):
+        with pytest.raises(ValueError, match="nodes must be"):
+            oracles.batch_gradients(oracle, batches, 0, wrong, X, out)
+    with pytest.raises(ValueError, match="X and out"):
+        oracles.batch_gradients(oracle, batches, 0, [0], X[:, :5], out)

@@ -74,6 +74,14 @@ def test_the_face_of_a_problem(problem):
     assert repr(problem).startswith(f"{type(problem).__name__}(n_nodes={n}, dim={d}")
 
 
+def test_mean_over_some_nodes_alone(problem):
+    x = np.random.default_rng(3).normal(size=problem.dim)
+    nodes = [0, problem.n_nodes - 1]
+    value, gradient = problem.mean_over(nodes, x)
+    assert value == pytest.approx(np.mean([problem.node_objective(i, x) for i in nodes]), rel=1e-14)
+    np.testing.assert_allclose(gradient, np.mean([problem.gradient(i, x) for i in nodes], axis=0), rtol=1e-13)
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda problem: pickle.loads(pickle.dumps(problem))])
 def test_pickles_and_copies_work(duplicate):
     for original in list(examples())[:6]:

@@ -136,6 +136,22 @@ def test_divergence_returns_the_last_finite_state(problem, solver):
 # -- the record ------------------------------------------------------------------------------------------
 
 
+def test_accuracy_is_that_of_the_mean_iterate_on_the_test_samples(solver):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(90, 4))
+    y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+    test = X[60:], y[60:]
+    problem = problems.SoftmaxRegression.from_data(X[:60], y[:60], 5, l2=0.1, test=test)
+    result = solver.solve(problem, GRAPH, tol=1e-4)
+    assert result.trace["accuracy"][-1] == (problem.predict(result.x, test[0]) == test[1]).mean() > 0.6
+    assert result.trace.plot(y="accuracy").get_yscale() == "linear"
+    pyplot.close()
+
+
+def test_without_classes_there_is_no_accuracy(problem, solver):
+    assert np.isnan(solver.solve(problem, GRAPH, tol=1e-2).trace["accuracy"]).all()
+
+
 def test_records_do_not_change_the_run(problem, solver):
     runs = [
         solver.solve(problem, GRAPH, tol=0, max_events=3000, record_every=every)
@@ -144,7 +160,7 @@ def test_records_do_not_change_the_run(problem, solver):
     assert all(same_state(run.state, runs[0].state) for run in runs)
     assert [len(run.trace) for run in runs] == [3001, 430, 4, 2]
     coarse, fine = runs[2].trace, runs[0].trace
-    for column in set(Trace.columns) - {"wall_time", "distance"}:
+    for column in set(Trace.columns) - {"wall_time", "distance", "accuracy"}:
         assert np.array_equal(coarse[column], fine[column][::1000])
     assert np.isnan(fine["distance"]).all()
 
@@ -165,8 +181,8 @@ def test_trace_exports(problem, solver, tmp_path):
     trace.to_csv(tmp_path / "trace.csv")
     again = np.genfromtxt(tmp_path / "trace.csv", delimiter=",", names=True)
     for column in Trace.columns:
-        assert np.array_equal(frame[column], trace[column])
-        assert np.array_equal(again[column], trace[column])
+        assert np.array_equal(frame[column], trace[column], equal_nan=True)
+        assert np.array_equal(again[column], trace[column], equal_nan=True)
     assert frame["bits"].dtype == np.int64
 
 
@@ -175,7 +191,7 @@ def test_trace_first_below(problem, solver):
     target = trace["distance"][0] / 1000
     found = trace.first_below("distance", target)
     row = int(np.argmax(trace["distance"] <= target))
-    assert found == {name: trace[name][row] for name in Trace.columns}
+    assert found == pytest.approx({name: trace[name][row] for name in Trace.columns}, rel=0, nan_ok=True)
     assert trace.first_below("distance", -1.0) is None
 
 
@@ -298,7 +314,7 @@ def test_result_round_trip(problem, tmp_path):
     assert same_state(again.state, result.state)
     assert same_state(State.load(tmp_path / "result.npz"), result.state)
     for column in Trace.columns:
-        assert np.array_equal(again.trace[column], result.trace[column])
+        assert np.array_equal(again.trace[column], result.trace[column], equal_nan=True)
     with np.load(tmp_path / "result.npz", allow_pickle=False) as file:
         assert all(file[name].dtype != object for name in file)
 

@@ -1,0 +1,178 @@
+"""The runs of `gossamer robustness`: in processes, each with a file for its result, so that they resume."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._version import __version__
+from .robust_experiment import LABEL_FLIP, build_attack, build_rule
+from .seeds import runs_bar
+
+Job = dict[str, Any]
+Outcome = dict[str, Any]
+
+
+def run_all(
+    common: dict[str, Any], jobs: Sequence[Job], folder: Path, *, n_processes: int, progress: bool
+) -> list[Outcome]:
+    """Do all runs that have no result yet, and return the results of all.
+
+    Parameters
+    ----------
+    common : dict
+        What they share.
+    jobs : sequence of dict
+        From `RobustExperiment.jobs`.
+    folder : Path
+        For the results, a file a run; files that are there are taken as they are.
+    n_processes : int
+        At most so many at once; 1 runs here.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    list of dict
+        `validation` and `test` accuracy and `status` of each job, in their order.
+    """
+    paths = [folder / f"{digest(common, job)}.json" for job in jobs]
+    found = {path: outcome for path in paths if (outcome := read_outcome(path)) is not None}
+    todo = [(job, path) for job, path in zip(jobs, paths, strict=True) if path not in found]
+    with runs_bar(len(jobs), progress) as advance:
+        for _ in found:
+            advance()
+        if n_processes == 1 or len(todo) <= 1:
+            for job, path in todo:
+                found[path] = run_one(common, job, path)
+                advance()
+        else:
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(min(n_processes, len(todo)), spawn, _ignore_interrupts) as pool:
+                futures = {pool.submit(run_one, common, job, path): path for job, path in todo}
+                try:
+                    for future in as_completed(futures):
+                        found[futures[future]] = future.result()
+                        advance()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+    return [found[path] for path in paths]
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that waits for the runs: those under way are finished, and kept."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def digest(common: dict[str, Any], job: Job) -> str:
+    """Return the name of a run's file: the same for the same run, and the same version of gossamer."""
+    labels = {"rule", "attack"}  # names, that may change
+    described = {
+        "version": __version__,
+        "common": {key: value for key, value in common.items() if key != "folder"},
+        "job": {key: value for key, value in job.items() if key not in labels},
+    }
+    return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+def read_outcome(path: Path) -> Outcome | None:
+    """Return what a run left, None if it never finished."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def run_one(common: dict[str, Any], job: Job, path: Path) -> Outcome:
+    """Do one run, and write its result.
+
+    Parameters
+    ----------
+    common, job : dict
+        As of `run_all`.
+    path : Path
+        File, written at once or not at all.
+    """
+    from .. import graphs, solvers
+
+    n, f = common["n_nodes"], job["f"]
+    problem, (X, y) = build_classifier(json.dumps(common), job["split"])
+    rule = build_rule(job["pre"], job["rule_table"], f)
+    if job["attack_table"]["name"] == LABEL_FLIP:
+        problem = problem.flipped(range(n - f, n))
+    solver = solvers.RobustSGD(
+        rule,
+        f=f,
+        attack=build_attack(job["attack_table"], rule, job["seed"]),
+        step=job["step"],
+        momentum=job["momentum"],
+        server_momentum=job["server_momentum"],
+        batch_size=common["batch_size"],
+    )
+    x0 = problem.start(job["seed"]) if common["problem"]["kind"] == "perceptron" else None
+    rounds = common["rounds"]
+    result = solver.solve(
+        problem, graphs.star(n), x0, tol=0.0, max_events=rounds, record_every=rounds, rng=job["seed"]
+    )
+    diverged = result.status == "diverged"  # the last finite iterate is not what one would be left with
+    outcome = {
+        "validation": 0.0 if diverged else problem.accuracy(result.x),
+        "test": 0.0 if diverged else float(np.mean(problem.predict(result.x, X) == y)),
+        "status": result.status,
+    }
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps(outcome))
+    draft.replace(path)
+    return outcome
+
+
+@functools.lru_cache(maxsize=8)
+def build_classifier(common: str, split: str) -> tuple[Any, tuple[np.ndarray, np.ndarray]]:
+    """Return the problem, whose `accuracy` is that on the validation samples, and the test samples.
+
+    Parameters
+    ----------
+    common : str
+        JSON of what runs share.
+    split : str
+        How samples are dealt out to the workers.
+    """
+    from .. import problems
+
+    shared = json.loads(common)
+    table = shared["problem"]
+    is_file = bool(Path(table["data"]).suffix)
+    source = Path(shared["folder"]) / table["data"] if is_file else table["data"]
+    X, y = problems.load(source, target=table["target"])
+    if table["standardize"]:
+        X = problems.standardize(X)
+    if table["intercept"]:
+        X = problems.add_intercept(X)
+    order = np.random.default_rng(table["seed"]).permutation(len(X))
+    n_test, n_validation = (max(round(table[name] * len(X)), 1) for name in ("test", "validation"))
+    test, validation, rest = np.split(order, [n_test, n_test + n_validation])
+    kinds = {"perceptron": problems.Perceptron, "softmax": problems.SoftmaxRegression}
+    options = {"hidden": tuple(table["hidden"])} if table["kind"] == "perceptron" else {}
+    problem = kinds[table["kind"]].from_data(
+        X[rest],
+        y[rest],
+        shared["n_nodes"],
+        split=split,
+        alpha=shared["alpha"] if split == "dirichlet" else None,
+        rng=table["seed"],
+        l2=table["l2"],
+        test=(X[validation], y[validation]),
+        **options,
+    )
+    return problem, (X[test], y[test])

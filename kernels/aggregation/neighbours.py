@@ -1,0 +1,92 @@
+"""Aggregation at every node of a graph at once: one Gram matrix of all that is sent serves them all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import engine
+from .base import Aggregator, LinearAggregator, Pipeline
+from .iterative import DnC
+from .rows import Rows, as_rows
+from .stages import Stage, live_context, mixed, spread
+
+
+def centred_gram(S: NDArray) -> NDArray[np.float64]:
+    """Return the inner products of rows, (q, q); those of rows that are not finite are not finite.
+
+    Parameters
+    ----------
+    S : (q, d) float64 array
+        What was sent, less one of the honest rows: the same for all cancels, and digits are left for what
+        differs.
+    """
+    return engine.gram(as_rows(S, "S"), np.arange(len(S)))
+
+
+def stages_of(rule: Aggregator) -> tuple[Stage, ...]:
+    """Return the pre-aggregators of a rule, and the rule at their end."""
+    return (*rule.stages, rule.rule) if isinstance(rule, Pipeline) else (rule,)
+
+
+def is_invariant(rule: Aggregator) -> bool:
+    """Return whether a shift of all rows shifts the aggregate by as much."""
+    return all(stage.invariant for stage in stages_of(rule))
+
+
+def reads_gram_alone(rule: Aggregator) -> bool:
+    """Return whether `gram_weights` works for a rule."""
+    last = stages_of(rule)[-1]
+    return isinstance(last, LinearAggregator) and not isinstance(last, DnC)
+
+
+def check_rows(rule: Aggregator, p: int) -> None:
+    """Raise a ValueError where a rule cannot work with p rows.
+
+    Parameters
+    ----------
+    rule : Aggregator
+        Any.
+    p : int
+        At least 1.
+    """
+    for stage in stages_of(rule):
+        p = stage._check(p)
+
+
+def gram_weights(rule: Aggregator, K: NDArray, dim: int, step: int = 0) -> NDArray[np.float64]:
+    """Return the weights that a rule gives to rows of which their inner products are known.
+
+    Parameters
+    ----------
+    rule : Aggregator
+        One with `reads_gram_alone`.
+    K : (p, p) float64 array
+        Gram matrix. Rows that are not finite on the diagonal are left out, and get weight 0.
+    dim : int
+        Coordinates of the rows.
+    step : int
+        Number of the call.
+
+    Returns
+    -------
+    (p,) float64 array
+        All zero where no row is finite.
+
+    Examples
+    --------
+    >>> from gossamer.kernels.aggregation import Krum
+    >>> S = np.array([[0.0], [0.1], [9.0], [0.2]])
+    >>> gram_weights(Krum(0), S @ S.T, 1)
+    array([0., 1., 0., 0.])
+    """
+    *before, last = stages_of(rule)
+    assert isinstance(last, LinearAggregator)
+    p = len(K)
+    live = np.flatnonzero(np.isfinite(K.diagonal()))
+    if len(live) == 0:
+        return np.zeros(p)
+    described = Rows(p, dim, np.dtype(np.float64), None, [], (dim,), [])
+    context = live_context(live, described, step)
+    found, context = mixed(tuple(before), K[np.ix_(live, live)], context)
+    return spread(last._weights(found, context)[0], context)

@@ -1,0 +1,213 @@
+"""What methods for networks with faulty nodes share: who is faulty, steps, momentum, what is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..kernels import oracles
+from ..kernels.checks import count, frozen, real
+from ..kernels.oracles import Batches
+from ..problems import Problem
+from ..problems.attacks import Attack
+from .base import Prepared, Solver
+from .network import Network
+from .state import State
+
+_SLOWEST = 1e-3  # progress a round that a run is given time for, if theory promises less
+_WIDTH = 64  # bits of a number
+
+
+@dataclass(frozen=True, eq=False)
+class RobustSolver(Solver):
+    """A method of synchronous rounds in which some nodes are faulty; an event is a round.
+
+    Attributes
+    ----------
+    f : int or sequence of int
+        How many nodes are faulty, the last ones; or which.
+    attack : Attack, optional
+        What they send. None: what honest ones would.
+    step : float, optional
+        Step size; None is theory's, where there is any.
+    step_decay : float
+        The step of round t is step / (1 + step_decay t).
+    momentum : float
+        beta in [0, 1) of the nodes' momentum: m <- beta m + (1 - beta) g, from m = g in the first round on.
+    batch_size : int, optional
+        Samples a gradient, drawn without replacement; None: full gradients.
+    """
+
+    f: int | Sequence[int] = field(default=0, kw_only=True)
+    attack: Attack | None = field(default=None, kw_only=True)
+    step: float | None = field(default=None, kw_only=True)
+    step_decay: float = field(default=0.0, kw_only=True)
+    momentum: float = field(default=0.0, kw_only=True)
+    batch_size: int | None = field(default=None, kw_only=True)
+
+    _settings: ClassVar[tuple[str, ...]] = ("steps", "method")
+    _attacks: ClassVar[tuple[type, ...]] = (Attack,)
+
+    def faulty(self, n_nodes: int) -> np.ndarray:
+        """Return the faulty nodes, ascending.
+
+        Parameters
+        ----------
+        n_nodes : int
+            Of the graph.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Nodes that are not there, or none that is honest.
+        """
+        if not isinstance(self.f, Sequence | np.ndarray):
+            f = count("f", self.f)
+            nodes = list(range(n_nodes - f, n_nodes))
+        else:
+            nodes = sorted(count("f", node, most=n_nodes - 1) for node in self.f)
+            if len(set(nodes)) < len(nodes):
+                raise ValueError(f"f must name each faulty node once, got {list(self.f)}")
+        if len(nodes) >= n_nodes:
+            raise ValueError(f"f must leave an honest node of the {n_nodes}, got {self.f}")
+        return np.array(nodes, np.int64)
+
+    def _step(self, problem: Problem) -> float:
+        """Return the step size, theory's where none is set."""
+        if self.step is not None:
+            return real("step", self.step, above=0.0)
+        if not 0.0 < problem.smoothness < math.inf:
+            raise ValueError(
+                f"{type(self).__name__} has no theory for step on {type(problem).__name__}, of smoothness "
+                f"{problem.smoothness:g}: set step"
+            )
+        return 1.0 / problem.smoothness
+
+    def _common(self, problem: Problem) -> list[float]:
+        """Return the checked numbers of all such methods."""
+        if self.attack is not None and not isinstance(self.attack, self._attacks):
+            raise TypeError(
+                f"attack must be one of problems.attacks, such as ALIE(), or None, got {self.attack!r}"
+            )
+        if self.batch_size is not None:
+            count("batch_size", self.batch_size, least=1)
+            problem.sample_oracle  # raises where there are no samples  # noqa: B018
+        return [
+            self._step(problem),
+            real("step_decay", self.step_decay, least=0.0),
+            checked_momentum("momentum", self.momentum),
+            float(self.batch_size or 0),
+        ]
+
+    def _probe_attack(self, n_nodes: int) -> None:
+        """Raise what the attack would raise with so many nodes."""
+        f = len(self.faulty(n_nodes))
+        if isinstance(self.attack, Attack) and f:
+            self.attack(np.zeros((n_nodes - f, 1)), f, own=np.zeros((f, 1)))
+
+    def _described(self, rule: object) -> np.ndarray:
+        """Return what tells rule and attack from others, as numbers."""
+        return np.frombuffer(f"{rule!r} {self.attack!r}".encode(), np.uint8).copy()
+
+    def _arrays(self, problem: Problem, steps: list[float], rule: object) -> dict[str, np.ndarray]:
+        """Return the arrays that a state of all such methods has."""
+        n, d = problem.n_nodes, problem.dim
+        return {
+            "momenta": np.zeros((n if self.momentum else 0, d)),
+            "excluded": np.zeros(n, np.int64),
+            "steps": np.array([*steps, *self.faulty(n)], float),
+            "method": self._described(rule),
+        }
+
+
+class PreparedRobust(Prepared):
+    """A `RobustSolver` bound to a problem and a graph: gradients, momentum, the ledger."""
+
+    def __init__(self, solver: RobustSolver, problem: Problem, network: Network, state: State):
+        n = problem.n_nodes
+        self._faulty = frozen(solver.faulty(n))
+        self.members = self._honest = frozen(np.setdiff1d(np.arange(n), self._faulty))
+        attack: Any = solver.attack
+        self._attack = attack
+        behaves = attack is None or getattr(attack, "needs_own", False)
+        self._computing = frozen(np.arange(n)) if behaves else self._honest
+        self._step, self._decay, self._momentum, size = state.arrays["steps"][:4].tolist()
+        oracle = self._oracle = problem.oracle if size == 0 else problem.sample_oracle
+        most = int(oracle.n_samples.max()) if size else 0
+        self._batches = Batches(min(int(size), most), oracle.n_samples, np.uint64(state.key))
+        self._gradients = np.zeros((n, problem.dim))
+        self._bits = _WIDTH * problem.dim * int(network.copies.sum())
+        self._bits_down = _WIDTH * problem.dim * network.copies_down
+        self._n_links = network.n_links
+        self._pace = max(min(self._step * problem.strong_convexity, 1.0), _SLOWEST)
+
+    def advance(self, state: State, n_events: int, max_time: float) -> None:
+        """Do up to n_events rounds."""
+        room = max(max_time - state.n_events, 0.0)
+        n_rounds = n_events if room >= n_events else math.floor(room)
+        if n_rounds == 0:  # compiles
+            nobody, gradients = np.empty(0, np.int64), self._gradients
+            oracles.batch_gradients(self._oracle, self._batches, 0, nobody, gradients, gradients)
+        with np.errstate(over="ignore", invalid="ignore"):  # attacks and diverging runs overflow
+            for turn in range(state.n_events, state.n_events + n_rounds):
+                self._round(state, turn)
+        state.n_events += n_rounds
+        state.n_gradients += n_rounds * len(self._computing)
+        state.n_communications += n_rounds * self._n_links
+        state.bits += n_rounds * (self._bits + self._bits_down)
+        state.bits_down += n_rounds * self._bits_down
+        if n_rounds:
+            state.clock = state.time = float(state.n_events)
+        if n_rounds < n_events:
+            state.time = max(state.time, max_time)
+
+    def _round(self, state: State, turn: int) -> None:
+        """Do one round."""
+        raise NotImplementedError
+
+    def _length(self, turn: int) -> float:
+        """Return the step size of a round."""
+        return self._step / (1.0 + self._decay * turn)
+
+    def _directions(self, state: State, turn: int, X: np.ndarray) -> np.ndarray:
+        """Return gradients at the rows of X, with momentum; of nodes that compute none, anything."""
+        G = self._gradients
+        oracles.batch_gradients(self._oracle, self._batches, turn, self._computing, X, G)
+        if self._momentum == 0.0:
+            return G
+        M = state.arrays["momenta"]
+        if turn == 0:
+            M[self._computing] = G[self._computing]
+        else:
+            M *= self._momentum
+            M += (1.0 - self._momentum) * G
+        return M
+
+    def _sent(self, rows: np.ndarray, turn: int) -> np.ndarray:
+        """Return what all nodes send, in place of `rows`, what honest ones would."""
+        if self._attack is None or len(self._faulty) == 0:
+            return rows
+        own = rows[self._faulty] if self._attack.needs_own else None
+        sent = rows.copy()
+        sent[self._faulty] = self._attack(rows[self._honest], len(self._faulty), own=own, step=turn)
+        return sent
+
+    def _is_lost(self, rows: np.ndarray) -> bool:
+        """Whether honest rows are so large that their squared norms overflow: the run diverges."""
+        return not np.isfinite(np.einsum("ij,ij->i", rows, rows)[self._honest]).all()
+
+    def time_limit(self, tol: float) -> float:
+        """Return rounds for the error to fall by tol, e^10 standing for its constant."""
+        return math.ceil(4 * (10 - math.log(max(min(tol, 1.0), 1e-16))) / self._pace)
+
+
+def checked_momentum(name: str, value: float) -> float:
+    """Return a factor of momentum, in [0, 1)."""
+    beta = real(name, value, least=0.0)
+    if beta >= 1.0:
+        raise ValueError(f"{name} must be below 1, got {beta}")
+    return beta
