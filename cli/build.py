@@ -72,6 +72,7 @@ class BilinearTable:
     least: float = 0.3
     most: float = 10.0
     offset: float = 10.0
+    gap_radius: float | None = None
     seed: int = 0
 
 
@@ -137,8 +138,16 @@ def build_problem(wanted: ProblemTable, n_nodes: int, folder: Path) -> Problem:
             rng=wanted.seed,
         )
     if isinstance(wanted, BilinearTable):
-        ends = {"least": wanted.least, "most": wanted.most, "offset": wanted.offset}
-        return problems.BilinearSaddle.random(n_nodes, wanted.size, l2=wanted.l2, rng=wanted.seed, **ends)
+        return problems.BilinearSaddle.random(
+            n_nodes,
+            wanted.size,
+            l2=wanted.l2,
+            least=wanted.least,
+            most=wanted.most,
+            offset=wanted.offset,
+            gap_radius=wanted.gap_radius,
+            rng=wanted.seed,
+        )
     if isinstance(wanted, GameTable):
         return problems.MatrixGame.split(
             wanted.payoffs,

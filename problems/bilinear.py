@@ -32,10 +32,12 @@ class BilinearSaddle(VariationalInequality):
         Linear terms of y.
     l2 : float
         Strong monotonicity, >= 0.
+    gap_radius : float, optional
+        The gap is that over |x| <= gap_radius and |y| <= gap_radius; None: over all x and y.
 
     Attributes
     ----------
-    A, a, b, l2
+    A, a, b, l2, gap_radius
         As given, float64, read-only.
 
     Raises
@@ -48,7 +50,9 @@ class BilinearSaddle(VariationalInequality):
     F_i(x, y) = (A_i y + l2 x + a_i, -A_i'x + l2 y - b_i), z = (x, y) in R^(p + q). The Lipschitz constant of
     a matrix [[l2 I, A], [-A', l2 I]] is sqrt(l2^2 + |A|^2), because its square is normal (derived);
     `strong_convexity` is l2. For l2 > 0 the gap is |F(z)|^2 / (2 l2): g is l2-strongly convex in x and
-    concave in y, with these as its only curvatures. For l2 = 0 it is NaN (infinite but at solutions).
+    concave in y, with these as its only curvatures. For l2 = 0 it is NaN (infinite but at solutions). Over
+    balls it is <F(z), z> - l2/2 |z|^2 + phi(|Ay + a|) + phi(|A'x + b|), phi(c) = s c - l2/2 s^2 with s =
+    min(c / l2, radius) (derived); it is >= 0 for z in the balls, and zero at solutions in them alone.
     `solution` solves the linear system F(z) = 0 and refines it in extended precision; for l2 = 0 it is the
     one of least norm.
 
@@ -59,9 +63,18 @@ class BilinearSaddle(VariationalInequality):
     [-1.4, 0.2]
     """
 
-    def __init__(self, A: ArrayLike, a: ArrayLike, b: ArrayLike, l2: float = 0.0):
+    def __init__(
+        self,
+        A: ArrayLike,
+        a: ArrayLike,
+        b: ArrayLike,
+        l2: float = 0.0,
+        *,
+        gap_radius: float | None = None,
+    ):
         oracle = oracles.bilinear(A, a, b, l2)
         super().__init__(oracle)
+        self.gap_radius = None if gap_radius is None else real("gap_radius", gap_radius, above=0.0)
         n, d = oracle.n_nodes, oracle.dim
         p = oracle.data.features.shape[0] // n
         self.A = oracle.data.features.reshape(n, p, d - p)
@@ -79,6 +92,7 @@ class BilinearSaddle(VariationalInequality):
         least: float = 0.3,
         most: float = 10.0,
         offset: float = 10.0,
+        gap_radius: float | None = None,
         rng: Rng | np.random.Generator = 0,
     ) -> BilinearSaddle:
         """Draw symmetric couplings A_i = Q_i diag(s_i) Q_i' with s_i between `least` and `most`.
@@ -95,6 +109,8 @@ class BilinearSaddle(VariationalInequality):
             Ends of the s_i, both of which occur, 0 < least <= most; the others are uniform between them.
         offset : float
             The a_i and b_i are uniform in [-offset, offset].
+        gap_radius : float, optional
+            As of the class.
         rng : None, int, SeedSequence or Generator
             Source of randomness. An integer is the seed of `numpy.random.default_rng`.
 
@@ -129,17 +145,23 @@ class BilinearSaddle(VariationalInequality):
                 s[-1] = most
                 A[i] = (Q * s) @ Q.T
         a, b = draw.uniform(-offset, offset, (n, p)), draw.uniform(-offset, offset, (n, p))
-        return cls(A, a, b, l2)
+        return cls(A, a, b, l2, gap_radius=gap_radius)
 
     def gap(self, z: ArrayLike) -> float:
-        """|F(z)|^2 / (2 l2); NaN for l2 = 0."""
-        F = self.mean_operator(z)
-        return float(F @ F) / (2.0 * self.l2) if self.l2 > 0.0 else math.nan
+        """Duality gap: over all x and y |F(z)|^2 / (2 l2), or over balls; see the notes of the class."""
+        return self.value_and_gradient(z)[0]
 
     def value_and_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
         """`gap` and F."""
-        F = self.mean_operator(x)
-        return (float(F @ F) / (2.0 * self.l2) if self.l2 > 0.0 else math.nan), F
+        z, F = real_array("x", x, (self.dim,), finite=False), self.mean_operator(x)
+        if self.gap_radius is None:
+            return (float(F @ F) / (2.0 * self.l2) if self.l2 > 0.0 else math.nan), F
+        gap = float(F @ z - self.l2 / 2.0 * (z @ z))
+        for part in np.split(F - self.l2 * z, [self.a.shape[1]]):
+            slope = float(np.linalg.norm(part))
+            length = self.gap_radius if slope > self.l2 * self.gap_radius else slope / (self.l2 or 1.0)
+            gap += length * slope - self.l2 / 2.0 * length**2
+        return gap, F
 
     def _curvature_bounds(self) -> tuple[float, float]:
         return self.l2, math.hypot(self.l2, float(_norms(self.A).max()))

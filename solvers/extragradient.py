@@ -49,6 +49,11 @@ class OperatorSolver(ServerSolver):
 
     _takes_operators: ClassVar[bool] = True
 
+    def _check(self, problem: Problem) -> None:
+        super()._check(problem)
+        if isinstance(problem, VariationalInequality) and not problem.lipschitz > 0.0:
+            raise ValueError("the mean operator must not be constant: its Lipschitz constant is 0")
+
     def _arrays(
         self, problem: Problem, graph: Graph, X: np.ndarray, values: dict[str, float]
     ) -> dict[str, np.ndarray]:

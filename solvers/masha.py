@@ -13,7 +13,7 @@ from ..kernels.compression import Compressor, Identity
 from ..kernels.rounds import saddle
 from ..problems import Problem
 from .extragradient import OperatorSolver, lipschitz_constants, sample_lipschitz
-from .messages import disjoint, message_share
+from .messages import disjoint, message_share, sends_disjoint
 from .rounds import Step
 
 
@@ -54,6 +54,8 @@ class _Masha(OperatorSolver, abc.ABC):
         )
         if members < n and disjoint(self.compressor, n):
             raise ValueError("PermK needs all nodes in every round: leave participants out, or take RandK")
+        if sends_disjoint(self.server_compressor):
+            raise ValueError("PermK as server_compressor is biased from one round to the next: take RandK")
         if self._network(graph).copies_down == 0 and not isinstance(self.server_compressor, Identity):
             raise ValueError("a complete graph has no server to compress: take graphs.star(n)")
         tau = self._tau(problem) if self.tau is None else real("tau", self.tau, least=0.0, most=1.0)
@@ -78,6 +80,19 @@ class _Masha(OperatorSolver, abc.ABC):
     @property
     def _draws(self) -> bool:
         return True  # when the anchor moves
+
+    def _differences(self, problem: Problem) -> float:
+        """Return s with mean E|v_i|^2 <= s |z' - w|^2 for the differences v_i of the nodes."""
+        second = lipschitz_constants(problem)[1] ** 2
+        if self.batch_size is not None:
+            size = min(self.batch_size, int(problem.sample_oracle.n_samples.max()))
+            second = sample_lipschitz(problem) ** 2 / size + (1.0 - 1.0 / size) * second
+        return second
+
+    def _bounded(self, problem: Problem, tau: float, step: float) -> float:
+        """Return the step, or less where mu asks for it; NaN stays."""
+        mu = problem.strong_convexity
+        return step if mu == 0.0 or math.isnan(step) else min(step, (1.0 - tau) / (2.0 * mu), tau / mu)
 
     @abc.abstractmethod
     def _step(self, problem: Problem, tau: float) -> float:
@@ -157,9 +172,7 @@ class MASHA1(_Masha):
     def _step(self, problem: Problem, tau: float) -> float:
         if not (self.compressor.unbiased and self.server_compressor.unbiased):
             return math.nan
-        mu = problem.strong_convexity
-        bound = math.sqrt((1.0 - tau) / (2.0 * self.second_moment(problem)))
-        return bound if mu == 0.0 else min(bound, (1.0 - tau) / (2.0 * mu), tau / mu)
+        return self._bounded(problem, tau, math.sqrt((1.0 - tau) / (2.0 * self.second_moment(problem))))
 
     def second_moment(self, problem: Problem) -> float:
         """Return c with E|u|^2 <= c |z' - w|^2, as the notes of the class have it.
@@ -176,13 +189,10 @@ class MASHA1(_Masha):
         """
         n, d = problem.n_nodes, problem.dim
         members = self.participants or n
-        L, mean_square = lipschitz_constants(problem)
+        L = lipschitz_constants(problem)[0]
         q = 1.0 + self.server_compressor.omega(d)
         omega = self.compressor.omega(d)
-        second = mean_square**2  # mean E|v_i|^2 <= second |z' - w|^2 for the difference v_i of node i
-        if self.batch_size is not None:
-            size = min(self.batch_size, int(problem.sample_oracle.n_samples.max()))
-            second = sample_lipschitz(problem) ** 2 / size + (1.0 - 1.0 / size) * second
+        second = self._differences(problem)
         if disjoint(self.compressor, n):
             return q * (1.0 + omega) / n * second
         are_all = members == n and self.batch_size is None
@@ -200,7 +210,7 @@ class MASHA2(_Masha):
     server_compressor : Compressor
         Of the server's; contractive. By default it sends all coordinates.
     step : float, "auto" or None
-        Step size. None: 2 sqrt(1 - tau) alpha alpha_s / L. "auto": tuned, which pays for small alpha.
+        Step size. None: see the notes. "auto": tuned, which pays for small alpha.
     tau, anchor, participants, batch_size
         As in `MASHA1`.
     check_compressor : bool
@@ -211,8 +221,12 @@ class MASHA2(_Masha):
     zbar = tau z + (1 - tau) w, z' = zbar - step F(w); worker i sends c_i = C(x_i) of x_i = e_i + step
     (F_i(z') - F_i(w)) and keeps e_i = x_i - c_i; the server sends c = C_s(y) of y = e + mean c_i and keeps e
     = y - c; z <- z' - c. The anchor moves as in `MASHA1`; the memories are kept. Beznosikov et al. (NeurIPS
-    2022). The step that theory proves is about a hundred times smaller than the one taken by default, which
-    was found by measurement on bilinear problems.
+    2022).
+
+    The step is sqrt(1 - tau) times the smaller of 2 alpha alpha_s / sqrt(L^2 + Lh^2 / b) and 1 / (sqrt(2) L),
+    and no larger than (1 - tau) / (2 mu) and tau / mu; L, b and Lh^2, also with batches, as in `MASHA1`. The
+    second bound is that of `MASHA1` without compression. The first was found by measurement on bilinear
+    problems; the step that theory proves is about a hundred times smaller.
     """
 
     _kernel = saddle.masha2
@@ -235,4 +249,8 @@ class MASHA2(_Masha):
         alpha = self.compressor.contraction(d) * self.server_compressor.contraction(d)
         if not alpha > 0.0:
             return math.nan
-        return 2.0 * math.sqrt(1.0 - tau) * alpha / lipschitz_constants(problem)[0]
+        L = lipschitz_constants(problem)[0]
+        members = self.participants or problem.n_nodes
+        noisy = math.hypot(L, math.sqrt(self._differences(problem) / members))
+        bound = math.sqrt(1.0 - tau) * min(2.0 * alpha / noisy, math.sqrt(0.5) / L)
+        return self._bounded(problem, tau, bound)

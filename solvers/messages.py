@@ -37,6 +37,21 @@ def message_share(compressor: Compressor, n_nodes: int, dim: int) -> float:
     return min(1.0, bits / (WIDTH * dim * n_nodes * rounds))
 
 
+def _chooser(compressor: Compressor) -> Compressor:
+    return compressor.sparsifier if isinstance(compressor, Composed) else compressor
+
+
+def sends_disjoint(compressor: Compressor) -> bool:
+    """Whether the coordinates of a message depend on those of others: `PermK`, or `Composed` of it.
+
+    Parameters
+    ----------
+    compressor : Compressor
+        Any.
+    """
+    return isinstance(_chooser(compressor), PermK)
+
+
 def disjoint(compressor: Compressor, n_nodes: int) -> bool:
     """Whether the messages of a round have disjoint coordinates: `PermK`, or `Composed` of it.
 
@@ -52,7 +67,7 @@ def disjoint(compressor: Compressor, n_nodes: int) -> bool:
     ValueError
         A PermK for another number of workers.
     """
-    chooses = compressor.sparsifier if isinstance(compressor, Composed) else compressor
+    chooses = _chooser(compressor)
     if not isinstance(chooses, PermK):
         return False
     if chooses.n_workers != n_nodes:

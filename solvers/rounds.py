@@ -27,6 +27,7 @@ from ..kernels.oracles import Batches
 from ..kernels.random import streams
 from ..problems import Problem
 from .base import Prepared, Solver
+from .messages import disjoint
 from .network import Network, gossip_network, server_network
 from .state import State
 from .tuning import probe_start, tuned
@@ -167,6 +168,7 @@ class RoundSolver(Solver):
                     f"{name} must be one of kernels.compression, such as TopK(0.1), got {found!r}"
                 )
         compressor, d = self._compressor, problem.dim
+        disjoint(compressor, problem.n_nodes)  # raises for a PermK of another number of workers
         if not self._needs or not getattr(self, "check_compressor", True):
             return
         if self._needs == "unbiased" and not compressor.unbiased:

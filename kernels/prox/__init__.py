@@ -1,8 +1,9 @@
 """Proximal steps onto products of simple sets: boxes, balls, simplices.
 
 `Block`s say which coordinates lie in which set; `pack` makes of them what compiled loops read; `prox_step` is
-the minimiser of <shift, x> + D(x, centre) over the sets, where D is |x - centre|^2 / 2, or the relative
-entropy on an `entropic` simplex. `reference` has the sets one by one in NumPy.
+the minimiser of <shift, x> + D(x, centre) over the sets, where D is |x - centre|^2 / 2, or the simplex's
+total times the relative entropy on an `entropic` one, which makes it no less than |x - centre|^2 / 2 either.
+`reference` has the sets one by one in NumPy.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ def simplex(size: int, total: float = 1.0, *, entropic: bool = False) -> Block:
     total : float
         The sum, above 0.
     entropic : bool
-        Measure distance by the relative entropy: steps multiply, x_j <- x_j exp(-shift_j) / Z, and what is
-        zero stays zero.
+        Measure distance by total times the relative entropy: steps multiply, x_j <- x_j exp(-shift_j /
+        total) / Z, and what is zero stays zero.
     """
     kind = cpu.ENTROPIC if entropic else cpu.SIMPLEX
     return Block(kind, count("size", size, least=1), real("total", total, above=0.0))
@@ -123,10 +124,13 @@ def pack(blocks: Sequence[Block], dim: int) -> np.ndarray:
 
     Raises
     ------
-    ValueError
-        The blocks have not `dim` coordinates together.
+    TypeError, ValueError
+        Not blocks, or blocks that have not `dim` coordinates together.
     """
     blocks = tuple(blocks)
+    for block in blocks:
+        if not isinstance(block, Block):
+            raise TypeError(f"blocks must be a sequence of box, ball, simplex and free, got {block!r} in it")
     if blocks and sum(block.size for block in blocks) != dim:
         raise ValueError(f"the blocks must have {dim} coordinates together, got {[b.size for b in blocks]}")
     return frozen(np.array([tuple(block) for block in blocks], float).reshape(cpu.WIDTH * len(blocks)))
@@ -138,7 +142,8 @@ def prox_step(centre: ArrayLike, shift: ArrayLike, blocks: Sequence[Block] = ())
     Parameters
     ----------
     centre, shift : (d,) array_like
-        Where the step starts, and its direction times its size; shift = 0 projects `centre`.
+        Where the step starts, and its direction times its size; shift = 0 projects `centre`. On an entropic
+        simplex the centre is positive somewhere, and negative nowhere.
     blocks : sequence of Block
         Sets of consecutive coordinates; none for all of R^d.
 
@@ -146,6 +151,11 @@ def prox_step(centre: ArrayLike, shift: ArrayLike, blocks: Sequence[Block] = ())
     -------
     (d,) array
         In the sets, up to rounding. NaN spreads within its block only, and never raises.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Shapes that do not fit, or a centre from which entropic steps lead nowhere.
 
     Examples
     --------
@@ -156,6 +166,12 @@ def prox_step(centre: ArrayLike, shift: ArrayLike, blocks: Sequence[Block] = ())
     shift = real_array("shift", shift, centre.shape, finite=False)
     out = np.empty(centre.size)
     parameters = pack(blocks, centre.size)
+    begin = 0
+    for block in blocks:
+        part = centre[begin : begin + block.size]
+        begin += block.size
+        if is_entropic(block) and ((part < 0.0).any() or (part == 0.0).all()):
+            raise ValueError("centre must be >= 0 and not all zero on an entropic simplex")
     cpu.prox_step(_read_only(centre), _read_only(shift), parameters, out)
     return out
 

@@ -31,7 +31,16 @@ def _ball(out, radius):
 
 @inner_njit()
 def _simplex(out, total):
-    """Michelot's method: drop what lies below the threshold until nothing does; finite and exact."""
+    """Michelot's method: drop what lies below the threshold until nothing does; finite and exact.
+
+    Measured from the largest entry, or rounding of large ones would show in the sum.
+    """
+    largest = -np.inf
+    for c in range(out.size):
+        largest = max(largest, out[c])
+    if math.isfinite(largest):
+        for c in range(out.size):
+            out[c] -= largest
     threshold = -np.inf
     kept = out.size + 1
     while True:
@@ -52,13 +61,14 @@ def _simplex(out, total):
 
 @inner_njit()
 def _entropic(centre, shift, out, total):
+    """Steps of the distance total sum x log(x / centre), which is at least |x - centre|_1^2 / 2."""
     least = np.inf
     for c in range(out.size):
         if centre[c] > 0.0:
             least = min(least, shift[c])
     mass = 0.0
     for c in range(out.size):
-        out[c] = centre[c] * math.exp(least - shift[c])
+        out[c] = 0.0 if centre[c] == 0.0 else centre[c] * math.exp((least - shift[c]) / total)
         mass += out[c]
     for c in range(out.size):
         out[c] *= total / mass

@@ -25,10 +25,10 @@ def simplex(v: np.ndarray, total: float) -> np.ndarray:
 
 
 def entropic(centre: np.ndarray, shift: np.ndarray, total: float) -> np.ndarray:
-    """Minimiser of <shift, x> + sum x log(x / centre) over x >= 0 with sum x = total."""
+    """Minimiser of <shift, x> + total sum x log(x / centre) over x >= 0 with sum x = total."""
     x = np.zeros(centre.size)
     plays = centre > 0
-    x[plays] = centre[plays] * np.exp(shift[plays].min() - shift[plays])
+    x[plays] = centre[plays] * np.exp((shift[plays].min() - shift[plays]) / total)
     return x * (total / x.sum())
 
 

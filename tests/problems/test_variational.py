@@ -153,6 +153,31 @@ def test_the_gap_of_a_bilinear_saddle_is_the_duality_gap():
     assert np.isnan(problems.BilinearSaddle(problem.A, problem.a, problem.b).gap(z))
 
 
+@pytest.mark.parametrize("l2", [0.0, 0.5, 3.0])
+def test_the_gap_over_balls_is_the_largest_difference_in_them(l2):
+    rng = np.random.default_rng(1)
+    A, a, b = rng.normal(size=(2, 3, 2)), rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
+    problem = problems.BilinearSaddle(A, a, b, l2, gap_radius=2.0)
+    for size in (0.1, 1.0, 5.0):
+        z = size * rng.normal(size=5)
+        x, y = z[:3], z[3:]
+        best = [np.zeros(3), np.zeros(2)]
+        for _ in range(3000):  # of a quadratic with curvature l2, over a ball
+            down = problem.mean_operator(np.append(best[0], y))[:3]
+            up = problem.mean_operator(np.append(x, best[1]))[3:]
+            best[0] = prox.prox_step(best[0], 0.2 * down, [prox.ball(3, 2.0)])
+            best[1] = prox.prox_step(best[1], 0.2 * up, [prox.ball(2, 2.0)])
+        gap = problem.objective(np.append(x, best[1])) - problem.objective(np.append(best[0], y))
+        assert problem.gap(z) == pytest.approx(gap, rel=1e-9)
+        wide = problems.BilinearSaddle(A, a, b, l2, gap_radius=1e6)
+        if l2 > 0:
+            assert wide.gap(z) == pytest.approx(problems.BilinearSaddle(A, a, b, l2).gap(z), rel=1e-9)
+    square = problems.BilinearSaddle.random(3, 4, l2=l2, gap_radius=50.0, rng=2)
+    assert square.gap(square.solution()) == pytest.approx(0.0, abs=1e-9)
+    with pytest.raises(ValueError, match="gap_radius"):
+        problems.BilinearSaddle(A, a, b, gap_radius=0.0)
+
+
 def test_the_benchmark_has_its_published_constants():
     problem = problems.BilinearSaddle.random(10, 50)
     assert round(problem.lipschitz, 2) == 6.77

@@ -224,6 +224,29 @@ def test_log_errors_fall_along_a_line_at_least_as_steep_as_theory(solver, n_roun
         assert -2 * slope >= step * problem.strong_convexity
 
 
+@pytest.mark.parametrize("spread", [0.0, 30.0])
+@pytest.mark.parametrize(
+    "solver",
+    [
+        solvers.MASHA2(Identity()),
+        solvers.MASHA2(TopK(0.6)),
+        solvers.MASHA2(RandK(0.3, scaled=False)),
+        solvers.MASHA2(TopK(0.3), participants=2),
+    ],
+    ids=str,
+)
+def test_error_feedback_bears_its_step_where_the_operators_differ(solver, spread):
+    """The nodes' couplings deviate by 0 or 30 times the norm of their mean."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(10, 10, 10))
+    noise -= noise.mean(axis=0)
+    noise *= spread / np.linalg.norm(noise, 2, axis=(1, 2)).mean()
+    mean = rng.normal(size=(10, 10))
+    A = mean / np.linalg.norm(mean, 2) + noise
+    problem = problems.BilinearSaddle(A, *rng.normal(size=(2, 10, 10)), l2=1.0)
+    assert solver.solve(problem, TEN, tol=1e-6, max_events=5000).success
+
+
 def test_rounds_of_the_benchmark(benchmark_problem):
     """The counts of an independent implementation: 121, and 490 (472 to 506 over seeds of this one)."""
     problem = benchmark_problem
@@ -329,6 +352,22 @@ def test_rock_paper_scissors(make, entropic):
     np.testing.assert_allclose(result.x, 1 / 3, atol=1e-5)
     assert result.trace["objective"][-1] == pytest.approx(game.gap(result.x), abs=1e-15)
     assert 0 <= game.gap(result.x) < 1e-5 < game.gap(start)
+
+
+@pytest.mark.parametrize("entropic", [False, True])
+@pytest.mark.parametrize("solver", [solvers.Extragradient(), solvers.MASHA1(RandK(3))], ids=str)
+def test_a_game_in_other_units_takes_the_same_rounds(solver, entropic):
+    """Steps of theory hold for simplices of any total."""
+    A = np.random.default_rng(0).normal(size=(3, 3))
+    H = np.block([[np.zeros((3, 3)), A], [-A.T, np.zeros((3, 3))]])
+    rounds = []
+    for total in (1.0, 32.0):
+        blocks = [prox.simplex(3, total, entropic=entropic)] * 2
+        game = problems.AffineOperator([H] * 2, np.zeros((2, 6)), blocks=blocks)
+        result = solver.solve(game, graphs.star(2), tol=1e-6, max_events=10_000)
+        assert result.success
+        rounds.append(result.time)
+    assert rounds[0] == rounds[1]
 
 
 @pytest.mark.parametrize("entropic", [False, True])

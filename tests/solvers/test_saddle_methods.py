@@ -312,6 +312,9 @@ def test_wrong_classes_and_bad_calls_are_refused(free, in_sets):
         (solvers.MASHA2(TopK(2), RandK(2)), "contractive server_compressor"),
         (solvers.QSGDA(TopK(2)), "unbiased"),
         (solvers.MASHA1(PermK(N + 1)), f"PermK must be of the {N} nodes"),
+        (solvers.MASHA1(RandK(2), PermK(N)), "biased from one round to the next"),
+        (solvers.CompressedExtragradient(PermK(N + 1)), f"PermK must be of the {N} nodes"),
+        (solvers.MASHA2(PermK(2), check_compressor=False, step=0.1), f"PermK must be of the {N} nodes"),
         (solvers.MASHA1(PermK(N), participants=2), "PermK needs all nodes"),
         (solvers.MASHA1(RandK(2), participants=N + 1), "participants"),
         (solvers.MASHA1(RandK(2), tau=1.5), "tau"),
@@ -335,6 +338,9 @@ def test_wrong_classes_and_bad_calls_are_refused(free, in_sets):
         solvers.DGD().init(free, STAR)
     with pytest.raises(ValueError, match="has no samples"):
         solvers.Extragradient(batch_size=2).init(problems.MatrixGame(np.ones((N, 2, 2))), STAR)
+    opposite = problems.MatrixGame(np.array([1, -1, 1, -1, 0])[:, None, None] * np.eye(2))
+    with pytest.raises(ValueError, match="mean operator must not be constant"):
+        solvers.Extragradient().init(opposite, STAR)
     with pytest.raises(ValueError, match="positive on an entropic simplex"):
         solvers.Extragradient().init(in_sets, STAR, x0=[0, 0, 0, 0, 1, 0, 0, 0])
     state = solvers.Extragradient().init(free, STAR)
