@@ -2,19 +2,14 @@
 
 `optimise`: :func:`gossip_rates`, its result, and the table of methods (a new method is one module and one
 line there); `certificates`: the table of criteria, and bounds recomputed from rates and a dual object,
-without any solver. The methods: `sdp`, the exact conic programmes; `barrier`, an interior point method in the
+without any solver; `duals`: what a dual object is made of; `limits`: edge costs and bounds of the rates.
+The methods: `sdp`, the exact conic programmes; `barrier`, an interior point method in the
 space of the edges; `lowrank`, the same matrix-free, and `unfolding`, the fastest mixing rates by their
 dual, both for large sparse graphs; `multiplicative`, the two resistance criteria. `edges`: what they share.
 """
 
-from .certificates import (
-    CRITERIA,
-    Bounds,
-    Certificate,
-    communication_cost,
-    communication_lower_bound,
-    verify_rates,
-)
+from .certificates import CRITERIA, Bounds, communication_cost, communication_lower_bound, verify_rates
+from .duals import Certificate
 from .optimise import METHODS, GossipRates, gossip_rates
 
 __all__ = [
