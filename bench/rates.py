@@ -19,7 +19,8 @@ import numpy as np
 
 from gossamer import graphs
 from gossamer.graphs.rates import communication_cost
-from gossamer.graphs.rates.certificates import tighten, verify_rates
+from gossamer.graphs.rates.certificates import verify_rates
+from gossamer.graphs.rates.duals import tighten
 from gossamer.graphs.spectra import incidence
 
 FAMILIES: dict[str, Callable[[int], graphs.Graph]] = {

@@ -1,8 +1,8 @@
 """Primal-dual interior point in the space of the edges: dense, any rank, up to some thousand edges.
 
-Minimise ``sum w`` subject to ``L(w) >= s I`` on the vectors of zero sum, ``w >= 0`` and, for the
-communication criterion, ``C_e(w) = 1/R_e(w) >= 1/s`` for all edges (s = 1 otherwise). A conductance is a
-concave function of the rates, linear on a bridge, where the resistance ``1/w`` would defeat Newton's
+Minimise ``c'w``, with edge costs c, subject to ``L(w) >= s I`` on the vectors of zero sum, ``w >= 0`` and,
+for the communication criterion, ``C_e(w) = 1/R_e(w) >= 1/s`` for all edges (s = 1 otherwise). A conductance
+is a concave function of the rates, linear on a bridge, where the resistance ``1/w`` would defeat Newton's
 method. With multipliers X, p, q and slacks c of the conductances, eliminating all but w and s from Newton's
 equations leaves an m x m system
 
@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Graph
-from .certificates import Proposal, best_balance
+from .duals import Proposal, best_balance
 from .edges import EdgeSpace, largest_step
+from .limits import Limits
 
 __all__ = ["propose", "size_limit"]
 
@@ -43,7 +44,9 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
     return ""
 
 
-def propose(graph: Graph, criterion: str, attempt: int, tol: float, deadline: float) -> Proposal:
+def propose(
+    graph: Graph, criterion: str, attempt: int, tol: float, deadline: float, limits: Limits
+) -> Proposal:
     """Optimise ``"communication"`` or ``"algebraic_connectivity"``.
 
     Parameters
@@ -58,13 +61,15 @@ def propose(graph: Graph, criterion: str, attempt: int, tol: float, deadline: fl
         Relative gap at which to stop.
     deadline : float
         Value of ``time.monotonic()`` at which to stop.
+    limits : Limits
+        The edge costs; without bounds.
 
     Returns
     -------
     Proposal
         The best rates, and the dual object of the best bound.
     """
-    return _Solver(graph, criterion == "communication").run(tol, deadline)
+    return _Solver(graph, criterion == "communication", limits.costs).run(tol, deadline)
 
 
 @dataclass
@@ -83,7 +88,8 @@ class _Direction:
 class _Solver:
     """The iterates; matrices on the zero-sum vectors are kept as n x n ones whose rows sum to zero."""
 
-    def __init__(self, graph: Graph, with_resistances: bool):
+    def __init__(self, graph: Graph, with_resistances: bool, costs: Array):
+        self.costs = costs / costs.mean()
         self.graph, self.with_resistances = graph, with_resistances
         self.space = EdgeSpace(graph)
         n, m = self.space.n, self.space.m
@@ -96,7 +102,7 @@ class _Solver:
         self.s = float(np.sqrt(l2 * largest)) if with_resistances else 1.0
         self.w *= scale
         self.size = n - 1 + (2 * m if with_resistances else m)
-        mu = self.w.sum() / self.size
+        mu = float(self.costs @ self.w) / self.size
         self.q = mu / self.w
         self.X = mu * self.inverse(self.gap_matrix())
         self.slack = self.p = np.zeros(0)
@@ -171,11 +177,11 @@ class _Solver:
 
     def bounds(self) -> tuple[float, float, Array]:
         """Value of the rates, bound of the dual variables, and X."""
-        total, l2 = self.w.sum(), 1.0 / _extreme(self.P)
-        x = self.x / np.trace(self.X)
+        total, l2 = float(self.costs @ self.w), 1.0 / _extreme(self.P)
+        x = self.x / np.trace(self.X) / self.costs
         if not self.with_resistances:
             return total / l2, 1.0 / x.max(), self.X
-        y = self.y / self.p.sum()
+        y = self.y / self.p.sum() / self.costs
         t = best_balance(x, y)
         return float(np.sqrt(self.R.max() / l2) * total), 2.0 / float(np.max(t * x + y / t)), self.X
 
@@ -231,7 +237,7 @@ class _Solver:
     def direction(self, mu: float, second: _Direction | None = None) -> _Direction:
         """Newton's direction towards complementary products mu, less the second-order terms."""
         w, s = self.w, self.s
-        right = -1.0 + mu * self.at_edges(self.S)
+        right = -self.costs + mu * self.at_edges(self.S)
         products_q = products_p = mu
         twist, trace, bottom = 0.0, 0.0, 0.0
         if second is not None:

@@ -18,6 +18,11 @@ edges and a number ``t > 0``. Every bound below holds for *any* such object, how
 * Total resistance (Kirchhoff index ``n tr L^+``): with ``d_e = b_e' (L^+)^2 b_e`` and ``g = tr L^+``,
   convexity along the multiples of the rates gives ``tr L(v)^+ >= g^2 / max_e d_e`` for all rates v of sum
   one; no dual object.
+* Edge costs c, upper bounds and node budgets: every bound above comes from a linear function ``z'w`` over
+  the rates of sum one. Its largest value over the rates of cost ``c'w <= 1`` within the bounds takes the
+  place of ``max_e z_e``, and for the communication criterion the least ``c'w`` with ``z'w >= 1`` that of
+  ``1 / max_e z_e``; both are bounded by duality, with prices of the node budgets (:class:`.limits.Limits`).
+  With costs the largest resistance is no longer known beforehand: ``min_e 1/R_e <= sum_a w_a y_a`` bounds it.
 
 On graphs of more than :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes, where lambda_2 is
 computed by an iteration that finds it from above, the value used is proven: ``L(w) - s I`` has as many
@@ -26,7 +31,6 @@ the elimination.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -40,17 +44,27 @@ from ..spectra import (
     PSEUDO_INVERSE_LIMIT,
     algebraic_connectivity,
     check_rates,
-    connecting_rates,
     effective_resistances,
-    incidence,
     pseudo_inverse,
 )
+from .duals import (
+    Certificate,
+    best_balance,
+    best_prices,
+    communication_bound,
+    curved,
+    factor_of,
+    probability,
+    spread,
+    tighten,
+    tighten_resistance,
+    tighten_spread,
+)
+from .limits import Limits
 
 __all__ = [
     "CRITERIA",
     "Bounds",
-    "Certificate",
-    "Proposal",
     "communication_cost",
     "communication_lower_bound",
     "proven_connectivity",
@@ -59,8 +73,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-DENSE_EDGES = 1500  # up to here the dense matrix of all pairs of edges
-LP_EDGES = 500  # up to here p is improved by a linear programme
 _MARGINS = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # below lambda_2, for its proof
 
 
@@ -72,55 +84,15 @@ class Bounds(NamedTuple):
     gap: float
 
 
-@dataclass(frozen=True, eq=False)
-class Certificate:
-    """A dual object from which :func:`verify_rates` recomputes the bounds.
-
-    Attributes
-    ----------
-    criterion : str
-        What the bounds are about.
-    Y : (n, k) array or None
-        Factor of the dual matrix; it is centred and scaled to trace one where it is used. The two resistance
-        criteria need none.
-    p : (m,) array or None
-        Non-negative weights of the edges, scaled to sum one where they are used. Without them the
-        communication bound is the simple one.
-    t : float or None
-        Balance of the two terms of the communication bound.
-    reference : (m,) array or None
-        Rates w0 at which the second term of the communication bound is built; by default those to verify.
-    """
-
-    criterion: str
-    Y: Array | None = None
-    p: Array | None = None
-    t: float | None = None
-    reference: Array | None = None
-
-    @property
-    def X(self) -> Array:
-        """The dual matrix: (n, n), positive semidefinite, centred, of trace one.
-
-        Raises
-        ------
-        ValueError
-            If there is none.
-        """
-        Y = _normalised(_factor_of(self))
-        return Y @ Y.T
-
-
-class Proposal(NamedTuple):
-    """What a method returns; nothing in it is trusted before it has been recomputed."""
-
-    rates: Array
-    Y: Array | None
-    p: Array | None
-    reference: Array | None = None  # rates to which Y and p belong, if they are others
-
-
-def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bounds:
+def verify_rates(
+    graph: Graph,
+    rates: ArrayLike,
+    certificate: Certificate,
+    *,
+    edge_costs: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
+    node_budget: ArrayLike | None = None,
+) -> Bounds:
     """Recompute the bounds that rates and a certificate prove, without any solver.
 
     Parameters
@@ -131,14 +103,17 @@ def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bo
         Finite, non-negative, connecting the graph. Their scale does not matter.
     certificate : Certificate
         Any dual object; a bad one proves a weaker bound, never a false one.
+    edge_costs, upper, node_budget : array_like, optional
+        The problem's, as in :func:`gossip_rates`.
 
     Returns
     -------
     Bounds
-        For ``"communication"``, bounds on the least total rate with ``chi1 * chi2 <= 1/2``; for
-        ``"algebraic_connectivity"``, on the largest lambda_2 of rates of sum one; for ``"max_resistance"``
+        For ``"communication"``, bounds on the least cost of rates with ``chi1 * chi2 <= 1/2``; for
+        ``"algebraic_connectivity"``, on the largest lambda_2 of rates of cost one; for ``"max_resistance"``
         and ``"total_resistance"``, on the least largest resistance and the least Kirchhoff index of such
-        rates. True up to rounding.
+        rates; all within the bounds of the rates, if any. True up to rounding. The upper bound of the
+        communication cost is infinite where the rates, scaled to ``chi1 * chi2 = 1/2``, exceed a bound.
 
     Raises
     ------
@@ -146,17 +121,21 @@ def verify_rates(graph: Graph, rates: ArrayLike, certificate: Certificate) -> Bo
         If the rates or the dual object are malformed, or the rates do not connect the graph.
     """
     w = check_rates(graph, rates)
+    limits = Limits(graph, edge_costs, upper, node_budget)
     l2, resistances = proven_connectivity(graph, w), effective_resistances(graph, w)
     with one_blas_thread():
-        return bounds_of(graph, w, l2, resistances, certificate)
+        return bounds_of(graph, w, l2, resistances, certificate, limits)
 
 
-def bounds_of(graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate) -> Bounds:
+def bounds_of(
+    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate, limits: Limits
+) -> Bounds:
     """As :func:`verify_rates`, for rates whose lambda_2 and resistances are already at hand."""
     if certificate.criterion not in CRITERIA:
         raise ValueError(f"certificate.criterion {certificate.criterion!r} has no bounds")
-    lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, resistances, certificate)
-    return Bounds(lower, upper, max(0.0, upper / lower - 1.0) if lower > 0 else np.inf)
+    lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, resistances, certificate, limits)
+    proven = 0 < lower < np.inf and upper < np.inf
+    return Bounds(lower, upper, max(0.0, upper / lower - 1.0) if proven else np.inf)
 
 
 def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:
@@ -235,123 +214,8 @@ def communication_lower_bound(
     float
         The larger of the two bounds of the module docstring.
     """
-    x = _spread(graph, Y)
-    simple = float(np.sqrt((graph.n_nodes - 1) / x.max()))
-    if p is None:
-        return simple
-    with one_blas_thread():
-        y = _curved(graph, rates, _probability(graph, p))
-    balance = best_balance(x, y) if t is None else checks.real("t", t, above=0.0)
-    return max(simple, 1.0 / _mean_bound(x, y, balance))
-
-
-def best_balance(x: Array, y: Array) -> float:
-    """Minimise ``max_a (t x_a + y_a / t)`` over t > 0, by golden section in log t.
-
-    At ``t0 = sqrt(max y / max x)`` the value is at most ``2 sqrt(max x max y)``, which
-    ``t max x`` alone exceeds beyond ``2 t0`` and ``max y / t`` below ``t0 / 2``.
-    """
-    centre = 0.5 * np.log(y.max() / x.max())
-    low, high = centre - np.log(2.0), centre + np.log(2.0)
-    ratio = 0.5 * (np.sqrt(5.0) - 1.0)
-    for _ in range(80):
-        a, b = high - ratio * (high - low), low + ratio * (high - low)
-        if _mean_bound(x, y, float(np.exp(a))) <= _mean_bound(x, y, float(np.exp(b))):
-            high = b
-        else:
-            low = a
-    return float(np.exp(0.5 * (low + high)))
-
-
-def tighten(graph: Graph, rates: Array, Y: Array | None, p: Array | None) -> Certificate:
-    """Improve p by a linear programme at fixed X, rates and t, and choose the best t.
-
-    Interior-point solvers leave p accurate to some 1e-6 only; for given X and t the best p is the
-    solution of ``min u : t x_a + (C p)_a / t <= 2 u, p >= 0, sum p = 1``. Above :data:`LP_EDGES` p is kept.
-    """
-    if Y is None:
-        raise ValueError("Y is missing")
-    m = graph.n_edges
-    if m > LP_EDGES:
-        p = _probability(graph, np.ones(m) if p is None else p)
-        return Certificate("communication", Y, p, best_balance(_spread(graph, Y), _curved(graph, rates, p)))
-    from scipy.optimize import linprog
-
-    x, C = _spread(graph, Y), _curvature(graph, rates)
-    p = _probability(graph, np.ones(m) if p is None else p)
-    best = p
-    t = best_balance(x, C @ p)
-    # the balance of the optimum itself; the two agree when p is already good
-    l2, largest = algebraic_connectivity(graph, rates), effective_resistances(graph, rates).max()
-    for balance in (t, 1.0 / np.sqrt(l2 * largest)):
-        unit = _mean_bound(x, C @ p, balance)  # so that the solver's absolute tolerances are relative
-        found = linprog(
-            np.append(np.zeros(m), 1.0),
-            A_ub=np.column_stack([C / (2.0 * unit * balance), -np.ones(m)]),
-            b_ub=-balance * x / (2.0 * unit),
-            A_eq=np.append(np.ones(m), 0.0)[None, :],
-            b_eq=[1.0],
-            bounds=[(0.0, None)] * m + [(None, None)],
-            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-        )
-        if found.x is not None and np.all(np.isfinite(found.x)) and found.x[:m].max() > 0:
-            q = _probability(graph, np.maximum(found.x[:m], 0.0))
-            best = min((best, q), key=lambda v: _mean_bound(x, C @ v, best_balance(x, C @ v)))
-    return Certificate("communication", Y, best, best_balance(x, C @ best))
-
-
-# ---------------------------------------------------------------------- pieces
-
-
-def _normalised(Y: ArrayLike) -> Array:
-    """Centre the columns and scale to ``tr Y Y' = 1``."""
-    factor = checks.real_array("Y", Y, 2)
-    size = np.abs(factor).max(initial=0.0)
-    factor = factor / size if size > 0 else factor
-    factor = factor - factor.mean(axis=0)
-    norm = np.linalg.norm(factor)
-    if not norm > 1e-12:
-        raise ValueError("Y must not be zero or constant over the nodes")
-    return factor / norm
-
-
-def _spread(graph: Graph, Y: ArrayLike) -> Array:
-    """Return ``x_e = |Y_i - Y_j|^2`` for the normalised factor."""
-    factor = _normalised(Y)
-    if len(factor) != graph.n_nodes:
-        raise ValueError(f"Y must have one row per node ({graph.n_nodes}), got {len(factor)}")
-    return np.sum((factor[graph.edges[:, 0]] - factor[graph.edges[:, 1]]) ** 2, axis=1)
-
-
-def _curvature(graph: Graph, rates: ArrayLike) -> Array:
-    """Return the (m, m) matrix ``T_ae^2 / R_e^2`` at the rates scaled to sum one."""
-    w, _ = connecting_rates(graph, rates, "the bound")
-    B = incidence(graph)
-    T = B.T @ pseudo_inverse(factor_laplacian(graph.n_nodes, graph.edges, w / w.sum())) @ B
-    return (T / np.diag(T)) ** 2
-
-
-def _curved(graph: Graph, rates: ArrayLike, p: Array) -> Array:
-    """Return ``y_a = sum_e p_e T_ae^2 / R_e^2``; on large graphs by the derivative of a selected inverse."""
-    if graph.n_edges <= DENSE_EDGES:
-        return _curvature(graph, rates) @ p
-    from .edges import EdgeSpace
-
-    w, _ = connecting_rates(graph, rates, "the bound")
-    space, w = EdgeSpace(graph), w / w.sum()
-    inverse = space.grounded(w)
-    return np.maximum(space.squares(inverse, p / space.at_edges(inverse) ** 2), 0.0)
-
-
-def _probability(graph: Graph, p: ArrayLike) -> Array:
-    weights = checks.real_array("p", p, (graph.n_edges,), least=0.0)
-    if not weights.sum() > 0:
-        raise ValueError("p must not be zero on all edges")
-    return weights / weights.sum()
-
-
-def _mean_bound(x: Array, y: Array, t: float) -> float:
-    return 0.5 * float(np.max(t * x + y / t))
+    weights = None if p is None else np.asarray(p)
+    return _least_cost(Limits(graph), rates, Certificate("communication", np.asarray(Y), weights, t))
 
 
 # ---------------------------------------------------------------------- the table of criteria
@@ -361,38 +225,73 @@ class Criterion(NamedTuple):
     """What can be optimised."""
 
     minimise: bool  # the rates attain the upper bound of the optimum; otherwise the lower one
-    bounds: Callable[[Graph, Array, float, Array, Certificate], tuple[float, float]]
-    certify: Callable[[Graph, Array, Array | None, Array | None], Certificate]  # from rates, Y and p
+    bounds: Callable[[Graph, Array, float, Array, Certificate, Limits], tuple[float, float]]
+    certify: Callable[[Graph, Array, Array | None, Array | None, Limits], Certificate]  # from rates, Y and p
+
+
+def _least_cost(limits: Limits, reference: ArrayLike, certificate: Certificate) -> float:
+    """Lower bound on the cost of any rates within the bounds with ``chi1 * chi2 <= 1/2``."""
+    graph, c = limits.graph, limits.costs
+    x = spread(graph, factor_of(certificate))
+    # Foster's theorem is about the sum of the rates, which is at most their cost over the least cost
+    simple = float(np.sqrt((graph.n_nodes - 1) * c.min() / np.max(x / c)))
+    if certificate.p is None:
+        return simple
+    with one_blas_thread():
+        y = curved(graph, reference, probability(graph, certificate.p))
+    t = certificate.t
+    t = best_balance(x / c, y / c) if t is None else checks.real("t", t, above=0.0)
+    return max(simple, communication_bound(limits, x, y, t, certificate.node_prices))
 
 
 def _communication_bounds(
-    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate
+    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate, limits: Limits
 ) -> tuple[float, float]:
     reference = w if certificate.reference is None else certificate.reference
-    lower = communication_lower_bound(graph, reference, _factor_of(certificate), certificate.p, certificate.t)
-    return lower, float(np.sqrt(resistances.max() / l2) * w.sum()) if l2 > 0 else np.inf
+    lower = _least_cost(limits, reference, certificate)
+    if not l2 > 0:
+        return lower, np.inf
+    scale = float(np.sqrt(resistances.max() / l2))  # to chi1 * chi2 = 1/2
+    return lower, scale * limits.cost(w) if limits.allow(scale * w) else np.inf
 
 
 def _connectivity_bounds(
-    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate
+    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate, limits: Limits
 ) -> tuple[float, float]:
-    return float(l2 / w.sum()), float(_spread(graph, _factor_of(certificate)).max())
+    x = spread(graph, factor_of(certificate))
+    return float(l2 * limits.fit(w)), limits.highest(x, certificate.node_prices)
 
 
 def _resistance_bounds(
-    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate
+    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate, limits: Limits
 ) -> tuple[float, float]:
-    least = float(graph.n_nodes - 1)
-    return least, max(least, float(resistances.max() * w.sum()))
+    prices = certificate.node_prices
+    least = (graph.n_nodes - 1) / limits.highest(np.ones(graph.n_edges), prices)
+    if certificate.p is not None:
+        reference = w if certificate.reference is None else certificate.reference
+        y = curved(graph, reference, probability(graph, certificate.p))
+        least = max(least, 1.0 / limits.highest(y, prices))
+    return least, max(least, float(resistances.max() / limits.fit(w)))
 
 
 def _kirchhoff_bounds(
-    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate
+    graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate, limits: Limits
 ) -> tuple[float, float]:
-    w = w / w.sum()
+    w = limits.fit(w) * w
     d = _squares(graph, w)
     g = float(w @ d)
-    return graph.n_nodes * g * (g / max(g, float(d.max()))), graph.n_nodes * g
+    least = g / max(g, limits.highest(d, certificate.node_prices))
+    return graph.n_nodes * g * least, graph.n_nodes * g
+
+
+def _kirchhoff_certificate(
+    graph: Graph, rates: Array, Y: Array | None, p: Array | None, limits: Limits
+) -> Certificate:
+    if not np.isfinite(limits.nodes).any():
+        return Certificate("total_resistance")
+    return Certificate(
+        "total_resistance", node_prices=best_prices(limits, _squares(graph, limits.fit(rates) * rates))
+    )
 
 
 def _squares(graph: Graph, w: Array) -> Array:
@@ -405,21 +304,9 @@ def _squares(graph: Graph, w: Array) -> Array:
     return EdgeSpace(graph).spreads(w)
 
 
-def _factor_of(certificate: Certificate) -> Array:
-    if certificate.Y is None:
-        raise ValueError(f"certificate.Y is missing, and the bounds of {certificate.criterion!r} need it")
-    return certificate.Y
-
-
 CRITERIA = {
     "communication": Criterion(True, _communication_bounds, tighten),
-    "algebraic_connectivity": Criterion(
-        False, _connectivity_bounds, lambda graph, rates, Y, p: Certificate("algebraic_connectivity", Y)
-    ),
-    "max_resistance": Criterion(
-        True, _resistance_bounds, lambda graph, rates, Y, p: Certificate("max_resistance")
-    ),
-    "total_resistance": Criterion(
-        True, _kirchhoff_bounds, lambda graph, rates, Y, p: Certificate("total_resistance")
-    ),
+    "algebraic_connectivity": Criterion(False, _connectivity_bounds, tighten_spread),
+    "max_resistance": Criterion(True, _resistance_bounds, tighten_resistance),
+    "total_resistance": Criterion(True, _kirchhoff_bounds, _kirchhoff_certificate),
 }

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from ..graph import Graph
 from . import unfolding
-from .certificates import Proposal, best_balance
+from .duals import Proposal, best_balance
 from .edges import EdgeSpace, conjugate_gradients, largest_step
+from .limits import Limits
 from .multiplicative import resistance_design
 
 Array = NDArray[np.float64]
@@ -48,8 +49,10 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
     return ""
 
 
-def propose(graph: Graph, criterion: str, attempt: int, tol: float, deadline: float) -> Proposal:
-    """Optimise a criterion of lambda_2; arguments as in :func:`.barrier.propose`."""
+def propose(
+    graph: Graph, criterion: str, attempt: int, tol: float, deadline: float, limits: Limits
+) -> Proposal:
+    """Optimise a criterion of lambda_2; arguments as in :func:`.barrier.propose`, but equal costs."""
     if criterion == "algebraic_connectivity":
         return unfolding.propose(graph, tol, deadline)
     space = EdgeSpace(graph)

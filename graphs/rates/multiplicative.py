@@ -15,13 +15,15 @@ the rates, the Hessian of the first is a stochastic matrix with the leverages ``
 """
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Graph
-from .certificates import Proposal
+from .duals import Proposal
 from .edges import EdgeSpace, conjugate_gradients, largest_step
+from .limits import Limits
 
 __all__ = ["propose", "resistance_design", "size_limit"]
 
@@ -36,11 +38,15 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
     return ""
 
 
-def propose(graph: Graph, criterion: str, attempt: int, tol: float, deadline: float) -> Proposal:
-    """Optimise ``"max_resistance"`` or ``"total_resistance"``; the rates alone prove their bounds."""
-    space = EdgeSpace(graph)
-    rates = _optimise(space, _Largest if criterion == "max_resistance" else _Total, tol, deadline)
-    return Proposal(rates, None, None)
+def propose(
+    graph: Graph, criterion: str, attempt: int, tol: float, deadline: float, limits: Limits
+) -> Proposal:
+    """Optimise ``"max_resistance"`` at equal costs, or ``"total_resistance"``; no dual object is needed."""
+    space, costs = EdgeSpace(graph), limits.costs / limits.costs.mean()
+    if criterion == "max_resistance":
+        return Proposal(_optimise(space, _Largest, tol, deadline), None, None)
+    found = _optimise(space, lambda *point: _Priced(costs, *point), tol, deadline)
+    return Proposal(found / costs, None, None)
 
 
 def resistance_design(space: EdgeSpace, tol: float, deadline: float) -> Array:
@@ -86,18 +92,33 @@ class _Total:
         return out / self.scale
 
 
-def _optimise(space: EdgeSpace, problem: type[_Largest] | type[_Total], tol: float, deadline: float) -> Array:
+class _Priced(_Total):
+    """F of what the edges are paid, ``c_e w_e``: design points ``b_e / sqrt(c_e)``."""
+
+    def __init__(self, costs: Array, space: EdgeSpace, paid: Array, scale: float):
+        super().__init__(space, paid / costs, scale)
+        self.costs = costs
+        self.fall, self.curvature = self.fall / costs, self.curvature / costs**2
+
+    def product(self, v: Array) -> Array:
+        return super().product(v / self.costs) / self.costs
+
+
+def _optimise(
+    space: EdgeSpace, problem: Callable[..., _Largest | _Total], tol: float, deadline: float
+) -> Array:
     m = space.m
     w = np.full(m, 1.0 / m)
     best, least = w, np.inf
     for _ in range(_UPDATES):
-        fall = problem(space, w, 1.0).fall
+        state = problem(space, w, 1.0)
+        fall = state.fall
         excess = fall.max() / (w @ fall)
         if excess < least:
             best, least = w, excess
         if least <= 1.0 + tol or time.monotonic() > deadline:
             return best
-        w = w * (fall / fall.max()) ** problem.exponent
+        w = w * (fall / fall.max()) ** state.exponent
         w /= w.sum()
     state = problem(space, w, 1.0)
     scale = float(w @ state.fall)  # so that the sum of the optimal rates is near one

@@ -3,20 +3,23 @@
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import checks
 from ...kernels.blas import one_blas_thread
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import barrier, lowrank, multiplicative, sdp
-from .certificates import CRITERIA, Certificate, Proposal, bounds_of, proven_connectivity
+from .certificates import CRITERIA, bounds_of, proven_connectivity
+from .duals import Certificate, Proposal
+from .limits import Limits
+from .result import GossipRates
 
-__all__ = ["METHODS", "GossipRates", "gossip_rates"]
+__all__ = ["METHODS", "gossip_rates"]
 
 
 class Method(NamedTuple):
@@ -24,19 +27,31 @@ class Method(NamedTuple):
 
     criteria: tuple[str, ...]
     size_limit: Callable[..., str]  # (graph, criterion, *, practical) -> why it is too large, or ""
-    propose: Callable[..., Proposal]  # (graph, criterion, attempt, tol, deadline)
+    propose: Callable[..., Proposal]  # (graph, criterion, attempt, tol, deadline, limits)
     attempts: int  # how many different attempts there are, for when one fails or falls short
+    costs: tuple[str, ...]  # criteria for which unequal edge costs are served
+    bounds: tuple[str, ...]  # criteria for which bounds of the rates are served
+
+    def serves(self, criterion: str, limits: Limits) -> bool:
+        """Whether the method optimises the criterion under these costs and bounds."""
+        return (
+            criterion in self.criteria
+            and (criterion in self.costs or not limits.has_costs)
+            and (criterion in self.bounds or not limits.has_bounds)
+        )
 
 
 _BOTH = ("communication", "algebraic_connectivity")
+_RESISTANCES = ("max_resistance", "total_resistance")
+_ALL = _BOTH + _RESISTANCES
 
 METHODS = {
-    "sdp": Method(_BOTH, sdp.size_limit, sdp.propose, len(sdp.SETTINGS)),
-    "barrier": Method(_BOTH, barrier.size_limit, barrier.propose, 1),
-    "lowrank": Method(_BOTH, lowrank.size_limit, lowrank.propose, 1),
     "multiplicative": Method(
-        ("max_resistance", "total_resistance"), multiplicative.size_limit, multiplicative.propose, 1
+        _RESISTANCES, multiplicative.size_limit, multiplicative.propose, 1, ("total_resistance",), ()
     ),
+    "sdp": Method(_ALL, sdp.size_limit, sdp.propose, len(sdp.SETTINGS), _ALL, _ALL),
+    "barrier": Method(_BOTH, barrier.size_limit, barrier.propose, 1, _BOTH, ()),
+    "lowrank": Method(_BOTH, lowrank.size_limit, lowrank.propose, 1, (), ()),
 }
 
 # "auto" tries the practical methods in the order of METHODS until one is certified. Measured crossovers:
@@ -44,87 +59,13 @@ METHODS = {
 _SDP_FIRST, _LOWRANK_FIRST, _LOWRANK_GAP = 16, 1500, 5e-3
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class GossipRates:
-    """Communication rates of the edges of a graph, with proven bounds on the best possible value.
-
-    Attributes
-    ----------
-    graph : Graph
-        The graph.
-    criterion : str
-        What was optimised.
-    rates : (m,) array
-        Non-negative rate of each edge, in the order of ``graph.edges``; read-only.
-    total_rate : float
-        Sum of the rates.
-    chi1, chi2 : float
-        Constants of these rates, as :func:`gossamer.graphs.chi`.
-    edge_resistances : (m,) array
-        Effective resistance of each edge under these rates; read-only.
-    cost : float
-        Total rate after scaling to ``chi1 * chi2 = 1/2``, whatever the criterion.
-    cost_uniform : float
-        The same for equal rates on all edges.
-    lower_bound, upper_bound : float
-        Bounds on the optimum: of the cost for ``"communication"`` and ``"uniform"``, of lambda_2 at sum one
-        for ``"algebraic_connectivity"``, of the largest resistance or the Kirchhoff index at sum one for the
-        resistance criteria. The value these rates attain is the upper bound of the cost, or
-        the lower bound of lambda_2.
-    gap : float
-        ``upper_bound / lower_bound - 1``.
-    status : str
-        ``"certified"`` (gap <= tol), ``"tolerance_not_met"`` (an optimisation that ended with a larger
-        gap), or ``"uncertified"`` (criterion ``"uniform"``, and not proven optimal).
-    method : str
-        Where the rates come from: a name in :data:`METHODS`, or ``"uniform"``.
-    certificate : Certificate
-        The dual object; ``verify_rates(graph, rates, certificate)`` gives the bounds again.
-    message : str
-        What happened, in words.
-    """
-
-    graph: Graph
-    criterion: str
-    rates: NDArray[np.float64]
-    total_rate: float
-    chi1: float
-    chi2: float
-    edge_resistances: NDArray[np.float64]
-    cost: float
-    cost_uniform: float
-    lower_bound: float
-    upper_bound: float
-    gap: float
-    status: str
-    method: str
-    certificate: Certificate
-    message: str
-
-    @property
-    def saved(self) -> float:
-        """Communications saved against uniform rates, ``1 - cost / cost_uniform``.
-
-        Never negative for ``"communication"``; it can be for ``"algebraic_connectivity"``.
-        """
-        return 1.0 - self.cost / self.cost_uniform
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        for array in (self.rates, self.edge_resistances):
-            checks.frozen(array)  # pickles and copies do not keep arrays read-only
-
-    def __repr__(self) -> str:
-        return (
-            f"GossipRates({self.criterion} on {self.graph!r}: total rate {self.total_rate:.6g}, "
-            f"cost {self.cost:.6g} ({100 * self.saved:.1f}% saved), gap {self.gap:.1e}, {self.status})"
-        )
-
-
 def gossip_rates(
     graph: Graph,
     criterion: str = "communication",
     *,
+    edge_costs: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
+    node_budget: ArrayLike | None = None,
     method: str = "auto",
     tol: float = 1e-6,
     time_limit: float | None = None,
@@ -145,16 +86,28 @@ def gossip_rates(
           which is n - 1 on every graph. A cheap good choice for DADAO.
         * ``"total_resistance"``: the smallest Kirchhoff index ``n tr L^+`` for a total rate of one.
         * ``"uniform"``: ``1/m`` on every edge; the bounds tell how much ``"communication"`` could save.
+    edge_costs : (m,) array_like, optional
+        Positive cost of one communication on each edge, by default ones. What is minimised, or fixed to one,
+        is then the total cost ``edge_costs @ rates`` instead of the total rate.
+    upper : (m,) array_like, optional
+        Positive bounds of the rates; infinite where there is none. They bound the rates as they are returned:
+        for ``"communication"`` those that meet ``chi1 * chi2 <= 1/2``, so bounds can be too small for any
+        rates; for the other criteria those of total cost at most one, less where the bounds leave no room.
+        Not for ``"uniform"``.
+    node_budget : (n,) array_like, optional
+        Positive bounds of the sum of the rates at each node; otherwise as `upper`.
     method : str
         ``"auto"``, or the name of a method. ``"auto"`` first tests whether uniform rates are provably
         optimal (edge-transitive graphs), then tries the practical methods in turn until the tolerance is met:
 
         ====================  =======================================================================
-        ``"sdp"``             exact conic programmes by Clarabel; up to 120 nodes
-        ``"barrier"``         interior point in the space of the edges; up to some thousand edges
+        ``"sdp"``             exact conic programmes by Clarabel, up to 120 nodes; all criteria, with
+                              costs and bounds
+        ``"barrier"``         interior point in the space of the edges, up to some thousand edges;
+                              ``"communication"``, ``"algebraic_connectivity"``, with costs
         ``"lowrank"``         dual matrices of low rank, on larger sparse graphs that are far from expanders:
                               ``"communication"`` to about 1e-2, ``"algebraic_connectivity"`` to 1e-4 and less
-        ``"multiplicative"``  the two resistance criteria, at any size
+        ``"multiplicative"``  the two resistance criteria, at any size; ``"total_resistance"`` with costs
         ====================  =======================================================================
     tol : float
         Relative gap below which the status is ``"certified"``.
@@ -172,9 +125,10 @@ def gossip_rates(
     Raises
     ------
     TypeError, ValueError
-        If an argument has a wrong type, if ``tol`` is not positive, if the graph is disconnected or has
-        one node, if ``criterion`` or ``method`` is unknown, or if the graph is too large for the method
-        asked for.
+        If an argument has a wrong type, if ``tol``, a cost or a bound is not positive, if the graph is
+        disconnected or has one node, if ``criterion`` or ``method`` is unknown, if the graph is too large for
+        the method asked for, if that one does not serve the criterion with unequal costs or with bounds, or
+        if no rates within the bounds were found that meet ``chi1 * chi2 <= 1/2``.
 
     Examples
     --------
@@ -189,45 +143,62 @@ def gossip_rates(
     [4, 5]
     """
     _check_arguments(graph, criterion, method, tol)
+    limits = Limits(graph, edge_costs, upper, node_budget)
+    _check_limits(criterion, method, limits)
     seconds = np.inf if time_limit is None else checks.real("time_limit", time_limit, above=0.0)
     with one_blas_thread():
-        return _optimise(graph, criterion, method, tol, time.monotonic() + seconds)
+        found = _optimise(graph, criterion, method, tol, time.monotonic() + seconds, limits)
+    return replace(
+        found,
+        edge_costs=None if edge_costs is None else limits.costs,
+        upper=None if upper is None else limits.upper,
+        node_budget=None if node_budget is None else limits.nodes,
+    )
 
 
 # ---------------------------------------------------------------------- steps
 
 
-def _optimise(graph: Graph, criterion: str, method: str, tol: float, deadline: float) -> GossipRates:
-    m = graph.n_edges
-    uniform = np.full(m, 1.0 / m)
+def _optimise(
+    graph: Graph, criterion: str, method: str, tol: float, deadline: float, limits: Limits
+) -> GossipRates:
+    uniform = np.full(graph.n_edges, 1.0 / limits.costs.sum())
     target = "communication" if criterion == "uniform" else criterion
     # for the criteria of lambda_2, the projector on its eigenspace: it spreads evenly over the edges of an
     # edge-transitive graph and then proves uniform rates optimal
     dual = fiedler_space(graph) if target in _BOTH else None
-    fallback = _assess(graph, uniform, [Certificate(target, dual)], "uniform")
+    fallback = _assess(limits, uniform, [Certificate(target, dual)], "uniform")
     chosen, message = fallback, "equal rates on all edges"
+    if target == "communication":
+        _require_reachable(limits)
     if criterion == "uniform":
         status = "certified" if chosen.gap <= tol else "uncertified"
-        return _result(graph, criterion, chosen, fallback, status, message)
+        return _result(limits, criterion, chosen, fallback, status, message)
     if method == "auto" and fallback.gap <= tol:
-        return _result(graph, criterion, fallback, fallback, "certified", "uniform rates are optimal")
-    names, reason = _candidates(graph, criterion, method, tol)
-    if not names:
+        return _result(limits, criterion, fallback, fallback, "certified", "uniform rates are optimal")
+    names, reason = _candidates(graph, criterion, method, tol, limits)
+    if not names and _is_within(limits, criterion, fallback):
         message = f"uniform rates: no method is practical, {reason}; method='sdp' tries harder"
-        return _result(graph, criterion, fallback, fallback, "tolerance_not_met", message)
+        return _result(limits, criterion, fallback, fallback, "tolerance_not_met", message)
     failures = []
     for name, attempt in [(one, k) for one in names for k in range(METHODS[one].attempts)]:
         if chosen.gap <= tol or time.monotonic() > deadline:
             break
         try:
             with np.errstate(all="ignore"):  # what is not finite is caught in what comes out
-                proposal = METHODS[name].propose(graph, criterion, attempt, tol, deadline)
-            found = _refine(graph, criterion, proposal, name, chosen, fallback)
+                proposal = METHODS[name].propose(graph, criterion, attempt, tol, deadline, limits)
+            found = _refine(limits, criterion, proposal, name, chosen, fallback)
         except Exception as error:  # whatever a solver does, the caller gets valid rates and is told
             failures.append(f"method {name!r} failed with {type(error).__name__}: {error}")
             continue
         if found.gap < chosen.gap:
             chosen = found
+    if not _is_within(limits, criterion, chosen):
+        why = failures[-1] if failures else reason or f"method {names[0]!r} found none"
+        raise ValueError(
+            "no rates within upper and node_budget were found that meet chi1 * chi2 <= 1/2; raise the bounds "
+            f"(or time_limit, if it was short): {why}"
+        )
     if chosen.method != "uniform":
         message = f"solved by method {chosen.method!r}"
     elif failures:
@@ -236,11 +207,11 @@ def _optimise(graph: Graph, criterion: str, method: str, tol: float, deadline: f
     else:
         message = f"uniform rates: method {names[0]!r} found nothing better"
     status = "certified" if chosen.gap <= tol else "tolerance_not_met"
-    return _result(graph, criterion, chosen, fallback, status, message)
+    return _result(limits, criterion, chosen, fallback, status, message)
 
 
 class _Assessed(NamedTuple):
-    """Rates of sum one with everything recomputed from them."""
+    """Rates of cost one with everything recomputed from them."""
 
     rates: NDArray[np.float64]
     l2: float
@@ -267,7 +238,46 @@ def _check_arguments(graph: Graph, criterion: str, method: str, tol: float) -> N
     graph.require_connected("gossip_rates")
 
 
-def _candidates(graph: Graph, criterion: str, method: str, tol: float) -> tuple[list[str], str]:
+def _check_limits(criterion: str, method: str, limits: Limits) -> None:
+    """Whether some method, or the one asked for, serves the criterion with these costs and bounds."""
+    if criterion == "uniform":
+        if limits.has_bounds:
+            raise ValueError("criterion 'uniform' optimises nothing and takes no upper and no node_budget")
+        return
+    able = [name for name, entry in METHODS.items() if entry.serves(criterion, limits)]
+    asked = [
+        name for name, given in (("edge costs", limits.has_costs), ("bounds", limits.has_bounds)) if given
+    ]
+    if method not in ("auto", *able):
+        raise ValueError(
+            f"method {method!r} does not serve the criterion {criterion!r} with {' and '.join(asked)}; "
+            f"use {' or '.join(map(repr, able))}"
+        )
+
+
+def _require_reachable(limits: Limits) -> None:
+    """Refuse bounds under which even the largest rates are too small."""
+    caps = limits.caps
+    if np.isfinite(caps).all():
+        chi1 = 1.0 / algebraic_connectivity(limits.graph, caps)
+        product = 0.5 * chi1 * float(effective_resistances(limits.graph, caps).max())
+        if product > 0.5 * (1.0 + 1e-9):
+            raise ValueError(
+                f"upper and node_budget are too small: chi1 * chi2 is at least {product:g} for all rates "
+                f"within them, and must be 1/2; raise them by a factor of {np.sqrt(2.0 * product):g} or more"
+            )
+
+
+def _is_within(limits: Limits, criterion: str, found: _Assessed) -> bool:
+    """Whether the rates, as they would be returned, obey the bounds."""
+    if criterion != "communication":  # these are scaled to fit
+        return True
+    return limits.allow(np.sqrt(found.resistances.max() / found.l2) * found.rates)
+
+
+def _candidates(
+    graph: Graph, criterion: str, method: str, tol: float, limits: Limits
+) -> tuple[list[str], str]:
     """Names of the methods to try, in order; or none, and why."""
     if method != "auto":
         reason = METHODS[method].size_limit(graph, criterion, practical=False)
@@ -276,7 +286,7 @@ def _candidates(graph: Graph, criterion: str, method: str, tol: float) -> tuple[
         return [method], ""
     names, reason = [], ""
     for name, entry in METHODS.items():
-        if criterion in entry.criteria:
+        if entry.serves(criterion, limits):
             limit = entry.size_limit(graph, criterion, practical=True)
             reason = reason or limit
             if not limit:
@@ -290,18 +300,19 @@ def _candidates(graph: Graph, criterion: str, method: str, tol: float) -> tuple[
 
 
 def _assess(
-    graph: Graph, rates: NDArray[np.float64], certificates: list[Certificate], method: str
+    limits: Limits, rates: NDArray[np.float64], certificates: list[Certificate], method: str
 ) -> _Assessed:
+    graph = limits.graph
     proven_l2 = proven_connectivity(graph, rates)
     l2 = proven_l2 or algebraic_connectivity(graph, rates)  # without a proof the bounds say so
     resistances = effective_resistances(graph, rates)
-    proven = [(bounds_of(graph, rates, proven_l2, resistances, c), c) for c in certificates]
+    proven = [(bounds_of(graph, rates, proven_l2, resistances, c, limits), c) for c in certificates]
     bounds, certificate = min(proven, key=lambda pair: pair[0].gap)
     return _Assessed(rates, l2, resistances, *bounds, certificate, method)
 
 
 def _refine(
-    graph: Graph, criterion: str, proposal: Proposal, name: str, chosen: _Assessed, fallback: _Assessed
+    limits: Limits, criterion: str, proposal: Proposal, name: str, chosen: _Assessed, fallback: _Assessed
 ) -> _Assessed:
     """Clean the proposed rates, recompute their bounds, and keep the better of them and those so far."""
     for part in proposal:
@@ -310,30 +321,30 @@ def _refine(
     rates = np.maximum(proposal.rates, 0.0)
     if not rates.sum() > 0:
         raise ArithmeticError("the solver returned no positive rate")
-    rates = rates / rates.sum()
+    graph, rates = limits.graph, rates / limits.cost(rates)
     minimise, _, certify = CRITERIA[criterion]
     reference = rates if proposal.reference is None else proposal.reference
-    new = replace(certify(graph, reference, proposal.Y, proposal.p), reference=proposal.reference)
-    found = _assess(graph, rates, [new, chosen.certificate, fallback.certificate], name)
+    new = replace(certify(graph, reference, proposal.Y, proposal.p, limits), reference=proposal.reference)
+    found = _assess(limits, rates, [new, chosen.certificate, fallback.certificate], name)
     if found.upper < chosen.upper if minimise else found.lower > chosen.lower:
         return found
     # the rates are no better, but their dual object may still prove more about the others
     if proposal.reference is None:
         new = replace(new, reference=rates)
-    return _assess(graph, chosen.rates, [new, chosen.certificate], chosen.method)
+    return _assess(limits, chosen.rates, [new, chosen.certificate], chosen.method)
 
 
 def _result(
-    graph: Graph, criterion: str, chosen: _Assessed, fallback: _Assessed, status: str, message: str
+    limits: Limits, criterion: str, chosen: _Assessed, fallback: _Assessed, status: str, message: str
 ) -> GossipRates:
     def cost(a: _Assessed) -> float:
-        return float(np.sqrt(a.resistances.max() / a.l2))  # at sum one
+        return float(np.sqrt(a.resistances.max() / a.l2))  # at cost one
 
-    total = cost(chosen) if criterion == "communication" else 1.0
+    total = cost(chosen) if criterion == "communication" else min(1.0, limits.room(chosen.rates))
     rates, resistances = chosen.rates * total, chosen.resistances / total
     rates.flags.writeable = resistances.flags.writeable = False
     return GossipRates(
-        graph=graph,
+        graph=limits.graph,
         criterion=criterion,
         rates=rates,
         total_rate=float(rates.sum()),

@@ -12,6 +12,16 @@ any circulation in its block (2-connected part), so this costs one cone of order
 in the same block, all sparse, and is exact (derived; the tests compare it with two other forms). On
 networks with 20 to 50 nodes it is one to two orders of magnitude faster than the semidefinite form.
 
+Largest resistance: minimise the total rate subject to ``R_e(w) <= 1``, by the same flows and no semidefinite
+cone.
+
+Total resistance: minimise the total rate subject to ``tr Z <= 1`` with ``[[L(w), I], [I, Z]] >= 0`` on the
+vectors of zero sum, that is ``Z >= L(w)^+`` (Schur), one semidefinite cone of order 2(n - 1).
+
+Edge costs take the place of ones in the objective, and bounds of the rates are linear. In the programmes
+that are normalised by their constraint instead of their budget, they multiply the budget, which is then a
+variable.
+
 Everything is scaled by the values at uniform rates, so that w = 1, s = 1 is a feasible point of size one.
 """
 
@@ -23,7 +33,8 @@ from numpy.typing import NDArray
 
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances
-from .certificates import Proposal
+from .duals import Proposal
+from .limits import Limits
 
 __all__ = ["SETTINGS", "propose", "size_limit"]
 
@@ -31,6 +42,7 @@ __all__ = ["SETTINGS", "propose", "size_limit"]
 PRACTICAL_NODES, PRACTICAL_PAIRS = 60, 50_000  # less than a minute on one core
 FEASIBLE_NODES, FEASIBLE_PAIRS = 120, 250_000  # an hour or more, some GB
 
+_MARGIN = 1e-8  # of the bounds: what Clarabel returns exceeds them a little
 # Clarabel's settings, one for each attempt. The tolerances are beyond what it can reach: it then stops at
 # the best point it finds, and the bounds, not its status, decide what that is worth. The problem is
 # scaled well as it is, and equilibration breaks the second-order cones of some trees; shorter steps keep
@@ -65,9 +77,11 @@ SETTINGS = (
 def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
     """Say why the graph is too large for the practical (or the feasible) limit; empty if it is not."""
     nodes, pairs = (PRACTICAL_NODES, PRACTICAL_PAIRS) if practical else (FEASIBLE_NODES, FEASIBLE_PAIRS)
+    if criterion == "total_resistance":  # its cone has twice the order
+        nodes //= 2
     if graph.n_nodes > nodes:
         return f"the graph has {graph.n_nodes} nodes, and the limit is {nodes}"
-    if criterion == "communication":
+    if criterion in ("communication", "max_resistance"):
         count = int(np.sum(np.bincount(_cycle_space(graph)[1]) ** 2))
         if count > pairs:
             return f"the graph has {count} pairs of edges in a block, and the limit is {pairs}"
@@ -75,7 +89,12 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
 
 
 def propose(
-    graph: Graph, criterion: str, attempt: int = 0, tol: float = 0.0, deadline: float = np.inf
+    graph: Graph,
+    criterion: str,
+    attempt: int = 0,
+    tol: float = 0.0,
+    deadline: float = np.inf,
+    limits: Limits | None = None,
 ) -> Proposal:
     """Solve the conic programme of a criterion.
 
@@ -84,18 +103,20 @@ def propose(
     graph : Graph
         Connected, at least two nodes.
     criterion : str
-        ``"communication"`` or ``"algebraic_connectivity"``.
+        Any of the four.
     attempt : int
         Which of the solver's :data:`SETTINGS` to use.
     tol : float
         Not used: the solver goes as far as it can.
     deadline : float
         Value of ``time.monotonic()`` at which to stop.
+    limits : Limits, optional
+        Edge costs and bounds of the rates; by default ones, and none.
 
     Returns
     -------
     Proposal
-        Rates (unscaled), factor of the dual matrix and, for ``"communication"``, the edge weights p.
+        Rates (unscaled); factor of the dual matrix and edge weights p, as far as the criterion has them.
     """
     from scipy.sparse import csc_matrix
 
@@ -111,25 +132,74 @@ def propose(
         columns.append(column.ravel())
         values.append(value.ravel())
 
-    # semidefinite cone: svec of L(w) / l2 - s I
-    outer, identity = _svec_of_edges(graph, basis)
-    order = len(identity)
-    r, c = np.nonzero(outer)
-    put(r, c, -outer[r, c] / l2)
-    right_side = [np.zeros(order)]
-    cones: list[tuple[str, int]] = [("psd", n - 1), ("nonnegative", m)]
-    if criterion == "algebraic_connectivity":
-        right_side[0] -= identity  # s is fixed to one
+    limits = Limits(graph) if limits is None else limits
+    cones: list[tuple[str, int]] = []
+    right_side: list[NDArray[np.float64]] = []
+    variable = criterion == "communication"  # s, which is otherwise fixed to one
+    n_variables, order = m + variable, 0
+    identity = np.zeros(0)
+    flows_needed = criterion in ("communication", "max_resistance")
+    if criterion != "max_resistance":
+        # semidefinite cone: svec of L(w) / l2 - s I
+        outer, identity = _svec_of_edges(graph, basis)
+        order = len(identity)
+        r, c = np.nonzero(outer)
+        put(r, c, -outer[r, c] / l2)
+        if variable:
+            put(np.flatnonzero(identity), m, 1.0)
+        if criterion == "total_resistance":
+            n_variables, order, constant = _trace_cone(n - 1, put, m)
+            right_side.append(constant)
+            cones.append(("psd", 2 * (n - 1)))
+        else:
+            right_side.append(np.zeros(order) if variable else -identity)
+            cones.append(("psd", n - 1))
+    # rates, or s less the energies of the flows, are non-negative
+    cones.append(("nonnegative", m))
+    if not flows_needed:
         put(order + np.arange(m), np.arange(m), -1.0)
         right_side.append(np.zeros(m))
-        n_variables = m
+        if criterion == "total_resistance":
+            on_diagonal = np.flatnonzero(identity)
+            put(order + m, m + on_diagonal, 1.0 / len(on_diagonal))
+            right_side.append(np.ones(1))
+            cones[-1] = ("nonnegative", m + 1)
     else:
-        n_variables, flows = _flow_cones(graph, put, order, largest)
-        put(np.flatnonzero(identity), m, 1.0)
-        right_side += [np.zeros(m), flows]
+        right_side.append(np.full(m, 0.0 if variable else largest))
+        if variable:
+            put(order + np.arange(m), m, -largest)
+        n_variables, flows = _flow_cones(graph, put, order, n_variables)
+        right_side.append(flows)
         cones += [("second_order", 3)] * (len(flows) // 3)
+    prices = limits.costs / limits.costs.sum()
+    objective = prices
+    if limits.has_bounds:
+        # in units in which the bounds hold for w, or for w over the budget
+        unit = np.sqrt(largest / l2) if variable else 1.0 / limits.costs.sum()
+        bounded, budgeted = np.flatnonzero(np.isfinite(limits.upper)), np.isfinite(limits.nodes)
+        upper, nodes = limits.upper[bounded] / unit, limits.nodes / unit
+        first = sum(map(len, right_side))
+        scale = 1.0 if variable else max(1.0, 1.0 / limits.room(np.full(m, unit)))
+        put(first + np.arange(len(bounded)), bounded, 1.0 / (upper * scale))
+        number = np.cumsum(budgeted) - 1
+        for end in graph.edges.T:
+            e = np.flatnonzero(budgeted[end])
+            put(first + len(bounded) + number[end[e]], e, 1.0 / (nodes[end[e]] * scale))
+        count = len(bounded) + int(budgeted.sum())
+        if variable:
+            right_side.append(np.full(count, 1.0 - _MARGIN))
+        else:
+            put(first + count, np.arange(m), prices / scale)
+            count += 1
+            put(first + np.arange(count), n_variables, -1.0)
+            right_side.append(np.zeros(count))
+            n_variables, objective = n_variables + 1, None
+        cones.append(("nonnegative", count))
     cost = np.zeros(n_variables)
-    cost[:m] = 1.0 / m
+    if objective is None:
+        cost[-1] = 1.0
+    else:
+        cost[:m] = objective
     A = csc_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
         shape=(sum(map(len, right_side)), n_variables),
@@ -138,27 +208,42 @@ def propose(
     if deadline < np.inf:
         settings = {**settings, "time_limit": max(0.1, deadline - time.monotonic())}
     x, z = _solve(cost, A, np.concatenate(right_side), cones, settings)
+    p = np.maximum(z[order : order + m], 0.0) if flows_needed else None
+    if criterion not in ("communication", "algebraic_connectivity"):
+        return Proposal(x[:m], None, p)
     dual = np.zeros((n - 1, n - 1))
-    upper = _upper_triangle(n - 1)
-    dual[upper] = z[:order] * np.where(upper[0] == upper[1], 1.0, np.sqrt(0.5))
+    triangle = _upper_triangle(n - 1)
+    dual[triangle] = z[:order] * np.where(triangle[0] == triangle[1], 1.0, np.sqrt(0.5))
     eigenvalues, vectors = np.linalg.eigh(dual + np.triu(dual, 1).T)
     Y = basis @ (vectors * np.sqrt(np.maximum(eigenvalues, 0.0)))
-    p = np.maximum(z[order : order + m], 0.0) if criterion == "communication" else None
     return Proposal(x[:m], Y, p)
 
 
-def _flow_cones(graph: Graph, put: Any, first_row: int, largest: float) -> tuple[int, NDArray[np.float64]]:
-    """Add ``R_e <= s`` for all edges; return the number of variables and the cones' right-hand side.
+def _trace_cone(order: int, put: Any, used: int) -> tuple[int, int, NDArray[np.float64]]:
+    """Complete ``L`` to ``[[L, I], [I, Z]]``; the upper triangle of Z is variables beyond the first `used`.
 
-    Variables: rates (m), s, then q for each pair (e, a) of edges in one block, then the circulation of
-    each edge e in the coordinates of the block's cycle basis.
+    Returns the number of variables, that of the rows and the cone's right-hand side.
+    """
+    row, column = _upper_triangle(order)
+    place = (order + column) * (order + column + 1) // 2 + order + row
+    put(place, used + np.arange(len(row)), -np.where(row == column, 1.0, np.sqrt(2.0)))
+    right_side = np.zeros(order * (2 * order + 1))
+    k = np.arange(order)
+    right_side[(order + k) * (order + k + 1) // 2 + k] = np.sqrt(2.0)
+    return used + len(row), len(right_side), right_side
+
+
+def _flow_cones(graph: Graph, put: Any, first_row: int, used: int) -> tuple[int, NDArray[np.float64]]:
+    """Add the flows of all edges; return the number of variables and the cones' right-hand side.
+
+    Variables beyond the first `used`: q for each pair (e, a) of edges in one block, then the circulation of
+    each edge e in the coordinates of the block's cycle basis. The rows of the first m cones get the energies.
     """
     m = graph.n_edges
     cycles, block, cycle_block = _cycle_space(graph)
     e, a = np.nonzero(block[:, None] == block[None, :])
-    q = m + 1 + np.arange(len(e))
-    # sum_a q_ea <= s, in units of the largest resistance at w = 1
-    put(first_row + np.arange(m), m, -largest)
+    q = used + np.arange(len(e))
+    # sum_a q_ea, in units of the largest resistance at w = 1
     put(first_row + e, q, 1.0)
     # |(q - w, 2 f)| <= q + w
     row = first_row + m + 3 * np.arange(len(e))
@@ -171,10 +256,10 @@ def _flow_cones(graph: Graph, put: Any, first_row: int, largest: float) -> tuple
     # circulation variables: one for every (edge e, cycle k) in the same block
     edge, cycle = np.nonzero(block[:, None] == cycle_block[None, :])
     number = np.full((m, len(cycle_block)), -1)
-    number[edge, cycle] = m + 1 + len(e) + np.arange(len(edge))
+    number[edge, cycle] = used + len(e) + np.arange(len(edge))
     pair, k = np.nonzero(cycles[a])
     put(row[pair] + 2, number[e[pair], k], -2.0 * cycles[a[pair], k])
-    return m + 1 + len(e) + len(edge), right_side.ravel()
+    return used + len(e) + len(edge), right_side.ravel()
 
 
 def _solve(

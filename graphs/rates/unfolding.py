@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ...kernels.sparse.inverse import Pattern
 from ..graph import Graph
-from .certificates import Proposal
+from .duals import Proposal
 from .edges import EdgeSpace, largest_step
 
 __all__ = ["propose"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gossamer import graphs
 from gossamer.graphs.rates import Certificate, communication_cost, communication_lower_bound, verify_rates
-from gossamer.graphs.rates.certificates import best_balance, tighten
+from gossamer.graphs.rates.duals import best_balance, tighten
 
 
 @st.composite

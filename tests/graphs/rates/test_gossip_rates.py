@@ -21,7 +21,7 @@ from gossamer.graphs.rates import (
     sdp,
     verify_rates,
 )
-from gossamer.graphs.rates.certificates import Proposal
+from gossamer.graphs.rates.duals import Proposal
 
 PETERSEN = graphs.Graph.from_networkx(nx.petersen_graph(), name="petersen")
 BIPARTITE = graphs.Graph.from_networkx(nx.complete_bipartite_graph(3, 4), name="bipartite(3, 4)")
@@ -334,7 +334,7 @@ def test_bad_arguments():
     ring = graphs.cycle(5)
     with pytest.raises(ValueError, match="choose from uniform, communication, algebraic_connectivity"):
         gossip_rates(ring, "fastest")
-    with pytest.raises(ValueError, match="choose from auto, sdp"):
+    with pytest.raises(ValueError, match="choose from auto, multiplicative, sdp"):
         gossip_rates(ring, method="newton")
     for tol in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="tol must be a finite number > 0"):

@@ -193,7 +193,7 @@ def test_proofs_on_larger_graphs(graph):
     certificate = Certificate("communication", Y, p)
     dense = verify_rates(graph, w, certificate)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gossamer.graphs.rates.certificates.DENSE_EDGES", 0)
+        patch.setattr("gossamer.graphs.rates.duals.DENSE_EDGES", 0)
         sparse = verify_rates(graph, w, certificate)
     assert sparse.lower == pytest.approx(dense.lower, rel=1e-9)
     assert sparse.upper == pytest.approx(communication_cost(graph, w), rel=1e-7)

@@ -1,0 +1,339 @@
+"""Dual objects: what they are made of, and how to improve those that a solver leaves behind.
+
+See :mod:`.certificates` for what they prove; whatever is done to them here, that stays true.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...kernels import checks
+from ...kernels.sparse import factor_laplacian
+from ..graph import Graph
+from ..spectra import (
+    algebraic_connectivity,
+    connecting_rates,
+    effective_resistances,
+    incidence,
+    pseudo_inverse,
+)
+from .limits import Limits
+
+__all__ = [
+    "Certificate",
+    "Proposal",
+    "best_balance",
+    "best_prices",
+    "communication_bound",
+    "curved",
+    "factor_of",
+    "probability",
+    "spread",
+    "tighten",
+    "tighten_resistance",
+    "tighten_spread",
+]
+
+Array = NDArray[np.float64]
+
+DENSE_EDGES = 1500  # up to here the dense matrix of all pairs of edges
+LP_EDGES = 500  # up to here p is improved by a linear programme
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """A dual object from which :func:`verify_rates` recomputes the bounds.
+
+    Attributes
+    ----------
+    criterion : str
+        What the bounds are about.
+    Y : (n, k) array or None
+        Factor of the dual matrix; it is centred and scaled to trace one where it is used. The two resistance
+        criteria need none.
+    p : (m,) array or None
+        Non-negative weights of the edges, scaled to sum one where they are used. Without them the
+        bound of the communication or of the largest resistance is the simple one.
+    t : float or None
+        Balance of the two terms of the communication bound.
+    reference : (m,) array or None
+        Rates w0 at which the second term of the communication bound is built; by default those to verify.
+    node_prices : (n,) array or None
+        Non-negative prices of the node budgets; by default zero. Where there is no budget they are not used.
+    """
+
+    criterion: str
+    Y: Array | None = None
+    p: Array | None = None
+    t: float | None = None
+    reference: Array | None = None
+    node_prices: Array | None = None
+
+    @property
+    def X(self) -> Array:
+        """The dual matrix: (n, n), positive semidefinite, centred, of trace one.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        Y = _normalised(factor_of(self))
+        return Y @ Y.T
+
+
+class Proposal(NamedTuple):
+    """What a method returns; nothing in it is trusted before it has been recomputed."""
+
+    rates: Array
+    Y: Array | None
+    p: Array | None
+    reference: Array | None = None  # rates to which Y and p belong, if they are others
+
+
+def communication_bound(limits: Limits, x: Array, y: Array, t: float, prices: Array | None) -> float:
+    """Least cost of rates within the bounds that ``sum_a w_a (t x_a + y_a / t) / 2 >= 1`` allows."""
+    return limits.cheapest(0.5 * (t * x + y / t), prices)
+
+
+def best_balance(x: Array, y: Array) -> float:
+    """Minimise ``max_a (t x_a + y_a / t)`` over t > 0, by golden section in log t.
+
+    At ``t0 = sqrt(max y / max x)`` the value is at most ``2 sqrt(max x max y)``, which
+    ``t max x`` alone exceeds beyond ``2 t0`` and ``max y / t`` below ``t0 / 2``.
+    """
+    centre = 0.5 * np.log(y.max() / x.max())
+    low, high = centre - np.log(2.0), centre + np.log(2.0)
+    ratio = 0.5 * (np.sqrt(5.0) - 1.0)
+    for _ in range(80):
+        a, b = high - ratio * (high - low), low + ratio * (high - low)
+        if _mean_bound(x, y, float(np.exp(a))) <= _mean_bound(x, y, float(np.exp(b))):
+            high = b
+        else:
+            low = a
+    return float(np.exp(0.5 * (low + high)))
+
+
+def tighten(
+    graph: Graph, rates: Array, Y: Array | None, p: Array | None, limits: Limits | None = None
+) -> Certificate:
+    """Improve p and the prices of node budgets by linear programmes at fixed X, rates and t, then t.
+
+    Interior-point solvers leave p accurate to some 1e-6 only. Above :data:`LP_EDGES` p is kept.
+    """
+    if Y is None:
+        raise ValueError("Y is missing")
+    limits = Limits(graph) if limits is None else limits
+    m = graph.n_edges
+    p = probability(graph, np.ones(m) if p is None else p)
+    x = spread(graph, Y)
+    C = _curvature(graph, rates) if m <= LP_EDGES else None
+    y = curved(graph, rates, p) if C is None else C @ p
+    prices = None
+    t = _bounded_balance(limits, x, y, prices)
+    best = Certificate("communication", Y, p, t)
+    if C is None and not np.isfinite(limits.nodes).any():
+        return best
+    most = communication_bound(limits, x, y, t, None)
+    # the balance of the optimum itself; the two agree when p is already good
+    l2, largest = algebraic_connectivity(graph, rates), effective_resistances(graph, rates).max()
+    for balance in (t, 1.0 / np.sqrt(l2 * largest)):
+        unit = communication_bound(limits, x, y, balance, None)
+        if not np.isfinite(unit):
+            break
+        fixed = balance * x / 2.0 if C is not None else (balance * x + y / balance) / 2.0
+        found = _programme(limits, fixed, None if C is None else C / (2.0 * balance), unit, cover=True)
+        if found is None:
+            continue
+        q, prices = found
+        q = p if q is None else q
+        z = y if C is None else C @ q
+        for choice in (balance, _bounded_balance(limits, x, z, prices)):
+            value = communication_bound(limits, x, z, choice, prices)
+            if value > most:
+                most, best = value, Certificate("communication", Y, q, choice, node_prices=prices)
+    return best
+
+
+def tighten_spread(
+    graph: Graph, rates: Array, Y: Array | None, p: Array | None, limits: Limits
+) -> Certificate:
+    """For the algebraic connectivity: the best prices of the node budgets."""
+    if Y is None or not np.isfinite(limits.nodes).any():
+        return Certificate("algebraic_connectivity", Y)
+    return Certificate("algebraic_connectivity", Y, node_prices=best_prices(limits, spread(graph, Y)))
+
+
+def best_prices(limits: Limits, z: Array) -> Array | None:
+    """Prices of the node budgets with the least upper bound of ``z'w``, or None if none helps."""
+    found = _programme(limits, z, None, limits.highest(z), cover=False)
+    if found is None or limits.highest(z, found[1]) >= limits.highest(z):
+        return None
+    return found[1]
+
+
+def tighten_resistance(
+    graph: Graph, rates: Array, Y: Array | None, p: Array | None, limits: Limits
+) -> Certificate:
+    """For the largest resistance: the best p and prices where costs or bounds leave Foster's bound behind."""
+    if p is None:
+        return Certificate("max_resistance")
+    p = probability(graph, p)
+    C = _curvature(graph, rates) if graph.n_edges <= LP_EDGES else None
+    y = curved(graph, rates, p) if C is None else C @ p
+    best, least = Certificate("max_resistance", p=p), limits.highest(y)
+    fixed = y if C is None else np.zeros(graph.n_edges)
+    found = _programme(limits, fixed, C, least, cover=False)
+    if found is not None:
+        q, prices = found
+        q = p if q is None else q
+        if limits.highest(y if C is None else C @ q, prices) < least:
+            best = Certificate("max_resistance", p=q, node_prices=prices)
+    return best
+
+
+# ---------------------------------------------------------------------- linear programmes
+
+
+def _bounded_balance(limits: Limits, x: Array, y: Array, prices: Array | None) -> float:
+    """Best t: as :func:`best_balance`, and with bounds by golden section on what they leave of the bound."""
+    c = limits.costs
+    t = best_balance(x / c, y / c)
+    if not limits.has_bounds:
+        return t
+
+    def value(log_t: float) -> float:
+        return communication_bound(limits, x, y, float(np.exp(log_t)), prices)
+
+    # quasi-concave in log t: where it exceeds v, the largest of functions convex in log t is at most one
+    low, high = np.log(t) - 3.0, np.log(t) + 3.0
+    ratio = 0.5 * (np.sqrt(5.0) - 1.0)
+    for _ in range(80):
+        a, b = high - ratio * (high - low), low + ratio * (high - low)
+        if value(a) >= value(b):
+            high = b
+        else:
+            low = a
+    middle = float(np.exp(0.5 * (low + high)))
+    return max((t, middle), key=lambda one: value(float(np.log(one))))
+
+
+def _programme(
+    limits: Limits, fixed: Array, A: Array | None, unit: float, *, cover: bool
+) -> tuple[Array | None, Array] | None:
+    """Best p and node prices for ``z = fixed + A p``, or None if the solver fails.
+
+    Without `cover` they minimise the dual value of "the largest z'w", ``l + u'k + d'v`` subject to ``l c + k
+    + N'v >= z``; with it they maximise that of "the least c'w with z'w >= 1", ``l - u'k - d'v`` subject to
+    ``l z - k - N'v <= c``, linear in the weights ``l p``. The unit, near the optimal value, scales all to
+    one, so that the solver's absolute tolerances are relative.
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array, hstack
+
+    c, edges = limits.costs, limits.graph.edges
+    m, mean = len(c), float(c.mean())
+    size = unit / c if cover else 1.0 / (unit * c)
+    bounded, budgeted = np.isfinite(limits.upper), np.isfinite(limits.nodes)
+    n_weights = 0 if A is None else A.shape[1]
+    box = -csr_array(np.eye(m)[:, bounded])
+    ends = np.zeros((m, limits.graph.n_nodes))
+    ends[np.arange(m), edges[:, 0]] = ends[np.arange(m), edges[:, 1]] = -mean / c
+    level = (size * fixed)[:, None] if cover else -np.ones((m, 1))
+    weights = [] if A is None else [csr_array(size[:, None] * A)]
+    rows = hstack([csr_array(level), *weights, box, csr_array(ends[:, budgeted])], format="csr")
+    right = np.ones(m) if cover else -size * fixed
+    scale = 1.0 / unit if cover else 1.0
+    # linprog minimises
+    objective = np.concatenate(
+        [
+            [-1.0 if cover else 1.0],
+            np.zeros(n_weights),
+            (limits.upper * c)[bounded] * scale,
+            limits.nodes[budgeted] * mean * scale,
+        ]
+    )
+    sums = np.zeros((1, len(objective)))
+    sums[0, 1 : 1 + n_weights] = 1.0
+    sums[0, 0] = -1.0 if cover else 0.0
+    found = linprog(
+        objective,
+        A_ub=rows,
+        b_ub=right,
+        A_eq=None if A is None else sums,
+        b_eq=None if A is None else [0.0 if cover else 1.0],
+        bounds=(0.0, None),
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if found.x is None or not np.all(np.isfinite(found.x)):
+        return None
+    p = np.maximum(found.x[1 : 1 + n_weights], 0.0)
+    if A is not None and not p.max() > 0:
+        return None
+    prices = np.zeros(limits.graph.n_nodes)
+    prices[budgeted] = np.maximum(found.x[len(objective) - int(budgeted.sum()) :], 0.0) * mean
+    return None if A is None else p / p.sum(), prices if cover else prices * unit
+
+
+# ---------------------------------------------------------------------- pieces
+
+
+def _normalised(Y: ArrayLike) -> Array:
+    """Centre the columns and scale to ``tr Y Y' = 1``."""
+    factor = checks.real_array("Y", Y, 2)
+    size = np.abs(factor).max(initial=0.0)
+    factor = factor / size if size > 0 else factor
+    factor = factor - factor.mean(axis=0)
+    norm = np.linalg.norm(factor)
+    if not norm > 1e-12:
+        raise ValueError("Y must not be zero or constant over the nodes")
+    return factor / norm
+
+
+def spread(graph: Graph, Y: ArrayLike) -> Array:
+    """Return ``x_e = |Y_i - Y_j|^2`` for the normalised factor."""
+    factor = _normalised(Y)
+    if len(factor) != graph.n_nodes:
+        raise ValueError(f"Y must have one row per node ({graph.n_nodes}), got {len(factor)}")
+    return np.sum((factor[graph.edges[:, 0]] - factor[graph.edges[:, 1]]) ** 2, axis=1)
+
+
+def _curvature(graph: Graph, rates: ArrayLike) -> Array:
+    """Return the (m, m) matrix ``T_ae^2 / R_e^2`` at the rates scaled to sum one."""
+    w, _ = connecting_rates(graph, rates, "the bound")
+    B = incidence(graph)
+    T = B.T @ pseudo_inverse(factor_laplacian(graph.n_nodes, graph.edges, w / w.sum())) @ B
+    return (T / np.diag(T)) ** 2
+
+
+def curved(graph: Graph, rates: ArrayLike, p: Array) -> Array:
+    """Return ``y_a = sum_e p_e T_ae^2 / R_e^2``; on large graphs by the derivative of a selected inverse."""
+    if graph.n_edges <= DENSE_EDGES:
+        return _curvature(graph, rates) @ p
+    from .edges import EdgeSpace
+
+    w, _ = connecting_rates(graph, rates, "the bound")
+    space, w = EdgeSpace(graph), w / w.sum()
+    inverse = space.grounded(w)
+    return np.maximum(space.squares(inverse, p / space.at_edges(inverse) ** 2), 0.0)
+
+
+def probability(graph: Graph, p: ArrayLike) -> Array:
+    """Return p scaled to sum one, or raise a ``TypeError``, ``ValueError``."""
+    weights = checks.real_array("p", p, (graph.n_edges,), least=0.0)
+    if not weights.sum() > 0:
+        raise ValueError("p must not be zero on all edges")
+    return weights / weights.sum()
+
+
+def _mean_bound(x: Array, y: Array, t: float) -> float:
+    return 0.5 * float(np.max(t * x + y / t))
+
+
+def factor_of(certificate: Certificate) -> Array:
+    """Return Y, or raise a ``ValueError`` if there is none."""
+    if certificate.Y is None:
+        raise ValueError(f"certificate.Y is missing, and the bounds of {certificate.criterion!r} need it")
+    return certificate.Y

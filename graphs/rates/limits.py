@@ -1,0 +1,141 @@
+"""What rates may cost and how large they may be, and the linear bounds that follow from it.
+
+Rates w are feasible within a budget of one if ``c'w <= 1``, ``0 <= w <= u`` and, at every node i, ``sum of w
+over its edges <= d_i``. Two linear programmes over them carry the bounds of every criterion: the largest
+``z'w``, and the least ``c'w`` with ``z'w >= 1``. Both are bounded by Lagrange duality with prices v >= 0 for
+the node budgets, *whatever the prices*; what remains has one row and a box, and is solved exactly by sorting.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...kernels import checks
+from ..graph import Graph
+
+__all__ = ["Limits"]
+
+Array = NDArray[np.float64]
+
+_ROUNDING = 1e-9  # relative excess over a bound that counts as rounding
+
+
+class Limits:
+    """Edge costs, upper bounds and node budgets of one graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    edge_costs : (m,) array_like, optional
+        Positive, finite; by default ones.
+    upper : (m,) array_like, optional
+        Positive; infinite where there is no bound.
+    node_budget : (n,) array_like, optional
+        Positive; infinite where there is none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one has a wrong type, length or value.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        edge_costs: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        node_budget: ArrayLike | None = None,
+    ):
+        n, m = graph.n_nodes, graph.n_edges
+        self.graph = graph
+        self.costs = np.ones(m) if edge_costs is None else _positive("edge_costs", edge_costs, m, True)
+        self.upper = np.full(m, np.inf) if upper is None else _positive("upper", upper, m, False)
+        self.nodes = (
+            np.full(n, np.inf) if node_budget is None else _positive("node_budget", node_budget, n, False)
+        )
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether the costs differ; equal ones change no optimal rate but by a factor."""
+        return bool(np.any(self.costs != self.costs[:1]))
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether a rate or a node is bounded."""
+        return bool(np.isfinite(self.upper).any() or np.isfinite(self.nodes).any())
+
+    @property
+    def caps(self) -> Array:
+        """Largest rate of each edge that its own bound and its two nodes allow."""
+        ends = self.nodes[self.graph.edges]
+        return np.minimum(self.upper, ends.min(axis=1))
+
+    def cost(self, w: Array) -> float:
+        """``c'w``."""
+        return float(self.costs @ w)
+
+    def loads(self, w: Array) -> Array:
+        """Sum of the rates at each node."""
+        edges, n = self.graph.edges, self.graph.n_nodes
+        loads = np.bincount(edges[:, 0], w, n) + np.bincount(edges[:, 1], w, n)
+        return loads.astype(np.float64)
+
+    def room(self, w: Array) -> float:
+        """Largest a with ``a w`` within the bounds, whatever it costs."""
+        loads = self.loads(w)
+        with np.errstate(divide="ignore"):
+            return float(
+                min(np.min(self.upper[w > 0] / w[w > 0]), np.min(self.nodes[loads > 0] / loads[loads > 0]))
+            )
+
+    def fit(self, w: Array) -> float:
+        """Largest a with ``a w`` within the bounds and of cost at most one."""
+        return min(1.0 / self.cost(w), self.room(w))
+
+    def allow(self, w: Array) -> bool:
+        """Whether w is within the bounds, up to rounding."""
+        return self.room(w) >= 1.0 - _ROUNDING
+
+    def prices(self, prices: ArrayLike | None) -> tuple[Array, float]:
+        """Price of each edge and value of all budgets, from the prices of the budgeted nodes."""
+        if prices is None:
+            return np.zeros(self.graph.n_edges), 0.0
+        v = checks.real_array("node_prices", prices, (self.graph.n_nodes,), least=0.0)
+        bounded = np.isfinite(self.nodes)
+        v = np.where(bounded, v, 0.0)
+        value = float(v[bounded] @ self.nodes[bounded])
+        return v[self.graph.edges].sum(axis=1), value
+
+    def highest(self, z: Array, prices: ArrayLike | None = None) -> float:
+        """Upper bound of ``z'w`` over all feasible rates of cost at most one, for z >= 0."""
+        on_edges, value = self.prices(prices)
+        z = z - on_edges
+        gains = z > 0
+        z, c, u = z[gains], self.costs[gains], self.upper[gains]
+        order = np.argsort(-z / c)
+        z, c, u = z[order], c[order], u[order]
+        spent = np.cumsum(c * u)
+        left = np.maximum(1.0 - np.concatenate([[0.0], spent[:-1]]), 0.0)
+        return value + float(np.sum(np.minimum(c * u, left) * z / c))
+
+    def cheapest(self, z: Array, prices: ArrayLike | None = None) -> float:
+        """Lower bound of ``c'w`` over all rates within the bounds with ``z'w >= 1``; infinite if none has."""
+        on_edges, value = self.prices(prices)
+        useful = z > 0
+        c, z, u = (self.costs + on_edges)[useful], z[useful], self.upper[useful]
+        order = np.argsort(c / z)
+        c, z, u = c[order], z[order], u[order]
+        reached = np.cumsum(z * u)
+        if not (len(reached) and reached[-1] >= 1.0 - _ROUNDING):
+            return np.inf
+        left = np.maximum(1.0 - np.concatenate([[0.0], reached[:-1]]), 0.0)
+        return max(0.0, float(np.sum(np.minimum(z * u, left) * c / z)) - value)
+
+
+def _positive(name: str, value: ArrayLike, length: int, finite: bool) -> Array:
+    array = checks.real_array(name, value, (length,), finite=finite)
+    if not np.all(array > 0):
+        raise ValueError(f"{name} must be positive, got {array[~(array > 0)][0]:g}")
+    array = array.copy()
+    array.flags.writeable = False
+    return array
