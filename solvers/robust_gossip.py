@@ -47,7 +47,10 @@ class RobustGossip(RobustSolver):
     mixing : str or (n, n) array_like
         Mixing matrix W, none of its weights negative, or its kind in `graphs.mixing_matrix`.
 
-    Notes ----- Objective, consensus, accuracy and the mean iterate are those of the honest nodes. Models that
+    Notes
+    -----
+    Objective, consensus and the mean iterate are those of the honest nodes. The accuracy is that of their mean
+    iterate on the problem's test samples, or on all samples, flipped ones too, if there are none. Models that
     are not finite are left out: ``state.arrays["excluded"]`` counts by sender at how many nodes. With full
     gradients and a constant step the nodes reach a neighbourhood of the minimiser, as in `DGD`. A round sends
     d numbers of 64 bits from each node to each neighbour. Faulty nodes whose attack does not start from their
