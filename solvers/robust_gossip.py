@@ -49,9 +49,9 @@ class RobustGossip(RobustSolver):
 
     Notes
     -----
-    Objective, consensus and the mean iterate are those of the honest nodes. The accuracy is that of their mean
-    iterate on the problem's test samples, or on all samples, flipped ones too, if there are none. Models that
-    are not finite are left out: ``state.arrays["excluded"]`` counts by sender at how many nodes. With full
+    Objective, consensus and the mean iterate are those of the honest nodes. The accuracy is that of their
+    mean iterate on the test samples, or on all samples, flipped ones too, if there are none. Models that are
+    not finite are left out: ``state.arrays["excluded"]`` counts by sender at how many nodes. With full
     gradients and a constant step the nodes reach a neighbourhood of the minimiser, as in `DGD`. A round sends
     d numbers of 64 bits from each node to each neighbour. Faulty nodes whose attack does not start from their
     own models compute nothing, and their rows of X stay where they began.

@@ -47,9 +47,9 @@ class RobustSGD(RobustSolver):
     Notes
     -----
     Objective and gradient in the trace are those of the honest nodes' data; the accuracy is that on the
-    problem's test samples, or on all samples, flipped ones too, if there are none. Rules that could begin at
-    the value before (`CenteredClipping`) or remember (`FoolsGold`) start anew in each round. Messages that are
-    not finite are left out: ``state.arrays["excluded"]`` counts them by sender. Momentum at the workers:
+    problem's test samples, or on all samples, flipped ones too, if there are none. Rules that could begin
+    at the value before (`CenteredClipping`) or remember (`FoolsGold`) start anew in each round. Messages that
+    are not finite are left out: ``state.arrays["excluded"]`` counts them by sender. Momentum at the workers:
     Karimireddy, He & Jaggi, "Learning from history for Byzantine robust optimization" (ICML 2021). A round
     sends d numbers of 64 bits up from each worker, faulty ones too, and down to each. Gradients are counted
     where they are computed: faulty workers whose attack does not start from their own compute none.
