@@ -42,6 +42,7 @@ def test_new_process(benchmark, tmp_path, cache, rounds):
     def start() -> None:
         where = tmp_path / ("cache" if cache == "warm" else f"cache {len(measured)}")
         environment = os.environ | {"NUMBA_CACHE_DIR": str(where), "OMP_NUM_THREADS": "1"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users have bytecode files
         # in an empty folder: `python -c` finds modules in the current one first
         run = subprocess.run(
             [sys.executable, "-c", SCRIPT], cwd=tmp_path, env=environment, check=True, capture_output=True
