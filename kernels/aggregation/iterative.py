@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,15 +39,17 @@ class GeometricMedian(LinearAggregator):
     """The point with the least sum of distances to the rows, by smoothed Weiszfeld iterations.
 
     Minimises ``sum_i h(|x_i - z|)`` with ``h(r) = r`` for r >= nu and ``r^2 / (2 nu) + nu / 2`` below, by
-    ``z <- sum w_i x_i / sum w_i, w_i = 1 / max(nu, |x_i - z|)`` from the mean on: each step makes it smaller.
+    ``z <- sum w_i x_i / sum w_i, w_i = 1 / max(nu, |x_i - z|)``: each step makes it smaller. At first w_i is
+    1 / max(s, the median distance from x_i to the rows), s the median of those, so that no row pulls farther
+    than others, however far it is. Where more than half of the rows are equal, the result is that row.
     Pillutla, Kakade & Harchaoui, "Robust aggregation for federated learning" (IEEE TSP 2022). Details:
-    `n_iterations`, `converged`.
+    `n_iterations`, `converged` (rows more than 1e8 times farther than others leave weights in their rounding
+    errors: then it may stay False).
 
     Attributes
     ----------
     smoothing : float
-        nu, as a share of the median over the rows of the median distance to a row; positive. (Of the least
-        distance, where half of the rows are equal.)
+        nu, as a share of s; positive.
     tol : float
         Stop when no weight, of a sum of 1, changes by more.
     max_iter : int
@@ -66,11 +67,14 @@ class GeometricMedian(LinearAggregator):
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
         D = squared_distances(K)
-        weights = np.full(len(K), 1.0 / len(K))
-        if not D.any():
+        medians = np.sqrt(np.median(D, axis=1))
+        scale = float(np.median(medians))
+        if scale == 0.0:
+            weights = (medians == 0.0) / np.count_nonzero(medians == 0.0)
             return weights, {"n_iterations": 0, "converged": True}
-        scale = float(np.median(np.median(D, axis=1)) or D[D > 0.0].min())
-        nu = self.smoothing * math.sqrt(scale)
+        weights = 1.0 / np.maximum(medians, scale)
+        weights /= weights.sum()
+        nu = self.smoothing * scale
         n_iterations, converged = cpu_gram.weiszfeld(D, nu, self.tol, self.max_iter, weights)
         return weights, {"n_iterations": n_iterations, "converged": converged}
 

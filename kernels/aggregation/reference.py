@@ -93,11 +93,13 @@ def monna(G: NDArray, f: int, pivot: int) -> NDArray:
 
 
 def geometric_median(G: NDArray, smoothing: float, n_steps: int) -> NDArray:
-    """Return the point after some steps of smoothed Weiszfeld from the mean."""
-    z, D = G.mean(axis=0), squared_distances(G)
-    if not D.any():
-        return z
-    scale = np.sqrt(np.median(np.median(D, axis=1)) or D[D > 0].min())
+    """Return the point after some steps of smoothed Weiszfeld."""
+    medians = np.sqrt(np.median(squared_distances(G), axis=1))
+    scale = np.median(medians)
+    if scale == 0:
+        return G[medians == 0].mean(axis=0)
+    w = 1.0 / np.maximum(medians, scale)
+    z = w @ G / w.sum()
     for _ in range(n_steps):
         w = 1.0 / np.maximum(smoothing * scale, np.linalg.norm(G - z, axis=1))
         z = w @ G / w.sum()

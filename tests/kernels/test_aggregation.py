@@ -517,3 +517,15 @@ def test_functions_are_the_rules():
 def test_subsets_beyond_the_limit_only():
     assert linear.MOST_SUBSETS >= 167_960  # C(20, 9)
     assert agg.MDA(9)._check(20) == 20
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e10, 1e15, 1e18, 1e100])
+def test_geometric_median_stays_among_the_honest_however_far_the_faulty_are(size):
+    rng = np.random.default_rng(3)
+    honest = rng.normal(size=(9, 20))
+    G = np.vstack([honest, size * rng.normal(size=(2, 20))])
+    radius = np.linalg.norm(honest - honest.mean(axis=0), axis=1).max()
+    assert np.linalg.norm(agg.geometric_median(G) - honest.mean(axis=0)) < radius
+    mixed = (agg.NNM(2) >> agg.GeometricMedian())(G)
+    np.testing.assert_allclose(mixed, honest.mean(axis=0), atol=1e-9)  # NNM makes the honest rows equal
+    assert np.array_equal(agg.geometric_median([[1.0] * 3] * 4 + [[size] * 3]), np.ones(3))
