@@ -30,7 +30,8 @@ def fingerprint(problem: Problem, graph: Graph) -> str:
     digest = hashlib.blake2b(digest_size=16)
     oracle = problem.sample_oracle if problem.has_samples else problem.oracle
     digest.update(f"{type(problem).__name__} {problem.n_nodes} {problem.dim} {graph.n_nodes}".encode())
-    for array in (*oracle.data, graph.edges, prox.pack(problem.blocks, problem.dim)):
+    digest.update(oracle.digest)
+    for array in (graph.edges, prox.pack(problem.blocks, problem.dim)):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
