@@ -65,17 +65,6 @@ class BEER(DifferenceGossip):
     _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"gamma", "step"}, both NaN.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class.
-        """
+        """Return {"gamma", "step"}, both NaN."""
         self._spectrum(graph)  # raises where there is no gap
         return {"gamma": math.nan, "step": math.nan}

@@ -105,18 +105,7 @@ class ChocoGossip(DifferenceGossip):
     _n_rows = 3
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"gamma"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class.
-        """
+        """Return {"gamma"}."""
         return {"gamma": choco_gamma(self._compressor.contraction(problem.dim), *self._spectrum(graph))}
 
     def init(
@@ -227,18 +216,7 @@ class ChocoSGD(DifferenceGossip):
     _n_rows = 3
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"gamma", "step", "step_decay"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            gamma as that of `ChocoGossip`; step is NaN.
-        """
+        """Return {"gamma", "step", "step_decay"}; gamma as that of `ChocoGossip`; step is NaN."""
         gamma = choco_gamma(self._compressor.contraction(problem.dim), *self._spectrum(graph))
         return {"gamma": gamma, "step": math.nan, "step_decay": 0.0}
 

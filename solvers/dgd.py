@@ -56,17 +56,6 @@ class DGD(GossipSolver):
     _n_rows = 1
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step", "step_decay"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class.
-        """
+        """Return {"step", "step_decay"}."""
         low, _ = self._spectrum(graph)
         return {"step": min(0.8 * (1.0 + low), 1.0) / problem.smoothness, "step_decay": 0.0}

@@ -68,18 +68,7 @@ class DIANA(ServerSolver):
         return self.shift_step != 0.0
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step", "shift_step"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class; NaN with a biased compressor.
-        """
+        """Return {"step", "shift_step"}; NaN with a biased compressor."""
         if not self.compressor.unbiased:
             return {"step": float("nan"), "shift_step": float("nan")}
         spread = mean_variance(self.compressor, problem.n_nodes, problem.dim)

@@ -61,18 +61,7 @@ class EF(ServerSolver):
     _needs = "contractive"
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class; NaN without a contractive compressor.
-        """
+        """Return {"step"}; NaN without a contractive compressor."""
         alpha = self.compressor.contraction(problem.dim)
         if not alpha > 0.0:
             return {"step": math.nan}
@@ -126,18 +115,7 @@ class EF21(ServerSolver):
     _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step", "shift_step"}; the shift step is 1.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class; NaN without a contractive compressor.
-        """
+        """Return {"step", "shift_step"}; the shift step is 1; NaN without a contractive compressor."""
         alpha = self.compressor.contraction(problem.dim)
         if not alpha > 0.0:
             return {"step": math.nan, "shift_step": 1.0}

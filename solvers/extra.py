@@ -55,18 +55,7 @@ class EXTRA(GossipSolver):
     _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class.
-        """
+        """Return {"step"}."""
         low, _ = self._spectrum(graph)
         return {"step": min(0.2 * (5.0 + 3.0 * low), 1.0) / problem.smoothness}
 
@@ -110,18 +99,7 @@ class NIDS(GossipSolver):
     _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class.
-        """
+        """Return {"step"}."""
         return {"step": 1.0 / problem.smoothness}
 
     def rate(self, problem: Problem, graph: Graph) -> float:

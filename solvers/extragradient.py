@@ -99,18 +99,7 @@ class Extragradient(OperatorSolver):
     _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class.
-        """
+        """Return {"step"}."""
         L, _ = lipschitz_constants(problem)
         mu = problem.strong_convexity
         return {"step": min(1.0 / (mu + math.hypot(mu, L)), math.sqrt(0.5) / L)}
@@ -144,18 +133,7 @@ class OptimisticGradient(OperatorSolver):
     _n_shared = 2
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class.
-        """
+        """Return {"step"}."""
         return {"step": 0.45 / lipschitz_constants(problem)[0]}
 
 
@@ -192,16 +170,5 @@ class CompressedExtragradient(OperatorSolver):
     _n_rows = 1
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step", "feedback"}; feedback is 1 with error feedback.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            There is no theory for this method: the step is that of `Extragradient`.
-        """
+        """Return {"step", "feedback"}: `Extragradient`'s step for want of theory; 1 with error feedback."""
         return Extragradient().theory(problem, graph) | {"feedback": float(self.error_feedback)}

@@ -70,15 +70,7 @@ class MARINA(ServerSolver):
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "probability"}.
 
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`; the step is theory's for the probability that is set.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class; the step is NaN with a biased compressor.
+        The step is theory's for the probability that is set, and NaN with a biased compressor.
         """
         d, n = problem.dim, problem.n_nodes
         p = message_share(self.compressor, n, d) if self.probability is None else self.probability

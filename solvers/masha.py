@@ -36,15 +36,7 @@ class _Masha(OperatorSolver, abc.ABC):
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "tau", "new_anchor", "n_participants"}.
 
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`; the step is theory's for the tau and the participants that are set.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class; the step is NaN without theory, as for tau = 1.
+        The step is theory's for the tau and participants that are set; NaN without theory, as for tau = 1.
         """
         n = problem.n_nodes
         if self.anchor not in ("old", "new"):

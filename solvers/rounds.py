@@ -72,7 +72,7 @@ class RoundSolver(Solver):
         Returns
         -------
         dict of str to float
-            NaN where theory has no value.
+            As the notes of the class have them; NaN where theory has no value.
         """
 
     @abc.abstractmethod

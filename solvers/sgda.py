@@ -55,18 +55,7 @@ class DIANASGDA(OperatorSolver):
     _exact = True
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step", "shift_step"}.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See the notes of the class; NaN with a biased compressor, and for the step without mu > 0.
-        """
+        """Return {"step", "shift_step"}; NaN with a biased compressor, and for the step without mu > 0."""
         if not self.compressor.unbiased:
             return {"step": float("nan"), "shift_step": float("nan")}
         spread = mean_variance(self.compressor, problem.n_nodes, problem.dim)

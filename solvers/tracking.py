@@ -73,18 +73,7 @@ class GradientTracking(GossipSolver):
             raise TypeError(f"adapt_then_combine must be True or False, got {self.adapt_then_combine!r}")
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step"}: the one for which `rate` is least, NaN without strong convexity.
-
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        dict of str to float
-            See `rate`.
-        """
+        """Return {"step"}: the one for which `rate` is least, NaN without strong convexity."""
         return {"step": _best_step(*self._terms(problem, graph)) / problem.smoothness}
 
     def rate(self, problem: Problem, graph: Graph) -> float:
