@@ -2,355 +2,160 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from .base import Aggregator, PreAggregator
 from .coordinate import Bulyan, CoordinateMedian, MeaMed, Phocas, TrimmedMean
 from .iterative import CAF, CenteredClipping, DnC, FoolsGold, GeometricMedian
 from .linear import MDA, SMEA, Krum, Mean, MoNNA, MultiKrum, NormalizedMean
 from .preaggregation import ARC, NNM, Bucketing, Clipping
 from .subspace import Flag
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
+_SECTIONS = """
+
+Parameters
+----------
+G : (p, d) array_like, or as `Aggregator` takes it
+    One row a worker.
+{parameters}full : bool
+    Return an `Aggregate`.
+
+Returns
+-------
+{returned}, or Aggregate
+    As of `{rule}`.
+"""
+
+
+def _of(rule: type[Aggregator | PreAggregator]) -> Callable[[_Function], _Function]:
+    """Complete the docstring of a rule's function: what is not its own is as of the rule."""
+
+    def document(function: _Function) -> _Function:
+        own = [name for name in inspect.signature(function).parameters if name not in ("G", "full")]
+        sections = _SECTIONS.format(
+            parameters=f"{', '.join(own)}\n    As of `{rule.__name__}`.\n" if own else "",
+            returned="(q, d) array" if issubclass(rule, PreAggregator) else "array",
+            rule=rule.__name__,
+        )
+        function.__doc__ = f"{function.__doc__}{sections}"
+        return function
+
+    return document
+
+
+@_of(Mean)
 def mean(G: Any, *, full: bool = False) -> Any:
-    """Return the mean of the rows; see `Mean`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `Mean`.
-    """
+    """Return the mean of the rows; see `Mean`."""
     return Mean()(G, full=full)
 
 
+@_of(NormalizedMean)
 def normalized_mean(G: Any, *, full: bool = False) -> Any:
-    """Return the mean of the unit vectors; see `NormalizedMean`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `NormalizedMean`.
-    """
+    """Return the mean of the unit vectors; see `NormalizedMean`."""
     return NormalizedMean()(G, full=full)
 
 
+@_of(CoordinateMedian)
 def coordinate_median(G: Any, *, full: bool = False) -> Any:
-    """Return the median of each coordinate; see `CoordinateMedian`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `CoordinateMedian`.
-    """
+    """Return the median of each coordinate; see `CoordinateMedian`."""
     return CoordinateMedian()(G, full=full)
 
 
+@_of(TrimmedMean)
 def trimmed_mean(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the mean of each coordinate without the f lowest and highest; see `TrimmedMean`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `TrimmedMean`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `TrimmedMean`.
-    """
+    """Return the mean of each coordinate without the f lowest and highest; see `TrimmedMean`."""
     return TrimmedMean(f)(G, full=full)
 
 
+@_of(MeaMed)
 def meamed(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the mean of the p - f values nearest to each coordinate's median; see `MeaMed`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `MeaMed`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `MeaMed`.
-    """
+    """Return the mean of the p - f values nearest to each coordinate's median; see `MeaMed`."""
     return MeaMed(f)(G, full=full)
 
 
+@_of(Phocas)
 def phocas(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the mean of the p - f values nearest to each coordinate's trimmed mean; see `Phocas`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `Phocas`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `Phocas`.
-    """
+    """Return the mean of the p - f values nearest to each coordinate's trimmed mean; see `Phocas`."""
     return Phocas(f)(G, full=full)
 
 
+@_of(Krum)
 def krum(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the row with the nearest neighbours; see `Krum`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `Krum`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `Krum`.
-    """
+    """Return the row with the nearest neighbours; see `Krum`."""
     return Krum(f)(G, full=full)
 
 
+@_of(MultiKrum)
 def multi_krum(G: Any, f: int, m: int | None = None, *, full: bool = False) -> Any:
-    """Return the mean of the m best rows by Krum's score; see `MultiKrum`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f, m
-        As of `MultiKrum`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `MultiKrum`.
-    """
+    """Return the mean of the m best rows by Krum's score; see `MultiKrum`."""
     return MultiKrum(f, m)(G, full=full)
 
 
+@_of(Bulyan)
 def bulyan(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the mean around the median of rows that Krum has chosen; see `Bulyan`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `Bulyan`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `Bulyan`.
-    """
+    """Return the mean around the median of rows that Krum has chosen; see `Bulyan`."""
     return Bulyan(f)(G, full=full)
 
 
+@_of(GeometricMedian)
 def geometric_median(
     G: Any, *, smoothing: float = 1e-6, tol: float = 1e-10, max_iter: int = 1000, full: bool = False
 ) -> Any:
-    """Return the point with the least sum of distances to the rows; see `GeometricMedian`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    smoothing, tol, max_iter
-        As of `GeometricMedian`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `GeometricMedian`.
-    """
+    """Return the point with the least sum of distances to the rows; see `GeometricMedian`."""
     return GeometricMedian(smoothing, tol, max_iter)(G, full=full)
 
 
+@_of(CenteredClipping)
 def centered_clipping(
     G: Any, radius: float | None = None, n_steps: int = 1, *, start: Any = None, full: bool = False
 ) -> Any:
-    """Return a start moved by clipped differences; see `CenteredClipping`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    radius, n_steps, start
-        As of `CenteredClipping`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `CenteredClipping`.
-    """
+    """Return a start moved by clipped differences; see `CenteredClipping`."""
     return CenteredClipping(radius, n_steps)(G, start=start, full=full)
 
 
+@_of(MDA)
 def mda(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the mean of the p - f rows of least diameter; see `MDA`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `MDA`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `MDA`.
-    """
+    """Return the mean of the p - f rows of least diameter; see `MDA`."""
     return MDA(f)(G, full=full)
 
 
+@_of(SMEA)
 def smea(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the mean of the p - f rows of least spread in any direction; see `SMEA`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `SMEA`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `SMEA`.
-    """
+    """Return the mean of the p - f rows of least spread in any direction; see `SMEA`."""
     return SMEA(f)(G, full=full)
 
 
+@_of(MoNNA)
 def monna(G: Any, f: int, pivot: int = 0, *, full: bool = False) -> Any:
-    """Return the mean of the p - f rows nearest to one; see `MoNNA`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f, pivot
-        As of `MoNNA`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `MoNNA`.
-    """
+    """Return the mean of the p - f rows nearest to one; see `MoNNA`."""
     return MoNNA(f, pivot)(G, full=full)
 
 
+@_of(CAF)
 def caf(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the mean after filtering along main directions; see `CAF`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `CAF`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `CAF`.
-    """
+    """Return the mean after filtering along main directions; see `CAF`."""
     return CAF(f)(G, full=full)
 
 
+@_of(DnC)
 def dnc(
     G: Any, f: int, *, n_iter: int = 1, n_coordinates: int = 10_000, key: int = 0, full: bool = False
 ) -> Any:
-    """Return the mean of rows that do not stand out along main directions; see `DnC`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f, n_iter, n_coordinates, key
-        As of `DnC`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `DnC`.
-    """
+    """Return the mean of rows that do not stand out along main directions; see `DnC`."""
     return DnC(f, n_iter, n_coordinates, key=key)(G, full=full)
 
 
+@_of(FoolsGold)
 def foolsgold(G: Any, history: Any = None, *, full: bool = False) -> Any:
-    """Return the mean without copies, by the cosines of the rows or of their histories; see `FoolsGold`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    history
-        As of `FoolsGold`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `FoolsGold`.
-    """
+    """Return the mean without copies, by the cosines of the rows or of their histories; see `FoolsGold`."""
     return FoolsGold()(G, history=history, full=full)
 
 
+@_of(Flag)
 def flag(
     G: Any,
     m: int | None = None,
@@ -363,100 +168,29 @@ def flag(
     tol: float = 1e-10,
     full: bool = False,
 ) -> Any:
-    """Return the sum of the unit vectors projected on the subspace nearest to most of them; see `Flag`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    m, lam, scale, pair, radius, max_iter, tol
-        As of `Flag`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    array, or Aggregate
-        As of `Flag`.
-    """
+    """Return the sum of the unit vectors projected on the subspace nearest to most of them; see `Flag`."""
     return Flag(m, lam, scale, pair, radius, max_iter, tol)(G, full=full)
 
 
+@_of(NNM)
 def nnm(G: Any, f: int | None = None, *, full: bool = False) -> Any:
-    """Return the rows mixed with their nearest ones; see `NNM`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `NNM`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    (q, d) array, or Aggregate
-        As of `NNM`.
-    """
+    """Return the rows mixed with their nearest ones; see `NNM`."""
     return NNM(f)(G, full=full)
 
 
+@_of(Bucketing)
 def bucketing(G: Any, s: int, key: int = 0, *, full: bool = False) -> Any:
-    """Return the means of random groups of s rows; see `Bucketing`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    s, key
-        As of `Bucketing`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    (q, d) array, or Aggregate
-        As of `Bucketing`.
-    """
+    """Return the means of random groups of s rows; see `Bucketing`."""
     return Bucketing(s, key)(G, full=full)
 
 
+@_of(Clipping)
 def clipping(G: Any, radius: float | None = None, *, full: bool = False) -> Any:
-    """Return the rows scaled down to a largest norm; see `Clipping`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    radius
-        As of `Clipping`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    (q, d) array, or Aggregate
-        As of `Clipping`.
-    """
+    """Return the rows scaled down to a largest norm; see `Clipping`."""
     return Clipping(radius)(G, full=full)
 
 
+@_of(ARC)
 def arc(G: Any, f: int, *, full: bool = False) -> Any:
-    """Return the rows with the largest scaled down to the next one's norm; see `ARC`.
-
-    Parameters
-    ----------
-    G : (p, d) array_like, or as `Aggregator` takes it
-        One row a worker.
-    f
-        As of `ARC`.
-    full : bool
-        Return an `Aggregate`.
-
-    Returns
-    -------
-    (q, d) array, or Aggregate
-        As of `ARC`.
-    """
+    """Return the rows with the largest scaled down to the next one's norm; see `ARC`."""
     return ARC(f)(G, full=full)
