@@ -1,17 +1,28 @@
-"""Time to certified rates: `python -m gossamer.bench.rates [SECONDS]` prints two tables.
+"""Time to certified rates: `python -m gossamer.bench.rates [rivals|growth|targets] [SECONDS]`.
 
-The first compares with cvxpy and the generic solvers Clarabel and SCS on the textbook semidefinite form,
-where these finish; what they return is held to the same recomputed certificate. The second is the growth of
-the time of our methods with the number of nodes, with the slope in log-log and the peak memory. A method
-leaves a family once one graph has taken longer than the given seconds (30 by default). Times are of the
-processor, on one thread.
+* rivals: our methods, and the textbook semidefinite form of "communication" in cvxpy with the generic solvers
+  Clarabel and SCS, where these finish; what they return is held to the same recomputed certificate.
+* growth: the time of our methods against the number of nodes. A method leaves a family once a graph has taken
+  longer than the given seconds (300 by default).
+* targets: the gaps that method "auto" reaches on large graphs; the seconds are its time limit (900).
+
+Each case runs in a process of its own, on one thread and after a small graph has loaded the kernels; times
+are of the processor, memory is the peak of the process. Results are printed and kept in `out/rates.json`,
+where the report finds them; a table that is measured again replaces the old one.
 """
 
+import datetime
+import json
+import multiprocessing
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -23,11 +34,38 @@ from gossamer.graphs.rates.certificates import verify_rates
 from gossamer.graphs.rates.duals import tighten
 from gossamer.graphs.spectra import incidence
 
+OUT = Path(__file__).parents[1] / "out" / "rates.json"
+
+
+def geometric(n: int) -> graphs.Graph:
+    """Random geometric graph of mean degree 8 (9 where hardly one of 8 is connected), less at the border."""
+    degree = 8.0 if n <= 2500 else 9.0
+    return graphs.random_geometric(n, (degree / (np.pi * n)) ** 0.5)
+
+
 FAMILIES: dict[str, Callable[[int], graphs.Graph]] = {
     "square grid": lambda n: graphs.grid_2d(round(n**0.5), round(n**0.5)),
-    "random geometric": lambda n: graphs.random_geometric(n, (12.0 / (np.pi * n)) ** 0.5),
+    "random geometric": geometric,
     "random 4-regular": lambda n: graphs.random_regular(n, 4),
+    "Watts-Strogatz": lambda n: graphs.watts_strogatz(n, 6, 0.1),
+    "Barabasi-Albert": lambda n: graphs.barabasi_albert(n, 3),
 }
+
+
+class Case(NamedTuple):
+    """One graph and one way to compute its rates."""
+
+    family: str
+    n_nodes: int
+    criterion: str
+    method: str  # of `gossip_rates`, or a solver of cvxpy
+    tol: float
+    limit: float | None = None  # seconds
+
+
+SMALL = (16, 25, 36, 49, 64)
+RIVALS = ("barrier", "sdp", "CLARABEL", "SCS")
+LARGE = (100, 225, 484, 1024, 2500, 4900, 10_000)
 GROWTH = (
     ("communication", "barrier", 1e-6),
     ("communication", "lowrank", 2e-2),
@@ -35,6 +73,16 @@ GROWTH = (
     ("algebraic_connectivity", "lowrank", 1e-5),
     ("max_resistance", "multiplicative", 1e-6),
     ("total_resistance", "multiplicative", 1e-6),
+)
+THOUSANDS = tuple((family, 1024 if family == "square grid" else 1000) for family in FAMILIES)
+WIDE = (("square grid", 10_000), ("random geometric", 10_000))
+TARGETS = (
+    *(Case(*graph, "communication", "auto", 1e-3) for graph in THOUSANDS),
+    *(Case(*graph, "communication", "auto", 1e-2) for graph in WIDE),
+    *(Case(*graph, "algebraic_connectivity", "auto", 1e-6) for graph in THOUSANDS),
+    Case(*WIDE[0], "algebraic_connectivity", "auto", 1e-5),
+    Case(*WIDE[1], "algebraic_connectivity", "auto", 1e-4),
+    *(Case(*graph, "max_resistance", "auto", 1e-4) for graph in (*THOUSANDS, *WIDE)),
 )
 
 
@@ -61,77 +109,90 @@ def textbook(graph: graphs.Graph, solver: str) -> float:
     return verify_rates(graph, rates, tighten(graph, rates / rates.sum(), Y, p)).gap
 
 
-def ours(criterion: str, method: str, tol: float) -> Callable[[graphs.Graph], float]:
-    return lambda graph: graphs.gossip_rates(graph, criterion, method=method, tol=tol).gap
+def gap_of(case: Case, graph: graphs.Graph) -> float:
+    """Solve, and return the proven gap."""
+    if case.method in ("CLARABEL", "SCS"):
+        return textbook(graph, case.method)
+    return graphs.gossip_rates(
+        graph, case.criterion, method=case.method, tol=case.tol, time_limit=case.limit
+    ).gap
 
 
-def measure(runs: dict[str, Callable[[graphs.Graph], float]], sizes: list[int], limit: float) -> None:
-    """Print a line for each run and family: seconds and gap at each size, and the slope of the last sizes."""
-    for family, make in FAMILIES.items():
-        for name, run in runs.items():
-            times: list[tuple[int, float]] = []
-            cells = []
+def solve(case: Case) -> dict[str, Any]:
+    """Measure one case, in this process."""
+    for criterion, method in {(case.criterion, case.method), ("communication", "lowrank")}:
+        gap_of(Case("", 16, criterion, method, 0.1), graphs.grid_2d(4, 4))  # loads what is compiled
+    graph = FAMILIES[case.family](case.n_nodes)
+    begin = time.process_time()
+    gap = gap_of(case, graph)
+    return {
+        "n_edges": graph.n_edges,
+        "gap": gap,
+        "seconds": time.process_time() - begin,
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def measure(case: Case) -> dict[str, Any]:
+    """Measure one case in a new process; the name of the error if it fails."""
+    row: dict[str, Any] = case._asdict()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            row |= pool.submit(solve, case).result()
+        except BrokenProcessPool:
+            row["error"] = "out of memory"
+        except Exception as error:  # a generic solver that gives up is a result
+            row["error"] = type(error).__name__
+    words = row.get("error") or f"{row['seconds']:.2f} s, gap {row['gap']:.1e}, {row['megabytes']:.0f} MB"
+    print(f"{case.family}, {case.n_nodes} nodes, {case.criterion}, {case.method}: {words}", flush=True)
+    return row
+
+
+def rivals(limit: float) -> Iterator[dict[str, Any]]:
+    yield from sweep(SMALL, [("communication", method, 1e-6) for method in RIVALS], limit)
+
+
+def growth(limit: float) -> Iterator[dict[str, Any]]:
+    yield from sweep(LARGE, GROWTH, limit)
+
+
+def targets(limit: float) -> Iterator[dict[str, Any]]:
+    for case in TARGETS:
+        yield measure(case._replace(limit=limit))
+
+
+def sweep(sizes, runs, limit: float) -> Iterator[dict[str, Any]]:
+    """Measure each run on growing graphs of each family, until one takes longer than the limit."""
+    for family in FAMILIES:
+        for run in runs:
             for n in sizes:
-                graph = make(n)
-                begin = time.process_time()
-                try:
-                    gap = run(graph)
-                except Exception as error:
-                    cells.append(type(error).__name__)
+                criterion, method, tol = run
+                row = measure(Case(family, n, criterion, method, tol, limit))
+                yield row
+                if "error" in row or row["seconds"] > limit:
                     break
-                times.append((graph.n_nodes, time.process_time() - begin))
-                cells.append(f"{times[-1][1]:.2f} s ({gap:.0e})")
-                if times[-1][1] > limit:
-                    break
-            slope = ""
-            if len(times) > 2:
-                nodes, seconds = np.log(times[-3:]).T
-                slope = f"{np.polyfit(nodes, seconds, 1)[0]:.1f}"
-            cells += [""] * (len(sizes) - len(cells))
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(
-                "|",
-                family,
-                "|",
-                name,
-                "|",
-                " | ".join(cells),
-                "|",
-                slope,
-                "|",
-                f"{peak:.0f} MB |",
-                flush=True,
-            )
 
 
-def header(sizes: list[int]) -> None:
-    columns = ["family", "method", *map(str, sizes), "slope", "peak memory so far"]
-    print("|", " | ".join(columns), "|")
-    print("|", " | ".join("---" for _ in columns), "|")
+TABLES: dict[str, tuple[Callable[[float], Iterator[dict[str, Any]]], float]] = {
+    "rivals": (rivals, 300.0),
+    "growth": (growth, 300.0),
+    "targets": (targets, 900.0),
+}
 
 
-def main(limit: float = 30.0) -> None:
-    graphs.gossip_rates(graphs.grid_2d(4, 4), "communication", method="lowrank", tol=0.1)  # compiles
-    graphs.gossip_rates(graphs.grid_2d(4, 4), "total_resistance")
-    graphs.gossip_rates(graphs.grid_2d(4, 4), "algebraic_connectivity", method="lowrank")
-    small = [16, 25, 36, 49]
-    print("Least communications, time to a certified 1e-6 (gap reached):\n")
-    header(small)
-    measure(
-        {
-            "barrier": ours("communication", "barrier", 1e-6),
-            "sdp (flows, Clarabel)": ours("communication", "sdp", 1e-6),
-            "cvxpy + Clarabel": lambda graph: textbook(graph, "CLARABEL"),
-            "cvxpy + SCS": lambda graph: textbook(graph, "SCS"),
-        },
-        small,
-        limit,
-    )
-    large = [100, 225, 484, 1024, 2500, 10_000]
-    print("\nGrowth:\n")
-    header(large)
-    measure({f"{c}, {m}, {tol:g}": ours(c, m, tol) for c, m, tol in GROWTH}, large, limit)
+def main(names: list[str], seconds: float | None) -> None:
+    for name in names:
+        table, limit = TABLES[name]
+        rows = list(table(seconds or limit))
+        kept = json.loads(OUT.read_text()) if OUT.exists() else {}
+        kept[name] = {"date": datetime.date.today().isoformat(), "rows": rows}
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(json.dumps(kept, indent=1))
 
 
 if __name__ == "__main__":
-    main(*(float(argument) for argument in sys.argv[1:2]))
+    words = sys.argv[1:]
+    main(
+        [w for w in words if w in TABLES] or list(TABLES),
+        next((float(w) for w in words if w not in TABLES), None),
+    )
