@@ -1,5 +1,6 @@
 """Sums over the edges of a graph, at any size: inverses, resistances and their derivatives along rates."""
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,13 +117,18 @@ class EdgeSpace:
         return values, V @ rotation
 
 
-def conjugate_gradients(apply, b: Array, precondition, tolerance: float, most: int) -> tuple[Array, int]:
-    """Solve ``A x = b`` until no entry of the residual exceeds the tolerance; return x and the iterations."""
+def conjugate_gradients(
+    apply, b: Array, precondition, tolerance: float, most: int, deadline: float
+) -> tuple[Array, int]:
+    """Solve ``A x = b`` until no entry of the residual exceeds the tolerance; return x and the iterations.
+
+    At the deadline, a value of ``time.monotonic()``, what has been reached is returned.
+    """
     x, r = np.zeros_like(b), b.copy()
     z = precondition(r)
     p, rho = z.copy(), float(r @ z)
     for k in range(most):
-        if np.abs(r).max() <= tolerance:
+        if np.abs(r).max() <= tolerance or time.monotonic() > deadline:
             return x, k
         Ap = apply(p)
         curvature = float(p @ Ap)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels.sparse import elimination_work
 from ..graph import Graph
 from . import unfolding
 from .duals import Proposal, best_balance
@@ -32,7 +33,9 @@ __all__ = ["propose", "size_limit"]
 
 RANK = 40  # eigenvectors held back by the barrier; the optimal X of planar-like graphs has rank 2 to 8
 _KEPT = 60  # rank of X on the way
-PRACTICAL_EDGES, FEASIBLE_EDGES = 200_000, 2_000_000
+# Multiplications of one elimination. A product with H takes some ten times as many, and there are some thousand
+# products: heavy graphs get them only if there is a time limit. The unfolding has 27 times the work.
+_HEAVY, PRACTICAL_WORK, FEASIBLE_WORK = 5e8, 2e8, 3e10
 _WOODBURY = 14  # of the eigenvectors, in the preconditioner
 _SWEEPS = 6  # of subspace iteration at each step
 _MOST = 400  # conjugate gradient iterations
@@ -43,9 +46,10 @@ _PATIENCE = 6  # iterations without progress
 
 def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
     """Say why the graph is too large for the practical (or the feasible) limit; empty if it is not."""
-    limit = PRACTICAL_EDGES if practical else FEASIBLE_EDGES
-    if graph.n_edges > limit:
-        return f"the graph has {graph.n_edges} edges, and the limit is {limit}"
+    limit = FEASIBLE_WORK if criterion == "communication" or not practical else PRACTICAL_WORK
+    work = elimination_work(graph.n_nodes, graph.edges)
+    if work > limit:
+        return f"one elimination takes {work:.1e} multiplications, and the limit is {limit:.0e}"
     return ""
 
 
@@ -60,8 +64,9 @@ def propose(
     point = _Point(space, 0.9 * start + 0.1 / space.m)
     best = Proposal(start, None, None)
     least, most, since = np.inf, 0.0, 0
+    stays = np.isinf(deadline) and elimination_work(graph.n_nodes, graph.edges) > _HEAVY
     for _ in range(_STEPS):
-        at = _Newton(point)
+        at = _Newton(point, deadline)
         value, bound = at.bounds()
         if value < least:
             least, best = value, best._replace(rates=point.w)
@@ -70,7 +75,7 @@ def propose(
             most, best = bound, best._replace(Y=point.factor(), p=point.p, reference=point.w)
         if least <= most * (1.0 + 0.8 * tol) or since > _PATIENCE or time.monotonic() > deadline:
             break
-        if not at.advance(tol, deadline):
+        if stays or not at.advance(tol):
             break
     return best
 
@@ -132,8 +137,9 @@ class _Correction:
 class _Newton:
     """Newton's equations at a point."""
 
-    def __init__(self, point: _Point):
-        self.point = z = point
+    def __init__(self, point: _Point, deadline: float):
+        self.point, self.deadline = point, deadline
+        z = point
         self.space = space = z.space
         self.F = space.differences(z.V)
         self.E = space.differences(z.U)
@@ -152,7 +158,7 @@ class _Newton:
         t = best_balance(x, y)
         return float(np.sqrt(self.R.max() / z.values[0]) * z.w.sum()), 2.0 / float(np.max(t * x + y / t))
 
-    def advance(self, tol: float, deadline: float) -> bool:
+    def advance(self, tol: float) -> bool:
         """Predict, correct, move; whether there was any progress."""
         z = self.point
         self._prepare()
@@ -251,7 +257,7 @@ class _Newton:
         right += products_q / z.w + space.squares(self.Z, force / R**2)
         bottom += float(force.sum()) / z.s**2
         v, _ = conjugate_gradients(
-            self._product, np.append(right, bottom), self._preconditioned, tolerance, _MOST
+            self._product, np.append(right, bottom), self._preconditioned, tolerance, _MOST, self.deadline
         )
         dw, ds = v[:-1], float(v[-1])
         dslack = space.squares(self.Z, dw) / R**2 + ds / z.s**2 + self.residual

@@ -143,6 +143,7 @@ def _optimise(
             lambda r, d=diagonal: r / d,
             0.1 * min(gap, product, 0.1),
             200,
+            deadline,
         )
         dq = mu / w - q - stiffness * dw
         a, b = (min(1.0, 0.95 * largest_step(x, dx)) for x, dx in ((w, dw), (q, dq)))

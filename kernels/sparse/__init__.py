@@ -8,8 +8,8 @@ Cholesky factorisation loses ``1e-16 * (largest / smallest)``. The resistances o
 come from one backward pass, as in the selected inverse of Takahashi, Fagan & Chen (1973), but in terms of
 resistances, so that there is no grounded node whose distance would cancel.
 
-`inverse` has the selected inverse of any symmetric matrix with the pattern of a graph, and its derivatives.
-`reference` is the definition, on dense matrices.
+`elimination` chooses the order and lays out the columns. `inverse` has the selected inverse of any symmetric
+matrix with the pattern of a graph, and its derivatives. `reference` is the definition, on dense matrices.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
 from . import cpu
+from .elimination import columns, elimination_work, fill_reducing_order, grouped, node_pairs
 
 _SMALLEST = 1e-300  # positive weight: the inverse of smaller ones may overflow
 
-__all__ = ["LaplacianFactor", "factor_laplacian", "fill_reducing_order"]
+__all__ = ["LaplacianFactor", "elimination_work", "factor_laplacian", "fill_reducing_order"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ class LaplacianFactor:
             ``(e_i - e_j)' L^+ (e_i - e_j)``, accurate to about 1e-14 relatively.
         """
         n = len(self.total)
-        ends = np.sort(self.position[_node_pairs(edges, n)], axis=1)
+        ends = np.sort(self.position[node_pairs(edges, n)], axis=1)
         known = np.empty(len(self.indices))
         cpu.fill_resistances(self.indptr, self.indices, self.fractions, self.total, known)
         column = np.repeat(np.arange(n), np.diff(self.indptr))
@@ -133,26 +134,15 @@ def factor_laplacian(n_nodes: int, edges: ArrayLike, weights: ArrayLike) -> Lapl
     [0.75, 1.0, 0.75]
     """
     n = checks.count("n_nodes", n_nodes, least=1)
-    pairs = _node_pairs(edges, n)
+    pairs = node_pairs(edges, n)
     w = checks.real_array("weights", weights, (len(pairs),), least=0.0)
     smallest = w.min(where=w > 0.0, initial=np.inf)
     if smallest < _SMALLEST:
         raise ValueError(
             f"weights must be zero or at least {_SMALLEST:g}, got {smallest:.3g}: multiply all by one number"
         )
-    position = fill_reducing_order(n, pairs)
-    ends = np.sort(position[pairs], axis=1)
-    key = np.sort(ends[:, 0] * n + ends[:, 1])
-    if np.any(key[1:] == key[:-1]):
-        raise ValueError("edges must be distinct: add up the weights of parallel edges")
-    starts, order = _grouped(ends[:, 1], n)
-    earlier = ends[order, 0]
-    parent, count = np.empty(n, np.int64), np.empty(n, np.int64)
-    cpu.count_columns(starts, earlier, parent, count)
-    indptr = np.concatenate([[0], np.cumsum(count)])
-    indices = np.empty(indptr[-1], np.int64)
-    cpu.fill_columns(starts, earlier, parent, indptr, indices)
-    starts, order = _grouped(ends[:, 0], n)
+    position, ends, _, indptr, indices = columns(n, pairs)
+    starts, order = grouped(ends[:, 0], n)
     fractions, total = np.empty(len(indices)), np.empty(n)
     cpu.eliminate(indptr, indices, starts, ends[order, 1], w[order], fractions, total)
     if np.any(total[:-1] == 0.0):
@@ -160,90 +150,3 @@ def factor_laplacian(n_nodes: int, edges: ArrayLike, weights: ArrayLike) -> Lapl
     if not np.all(np.isfinite(total)):
         raise ValueError("weights must have finite sums: divide them by the largest")
     return LaplacianFactor(position, indptr, indices, fractions, total)
-
-
-def fill_reducing_order(n_nodes: int, edges: ArrayLike) -> NDArray[np.int64]:
-    """Return the place of each node in an order of elimination that keeps the factor sparse.
-
-    First the nodes of degree one, again and again, which cause no fill at all (a tree has nothing else), then
-    the rest by multiple minimum degree (Liu 1985), as SuperLU computes it.
-
-    Parameters
-    ----------
-    n_nodes : int
-        Number of nodes n.
-    edges : (m, 2) array_like of int
-        Distinct pairs of distinct nodes.
-
-    Returns
-    -------
-    (n,) int64 array
-        A permutation of ``0 .. n - 1``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``edges`` is not an array of pairs of nodes.
-
-    Examples
-    --------
-    The leaves of a star go before its hub, until one leaf and the hub are alike:
-
-    >>> from gossamer.kernels import sparse
-    >>> sparse.fill_reducing_order(4, [[0, 1], [0, 2], [0, 3]]).tolist()
-    [2, 0, 1, 3]
-    """
-    n = checks.count("n_nodes", n_nodes, least=1)
-    i, j = _node_pairs(edges, n).T
-    degree = np.bincount(i, minlength=n) + np.bincount(j, minlength=n)
-    link = np.zeros(n, np.int64)
-    np.bitwise_xor.at(link, i, j)
-    np.bitwise_xor.at(link, j, i)
-    order = np.empty(n, np.int64)
-    peeled = cpu.peel(degree, link, order)
-    is_core = np.ones(n, bool)
-    is_core[order[:peeled]] = False
-    core = np.flatnonzero(is_core)
-    position = np.empty(n, np.int64)
-    position[order[:peeled]] = np.arange(peeled)
-    position[core] = peeled + np.arange(len(core))
-    inside = is_core[i] & is_core[j]
-    if inside.any():
-        position[core] = peeled + _minimum_degree(
-            position[i[inside]] - peeled, position[j[inside]] - peeled, len(core)
-        )
-    return position
-
-
-def _minimum_degree(i: NDArray[np.int64], j: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    from scipy.sparse import csc_array
-    from scipy.sparse.linalg import splu
-
-    nodes = np.arange(n)
-    # any matrix with the pattern of the graph that needs no pivoting: here a diagonally dominant one
-    diagonal = np.bincount(i, minlength=n) + np.bincount(j, minlength=n) + 1.0
-    values = np.concatenate([np.full(2 * len(i), -1.0), diagonal])
-    rows, columns = np.concatenate([i, j, nodes]), np.concatenate([j, i, nodes])
-    matrix = csc_array((values, (rows, columns)), shape=(n, n))
-    options = {"SymmetricMode": True}
-    factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
-    return factor.perm_c.astype(np.int64)
-
-
-def _node_pairs(edges: ArrayLike, n: int) -> NDArray[np.int64]:
-    pairs = np.asarray(edges)
-    if pairs.ndim != 2 or pairs.shape[1] != 2:
-        raise ValueError(f"edges must have shape (m, 2), got {pairs.shape}")
-    if pairs.dtype.kind not in "iu":
-        raise TypeError(f"edges must hold integer node indices, got dtype {pairs.dtype}")
-    if pairs.size and not (pairs.min() >= 0 and pairs.max() < n):
-        raise ValueError(f"edges must hold nodes in 0..{n - 1}, got {pairs.min()}..{pairs.max()}")
-    if np.any(pairs[:, 0] == pairs[:, 1]):
-        raise ValueError("edges must be pairs of distinct nodes, got a self-loop")
-    return pairs.astype(np.int64)
-
-
-def _grouped(key: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the beginnings of the groups of equal keys, and the order that groups them."""
-    starts = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n))])
-    return starts, np.argsort(key, kind="stable")

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
-from . import cpu, fill_reducing_order, multifrontal
+from . import multifrontal
+from .elimination import columns, node_pairs
 
 __all__ = ["Derivative", "Factor", "Inverse", "Pattern"]
 
@@ -63,19 +64,9 @@ class Pattern:
 
     def __init__(self, n_nodes: int, edges: ArrayLike):
         n = checks.count("n_nodes", n_nodes, least=1)
-        position = fill_reducing_order(n, edges)
-        ends = np.sort(position[np.asarray(edges, np.int64)], axis=1)
-        if len(np.unique(ends[:, 0] * n + ends[:, 1])) < len(ends):
-            raise ValueError("edges must be distinct")
-        order = np.argsort(ends[:, 1], kind="stable")
-        starts = np.searchsorted(ends[order, 1], np.arange(n + 1))
-        above, count = np.empty(n, np.int64), np.empty(n, np.int64)
-        cpu.count_columns(starts, ends[order, 0], above, count)
-        indptr = np.concatenate([[0], np.cumsum(count)])
-        indices = np.empty(indptr[-1], np.int64)
-        cpu.fill_columns(starts, ends[order, 0], above, indptr, indices)
+        position, ends, above, indptr, indices = columns(n, node_pairs(edges, n))
         self.n_nodes, self.n_edges = n, len(ends)
-        self._arrange(_supernodes(above, count), above, indptr, indices, position, ends)
+        self._arrange(_supernodes(above, np.diff(indptr)), above, indptr, indices, position, ends)
 
     def _arrange(
         self,

@@ -229,3 +229,13 @@ def test_weights_whose_inverse_overflows():
     )
     with pytest.raises(ValueError, match=r"^weights must be zero or at least 1e-300, got 1e-310: multiply"):
         sparse.factor_laplacian(3, edges, [1e-310, 1.0])
+
+
+@given(connected_graphs())
+@settings(max_examples=30, deadline=None)
+def test_elimination_work_is_that_of_the_factor(case):
+    n, edges, _ = case
+    factor = sparse.factor_laplacian(n, edges, np.ones(len(edges)))
+    assert sparse.elimination_work(n, edges) == np.sum(np.diff(factor.indptr) ** 2)
+    with pytest.raises(ValueError, match="edges must hold nodes"):
+        sparse.elimination_work(n, [[0, n]])

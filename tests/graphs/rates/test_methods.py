@@ -61,7 +61,7 @@ def test_conjugate_gradients_and_steps():
     A = rng.standard_normal((30, 30))
     A = A @ A.T + np.eye(30)
     b = rng.standard_normal(30)
-    x, count = conjugate_gradients(lambda v: A @ v, b, lambda r: r / np.diag(A), 1e-10, 200)
+    x, count = conjugate_gradients(lambda v: A @ v, b, lambda r: r / np.diag(A), 1e-10, 200, np.inf)
     assert np.abs(A @ x - b).max() <= 1e-9
     assert 1 < count < 200
     assert largest_step(np.array([1.0, 2.0, 3.0]), np.array([1.0, -4.0, -1.0])) == 0.5
@@ -264,6 +264,10 @@ def test_size_limits():
     assert "edges" in barrier.size_limit(dense, "communication", practical=True)
     assert not multiplicative.size_limit(dense, "max_resistance", practical=True)
     assert not lowrank.size_limit(dense, "communication", practical=True)
+    expander = graphs.random_regular(3000, 4)
+    assert "multiplications" in lowrank.size_limit(expander, "algebraic_connectivity", practical=True)
+    assert not lowrank.size_limit(expander, "algebraic_connectivity", practical=False)
+    assert not lowrank.size_limit(graphs.grid_2d(100, 100), "algebraic_connectivity", practical=True)
     with pytest.raises(ValueError, match="does not serve"):
         graphs.gossip_rates(graphs.path(4), "max_resistance", method="barrier")
 
