@@ -108,6 +108,8 @@ class Limits:
 
     def highest(self, z: Array, prices: ArrayLike | None = None) -> float:
         """Upper bound of ``z'w`` over all feasible rates of cost at most one, for z >= 0."""
+        if not np.all(np.isfinite(z)):
+            return np.inf
         on_edges, value = self.prices(prices)
         z = z - on_edges
         gains = z > 0
@@ -120,6 +122,8 @@ class Limits:
 
     def cheapest(self, z: Array, prices: ArrayLike | None = None) -> float:
         """Lower bound of ``c'w`` over all rates within the bounds with ``z'w >= 1``; infinite if none has."""
+        if not np.all(np.isfinite(z)):
+            return 0.0
         on_edges, value = self.prices(prices)
         useful = z > 0
         c, z, u = (self.costs + on_edges)[useful], z[useful], self.upper[useful]
@@ -129,7 +133,10 @@ class Limits:
         if not (len(reached) and reached[-1] >= 1.0 - _ROUNDING):
             return np.inf
         left = np.maximum(1.0 - np.concatenate([[0.0], reached[:-1]]), 0.0)
-        return max(0.0, float(np.sum(np.minimum(z * u, left) * c / z)) - value)
+        total = float(np.sum(np.minimum(z * u, left) * c / z))
+        # large prices leave a small difference of large numbers
+        rounding = (len(on_edges) + len(self.nodes)) * np.finfo(float).eps * value
+        return max(0.0, total - value - rounding) if np.isfinite(total) else 0.0
 
 
 def _positive(name: str, value: ArrayLike, length: int, finite: bool) -> Array:

@@ -272,6 +272,18 @@ def test_rates_beyond_the_bounds_prove_no_upper_bound():
     assert verify_rates(g, r.rates, worse, edge_costs=np.ones(13)).lower < r.lower_bound
 
 
+@pytest.mark.parametrize("price", [1e5, 1e16, 1e25, 1e300, 1e308])
+def test_large_prices_prove_nothing_false(price):
+    for g in (graphs.path(2), graphs.barbell(4)):
+        r = gossip_rates(g)
+        nodes = np.abs(graphs.spectra.incidence(g)) @ r.rates  # there is no room left
+        for k in range(5):
+            prices = price * np.random.default_rng(k).choice([0.5, 1.0], g.n_nodes)
+            dual: dict[str, Any] = {"Y": r.certificate.Y, "p": np.ones(g.n_edges), "node_prices": prices}
+            bounds = verify_rates(g, r.rates, Certificate("communication", **dual), node_budget=nodes)
+            assert bounds.lower <= r.upper_bound * (1 + 1e-9)
+
+
 def test_bounds_that_no_rates_meet():
     g = graphs.grid_2d(3, 3)
     r = gossip_rates(g)
