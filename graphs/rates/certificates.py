@@ -9,9 +9,10 @@ edges and a number ``t > 0``. Every bound below holds for *any* such object, how
 * Algebraic connectivity (dual of the fastest mixing process: Sun, Boyd, Xiao & Diaconis, SIAM Review 2006):
   ``lambda_2(w) <= <X, L(w)> = sum_e w_e x_e <= W max_e x_e`` with ``x_e = b_e' X b_e``.
 * Communication (derived): the least total rate is ``1 / max f`` over rates of sum one, with ``f =
-  sqrt(lambda_2 min_e 1/R_e)``. At any rates w0, ``1/R_e(w) <= v_e' L(w) v_e`` with ``v_e = L(w0)^+ b_e /
-  R_e(w0)``, so ``1/max_e R_e <= sum_a w_a y_a`` with ``y_a = sum_e p_e T_ae^2 / R_e^2``, ``T_ae = b_a'
-  L(w0)^+ b_e``. The inequality of the two means gives ``f <= max_a (t x_a + y_a / t) / 2`` for every t > 0.
+  sqrt(lambda_2 min_e 1/R_e)``. By Dirichlet's principle ``1/R_e(w) <= v_e' L(w) v_e`` for any potentials v_e
+  with ``b_e' v_e = 1``, here ``v_e = L(w0)^+ b_e / R_e(w0)`` at any rates w0. So ``1/max_e R_e <= sum_a w_a
+  y_a`` with ``y_a = sum_e p_e T_ae^2 / R_e^2``, ``T_ae = b_a' L(w0)^+ b_e``, whatever the rounding errors of
+  v_e. The inequality of the two means gives ``f <= max_a (t x_a + y_a / t) / 2`` for every t > 0.
 * Communication, simple: Foster's theorem ``sum_e w_e R_e = n - 1`` gives ``max_e R_e >= (n - 1) / W``, so
   the least total rate is at least ``sqrt((n - 1) / max_e x_e)``.
 * Largest resistance: the same theorem; no dual object, and the bound is attained on every graph.
@@ -44,6 +45,7 @@ from ..spectra import (
     PSEUDO_INVERSE_LIMIT,
     algebraic_connectivity,
     check_rates,
+    connecting_rates,
     effective_resistances,
     pseudo_inverse,
 )
@@ -120,7 +122,7 @@ def verify_rates(
     TypeError, ValueError
         If the rates or the dual object are malformed, or the rates do not connect the graph.
     """
-    w = check_rates(graph, rates)
+    w, _ = connecting_rates(graph, rates, "verify_rates")
     limits = Limits(graph, edge_costs, upper, node_budget)
     l2, resistances = proven_connectivity(graph, w), effective_resistances(graph, w)
     with one_blas_thread():
@@ -133,8 +135,10 @@ def bounds_of(
     """As :func:`verify_rates`, for rates whose lambda_2 and resistances are already at hand."""
     if certificate.criterion not in CRITERIA:
         raise ValueError(f"certificate.criterion {certificate.criterion!r} has no bounds")
-    lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, resistances, certificate, limits)
-    proven = 0 < lower < np.inf and upper < np.inf
+    with np.errstate(all="ignore"):  # what is not finite proves nothing
+        lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, resistances, certificate, limits)
+    # bounds that contradict each other by more than rounding are no proof either
+    proven = 0 < lower < np.inf and lower <= upper * (1.0 + 1e-6) < np.inf
     return Bounds(lower, upper, max(0.0, upper / lower - 1.0) if proven else np.inf)
 
 
@@ -186,7 +190,7 @@ def communication_cost(graph: Graph, rates: ArrayLike) -> float:
     float
         ``sqrt(2 chi1 chi2) * sum(rates)``, the same for all multiples of the rates.
     """
-    w = check_rates(graph, rates)
+    w, _ = connecting_rates(graph, rates, "communication_cost")
     largest = effective_resistances(graph, w).max()
     return float(np.sqrt(largest / algebraic_connectivity(graph, w)) * w.sum())
 
@@ -215,7 +219,8 @@ def communication_lower_bound(
         The larger of the two bounds of the module docstring.
     """
     weights = None if p is None else np.asarray(p)
-    return _least_cost(Limits(graph), rates, Certificate("communication", np.asarray(Y), weights, t))
+    with np.errstate(all="ignore"):  # what is not finite proves nothing
+        return _least_cost(Limits(graph), rates, Certificate("communication", np.asarray(Y), weights, t))
 
 
 # ---------------------------------------------------------------------- the table of criteria

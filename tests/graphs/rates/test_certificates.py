@@ -115,6 +115,46 @@ def test_tampering_shows():
     assert np.linalg.eigvalsh(X).min() >= -1e-12
 
 
+@pytest.mark.parametrize("exact_edges", [0, 10_000])
+@pytest.mark.parametrize("magnitudes", [8, 14, 18, 30, 100])
+def test_no_reference_proves_too_much(magnitudes, exact_edges, monkeypatch):
+    # rounding spoils resistances and drops at such rates; the bound must not get better by that
+    monkeypatch.setattr("gossamer.graphs.rates.duals.EXACT_EDGES", exact_edges)
+    rng = np.random.default_rng(0)
+    for graph in (graphs.barbell(4), graphs.erdos_renyi(8, 0.4, 1)):
+        r = graphs.gossip_rates(graph, tol=1e-5, method="sdp")
+        m, span = graph.n_edges, magnitudes / 2
+        for k in range(20):
+            reference = 10.0 ** (rng.uniform(-span, span, m) if k % 2 else rng.choice([-span, span], m))
+            p = r.certificate.p if k % 3 else np.eye(m)[rng.integers(m)]
+            certificate = Certificate("communication", r.certificate.Y, p, None, reference)
+            bounds = verify_rates(graph, r.rates, certificate)
+            assert bounds.lower <= r.upper_bound * (1 + 1e-9)
+
+
+def test_extreme_sizes_prove_nothing_false():
+    r = graphs.gossip_rates(graphs.barbell(5))
+    graph, w, Y = r.graph, r.rates, r.certificate.Y
+    least = r.upper_bound * (1 + 1e-9)
+    plain = verify_rates(graph, w, Certificate("communication", Y, np.ones(21)))
+    for size in (1e308, 5e-324):
+        same = verify_rates(graph, w, Certificate("communication", Y, np.full(21, size)))
+        assert same.lower == pytest.approx(plain.lower, rel=1e-12)
+        for t in (1e-320, 1e-30, 1e30, 1e308):
+            bounds = verify_rates(graph, w, Certificate("communication", Y, np.full(21, size), t))
+            assert bounds.lower <= least
+    for scale in (1e-250, 1e-200, 1e200, 1e250):
+        assert communication_cost(graph, scale * w) == pytest.approx(r.cost, rel=1e-12)
+        assert verify_rates(graph, scale * w, r.certificate).upper == pytest.approx(r.cost, rel=1e-12)
+    # rounding of the mean is large next to what differs
+    shape = np.random.default_rng(0).standard_normal((10, 1))
+    Y = 1.0 + 1e-11 * shape
+    exact = [Y[k, 0] - 1.0 for k in range(10)]  # these differences have no rounding error
+    x = verify_rates(graph, w, Certificate("algebraic_connectivity", Y)).upper
+    same = verify_rates(graph, w, Certificate("algebraic_connectivity", np.reshape(exact, (10, 1)))).upper
+    assert x == pytest.approx(same, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

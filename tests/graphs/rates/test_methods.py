@@ -188,14 +188,14 @@ def test_proofs_on_larger_graphs(graph):
     L = graphs.laplacian(graph, w).toarray()
     exact = np.linalg.eigvalsh(L)[1]
     assert exact * (1 - 1e-7) <= proven_connectivity(graph, w) <= exact * (1 + 1e-12)
-    # the sparse form of the communication bound is the dense one
+    # the sparse form of the communication bound is the exact one, less an allowance for rounding
     Y, p = rng.standard_normal((300, 3)), rng.exponential(size=graph.n_edges)
     certificate = Certificate("communication", Y, p)
-    dense = verify_rates(graph, w, certificate)
+    solved = verify_rates(graph, w, certificate)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gossamer.graphs.rates.duals.DENSE_EDGES", 0)
+        patch.setattr("gossamer.graphs.rates.duals.EXACT_EDGES", 0)
         sparse = verify_rates(graph, w, certificate)
-    assert sparse.lower == pytest.approx(dense.lower, rel=1e-9)
+    assert solved.lower * (1 - 1e-4) <= sparse.lower <= solved.lower
     assert sparse.upper == pytest.approx(communication_cost(graph, w), rel=1e-7)
 
 
