@@ -16,6 +16,7 @@ __all__ = ["Limits"]
 
 Array = NDArray[np.float64]
 
+_LARGEST = 1e50
 _ROUNDING = 1e-9  # relative excess over a bound that counts as rounding
 
 
@@ -143,6 +144,12 @@ def _positive(name: str, value: ArrayLike, length: int, finite: bool) -> Array:
     array = checks.real_array(name, value, (length,), finite=finite)
     if not np.all(array > 0):
         raise ValueError(f"{name} must be positive, got {array[~(array > 0)][0]:g}")
+    far = np.isfinite(array) & ((array < 1.0 / _LARGEST) | (array > _LARGEST))
+    if far.any():
+        raise ValueError(
+            f"{name} must lie within {1.0 / _LARGEST:g}..{_LARGEST:g}, so that no product overflows, got "
+            f"{array[far][0]:g}: choose another unit"
+        )
     array = array.copy()
     array.flags.writeable = False
     return array

@@ -335,5 +335,13 @@ def test_refusals():
                 refused({name: bad})
         with pytest.raises(TypeError, match=name):
             refused({name: ["a"] * size})
+        for far in (1e-300, 1e-60, 1e60, 1e300):
+            with pytest.raises(
+                ValueError, match=f"{name} must lie within 1e-50..1e\\+50.*choose another unit"
+            ):
+                refused({name: np.full(size, far)})
     with pytest.raises(ValueError, match="edge_costs"):
         gossip_rates(g, edge_costs=np.full(g.n_edges, np.inf))
+    large = graphs.grid_2d(9, 9)
+    with pytest.raises(ValueError, match=r"uniform rates exceed upper .* the graph has 81 nodes"):
+        gossip_rates(large, node_budget=np.r_[1.0, np.full(80, np.inf)])
