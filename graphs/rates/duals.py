@@ -32,6 +32,7 @@ __all__ = [
     "tighten",
     "tighten_resistance",
     "tighten_spread",
+    "tree_weights",
 ]
 
 Array = NDArray[np.float64]
@@ -154,6 +155,19 @@ def tighten(
             if value > most:
                 most, best = value, Certificate("communication", Y, q, choice, node_prices=prices)
     return best
+
+
+def tree_weights(graph: Graph, Y: Array) -> Array | None:
+    """Best p of uniform rates on a tree, for the communication criterion; None if the graph is none.
+
+    There ``y = p``, so ``t x_a + p_a / t`` is the same on all edges, and least, for ``t = 1 / sqrt(sum x)``
+    and ``p = 2/m - x / sum x``. Where this is not negative, uniform rates are optimal (derived); elsewhere it
+    is cut off.
+    """
+    if graph.n_edges != graph.n_nodes - 1:
+        return None
+    x = spread(graph, Y)
+    return np.maximum(2.0 / graph.n_edges - x / x.sum(), 0.0)
 
 
 def tighten_spread(
