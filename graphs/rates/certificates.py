@@ -47,7 +47,6 @@ from ..spectra import (
     check_rates,
     connecting_rates,
     effective_resistances,
-    pseudo_inverse,
 )
 from .duals import (
     Certificate,
@@ -75,6 +74,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+_EXACT_WORK = 500_000_000  # operations up to which the pseudo-inverse is computed, column by column
+_BLOCK = 32  # columns at once
 _MARGINS = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # below lambda_2, for its proof
 
 
@@ -283,10 +284,12 @@ def _kirchhoff_bounds(
     graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate, limits: Limits
 ) -> tuple[float, float]:
     w = limits.fit(w) * w
-    d = _squares(graph, w)
-    g = float(w @ d)
-    least = g / max(g, limits.highest(d, certificate.node_prices))
-    return graph.n_nodes * g * least, graph.n_nodes * g
+    d, rounding = _squares(graph, w)
+    g, error = float(w @ d), 0.1 * rounding * float(w.sum())
+    if not error < g:
+        return 0.0, np.inf
+    least = (g - error) ** 2 / max(g - error, limits.highest(d + rounding, certificate.node_prices))
+    return graph.n_nodes * least, graph.n_nodes * (g + error)
 
 
 def _kirchhoff_certificate(
@@ -295,18 +298,24 @@ def _kirchhoff_certificate(
     if not np.isfinite(limits.nodes).any():
         return Certificate("total_resistance")
     return Certificate(
-        "total_resistance", node_prices=best_prices(limits, _squares(graph, limits.fit(rates) * rates))
+        "total_resistance", node_prices=best_prices(limits, _squares(graph, limits.fit(rates) * rates)[0])
     )
 
 
-def _squares(graph: Graph, w: Array) -> Array:
-    """Return ``b_e' (L^+)^2 b_e``."""
-    if graph.n_nodes <= PSEUDO_INVERSE_LIMIT:
-        P = pseudo_inverse(factor_laplacian(graph.n_nodes, graph.edges, w))
-        return np.sum((P[graph.edges[:, 0]] - P[graph.edges[:, 1]]) ** 2, axis=1)
-    from .edges import EdgeSpace
+def _squares(graph: Graph, w: Array) -> tuple[Array, float]:
+    """Return ``b_e' (L^+)^2 b_e``, and by how much one may be too small."""
+    n, i, j = graph.n_nodes, *graph.edges.T
+    factor = factor_laplacian(n, graph.edges, w)
+    if n * (len(factor.indices) + graph.n_edges) > _EXACT_WORK:
+        from .edges import EdgeSpace
 
-    return EdgeSpace(graph).spreads(w)
+        return EdgeSpace(graph).spreads(w)
+    d = np.zeros(graph.n_edges)
+    for k in range(0, n, _BLOCK):
+        unit = np.eye(n, min(_BLOCK, n - k), -k) - 1.0 / n
+        columns = factor.solve(unit)  # of the pseudo-inverse, but for constants
+        d += np.sum((columns[i] - columns[j]) ** 2, axis=1)
+    return d, 0.0
 
 
 CRITERIA = {

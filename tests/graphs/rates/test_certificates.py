@@ -132,6 +132,30 @@ def test_no_reference_proves_too_much(magnitudes, exact_edges, monkeypatch):
             assert bounds.lower <= r.upper_bound * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("magnitudes", [0, 8, 12, 14])
+@pytest.mark.parametrize(
+    "graph", [graphs.path(260), graphs.grid_2d(15, 15), graphs.barabasi_albert(220, 2, 0)], ids=repr
+)
+def test_kirchhoff_index_at_any_rates(graph, magnitudes, monkeypatch):
+    w = 10.0 ** np.random.default_rng(0).uniform(-magnitudes / 2, magnitudes / 2, graph.n_edges)
+    w /= w.sum()
+    n = graph.n_nodes
+    everywhere = graphs.Graph.from_edges(n, np.argwhere(np.triu(np.ones((n, n)), 1)))
+    all_pairs = np.zeros(everywhere.n_edges)
+    i, j = graph.edges.T
+    all_pairs[i * n - i * (i + 1) // 2 + j - i - 1] = w
+    exact = graphs.effective_resistances(everywhere, all_pairs).sum()  # the sum over all pairs of nodes
+    solved = verify_rates(graph, w, Certificate("total_resistance"))
+    assert solved.upper == pytest.approx(exact, rel=1e-9)
+    monkeypatch.setattr("gossamer.graphs.rates.certificates._EXACT_WORK", 0)
+    sparse = verify_rates(graph, w, Certificate("total_resistance"))
+    assert sparse.lower <= solved.lower * (1 + 1e-9)
+    assert sparse.upper >= exact * (1 - 1e-12)
+    if magnitudes == 0:
+        assert sparse.upper == pytest.approx(exact, rel=1e-6)
+        assert sparse.lower == pytest.approx(solved.lower, rel=1e-6)
+
+
 def test_extreme_sizes_prove_nothing_false():
     r = graphs.gossip_rates(graphs.barbell(5))
     graph, w, Y = r.graph, r.rates, r.certificate.Y
