@@ -28,7 +28,9 @@ edges and a number ``t > 0``. Every bound below holds for *any* such object, how
 On graphs of more than :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes, where lambda_2 is
 computed by an iteration that finds it from above, the value used is proven: ``L(w) - s I`` has as many
 negative pivots as eigenvalues below s (Sylvester), and s is lowered by a bound of the rounding errors of
-the elimination.
+the elimination. On graphs of more than :data:`~gossamer.graphs.rates.duals.EXACT_EDGES` edges the y_a, and
+where the pseudo-inverse would be too much work the d_e, are derivatives of a selected inverse with an
+allowance for rounding.
 """
 
 from collections.abc import Callable

@@ -114,7 +114,8 @@ def gossip_rates(
         Relative gap below which the status is ``"certified"``.
     time_limit : float, optional
         Seconds after which the iterations stop and what has been found is returned. It is looked at once an
-        iteration, and the final proof comes on top.
+        iteration, which takes up to some ten seconds (``"sdp"`` beyond 50 nodes, ``"barrier"`` beyond 3000
+        edges), and the final proof comes on top.
 
     Returns
     -------
