@@ -106,13 +106,12 @@ def _max_degree(graph: Graph) -> Array:
 
 
 def _best_constant(graph: Graph) -> Array:
-    from scipy.linalg import eigh
-
     from .spectra import DENSE_LIMIT, algebraic_connectivity
 
     n = graph.n_nodes
     if n <= DENSE_LIMIT:
-        top = eigh(laplacian(graph).toarray(), eigvals_only=True, subset_by_index=[n - 1, n - 1])
+        # all eigenvalues: where many are equal, as on complete graphs, LAPACK fails to find one of them alone
+        top = np.linalg.eigvalsh(laplacian(graph).toarray())[-1:]
     else:
         from scipy.sparse.linalg import eigsh
 

@@ -135,3 +135,9 @@ def test_solver_failure_is_reported(monkeypatch):
     monkeypatch.setattr(cvxpy.Problem, "solve", lambda self, **k: None)
     with pytest.raises(RuntimeError, match="use another kind"):
         graphs.mixing_matrix(graphs.path(4), "fdla")
+
+
+@pytest.mark.parametrize("n", [8, 18, 22, 50, 159])
+def test_best_constant_among_equal_eigenvalues(n):
+    W = graphs.mixing_matrix(graphs.complete(n), "best_constant").toarray()
+    np.testing.assert_allclose(W, np.full((n, n), 1.0 / n), atol=1e-12)
