@@ -42,6 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...kernels import checks
 from ...kernels.blas import one_blas_thread
 from ...kernels.sparse import factor_laplacian
+from ...kernels.sparse.inertia import inertia
 from ..graph import Graph
 from ..spectra import (
     PSEUDO_INVERSE_LIMIT,
@@ -160,21 +161,19 @@ def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:
     float
         Never above lambda_2. Zero if rounding allows no proof, as for rates over ten and more magnitudes.
     """
-    from .edges import EdgeSpace
-
     l2 = algebraic_connectivity(graph, rates)
     n = graph.n_nodes
     if n <= PSEUDO_INVERSE_LIMIT:  # from the whole spectrum
         return l2
-    space = EdgeSpace(graph)
-    diagonal, off_diagonal = space.laplacian(check_rates(graph, rates))
+    w = check_rates(graph, rates)
+    i, j = graph.edges.T
+    diagonal = np.bincount(i, w, n) + np.bincount(j, w, n)
+    sums = (graph.degrees.max() + 1) * np.finfo(float).eps * diagonal.max()  # roundings of the diagonal
     for margin in _MARGINS:
         s = (1.0 - margin) * l2
-        factor = space.pattern.factor(diagonal - s, off_diagonal)
-        # the computed factors are those of a matrix that differs by at most this (Higham, Theorem 9.3)
-        rounding = n * np.finfo(float).eps * factor.growth
-        if factor.negative == 1 and np.isfinite(factor.log_det) and rounding <= margin * l2:
-            return s - rounding
+        found = inertia(n, graph.edges, diagonal - s, -w)
+        if found.negative == 1 and found.uncertainty + sums <= margin * l2:
+            return float(s - found.uncertainty - sums)
     return 0.0
 
 

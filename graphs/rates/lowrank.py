@@ -33,8 +33,8 @@ __all__ = ["propose", "size_limit"]
 
 RANK = 40  # eigenvectors held back by the barrier; the optimal X of planar-like graphs has rank 2 to 8
 _KEPT = 60  # rank of X on the way
-# Multiplications of one elimination. A product with H takes some ten times as many, and there are some thousand
-# products: heavy graphs get them only if there is a time limit. The unfolding has 27 times the work.
+# Multiplications of one elimination. A product with H takes some ten times as many, and there are some
+# thousand: heavy graphs get them only if there is a time limit. The unfolding has 27 times the work.
 _HEAVY, PRACTICAL_WORK, FEASIBLE_WORK = 5e8, 2e8, 3e10
 _WOODBURY = 14  # of the eigenvectors, in the preconditioner
 _SWEEPS = 6  # of subspace iteration at each step

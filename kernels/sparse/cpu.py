@@ -123,6 +123,70 @@ def eliminate(indptr, indices, starts, neighbours, weights, fractions, total):
             head[indices[begin]] = j
 
 
+@lazy_njit(types.void(_INT, _INT, _INT, _INT, _REAL, _REAL, _REAL_OUT, _REAL_OUT))
+def factor_symmetric(indptr, indices, starts, neighbours, entries, diagonal, lower, pivots):
+    """Fill the columns of L below its unit diagonal and the pivots of ``A = L D L'``, without pivoting.
+
+    Arguments as in `eliminate`, for the entries of any symmetric matrix. Sums and products are those of the
+    definition, ``A_ij - sum_k L_ik D_k L_jk``, so that the error analysis of the textbook holds.
+    """
+    n = pivots.shape[0]
+    work = np.zeros(n)
+    head = np.full(n, -1, np.int64)  # columns whose next entry is this node, a linked list
+    following = np.empty(n, np.int64)
+    place = indptr[:n].copy()
+    for j in range(n):
+        for t in range(starts[j], starts[j + 1]):
+            work[neighbours[t]] = entries[t]
+        pivot = diagonal[j]
+        k = head[j]
+        while k >= 0:
+            after = following[k]
+            t = place[k]
+            end = indptr[k + 1]
+            scaled = lower[t] * pivots[k]
+            pivot -= scaled * lower[t]
+            t += 1
+            for s in range(t, end):
+                work[indices[s]] -= scaled * lower[s]
+            if t < end:
+                place[k] = t
+                following[k] = head[indices[t]]
+                head[indices[t]] = k
+            k = after
+        pivots[j] = pivot
+        begin, end = indptr[j], indptr[j + 1]
+        for t in range(begin, end):
+            i = indices[t]
+            lower[t] = work[i] / pivot
+            work[i] = 0.0
+        if begin < end:
+            following[j] = head[indices[begin]]
+            head[indices[begin]] = j
+
+
+@lazy_njit(types.float64(_INT, _INT, _REAL, _REAL))
+def largest_row_of_moduli(indptr, indices, lower, pivots):
+    """Largest row sum of ``|L| |D| |L'|``; NaN if an entry is NaN."""
+    n = pivots.shape[0]
+    rows = np.zeros(n)
+    for j in range(n):
+        column = 1.0
+        for t in range(indptr[j], indptr[j + 1]):
+            column += abs(lower[t])
+        column *= abs(pivots[j])
+        rows[j] += column
+        for t in range(indptr[j], indptr[j + 1]):
+            rows[indices[t]] += abs(lower[t]) * column
+    largest = 0.0
+    for i in range(n):
+        if not rows[i] <= largest:
+            largest = rows[i]
+            if np.isnan(largest):
+                break
+    return largest
+
+
 @lazy_njit(types.void(_INT, _INT, _REAL, _REAL, _REAL_OUT))
 def fill_resistances(indptr, indices, fractions, total, resistances):
     """Fill the effective resistance between the two nodes of each entry, from the last column to the first.

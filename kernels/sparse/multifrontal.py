@@ -94,21 +94,18 @@ def _store(front, k, Z11, Z21, Z22):
             front[i, j] = Z22[i - k, j - k]
 
 
-@lazy_njit(types.Tuple((types.int64, types.float64, types.float64))(*_TREE, _OUT, _OUT, _OUT))
+@lazy_njit(types.Tuple((types.int64, types.float64))(*_TREE, _OUT, _OUT, _OUT))
 def factor(size, own, parent, base, spot, spot_base, k_base, g_base, fronts, Ks, Gs):
     """Eliminate; `fronts` holds the matrix and is used up.
 
-    Returns the number of negative pivots, the logarithm of the modulus of the determinant, and the largest
-    modulus of an entry met, which bounds the rounding errors.
+    Returns the number of negative pivots, and the logarithm of the modulus of the determinant.
     """
-    negative, logarithm, growth = 0, 0.0, 0.0
+    negative, logarithm = 0, 0.0
     for s in range(size.shape[0]):
         c, k = size[s], own[s]
         r = c - k
         F = fronts[base[s] : base[s] + c * c].reshape(c, c)
         K = F[:k, :k].copy()
-        for i in range(c):
-            growth = max(growth, abs(F[i, i]))
         count, part = _invert(K)
         negative += count
         logarithm += part
@@ -122,7 +119,7 @@ def factor(size, own, parent, base, spot, spot_base, k_base, g_base, fronts, Ks,
         t = parent[s]
         P = fronts[base[t] : base[t] + size[t] * size[t]].reshape(size[t], size[t])
         _send(U, P, spot[spot_base[s] : spot_base[s] + r])
-    return negative, logarithm, growth
+    return negative, logarithm
 
 
 @lazy_njit(types.void(*_TREE, _REAL, _REAL, _OUT))
