@@ -9,7 +9,8 @@ come from one backward pass, as in the selected inverse of Takahashi, Fagan & Ch
 resistances, so that there is no grounded node whose distance would cancel.
 
 `elimination` chooses the order and lays out the columns. `inverse` has the selected inverse of any symmetric
-matrix with the pattern of a graph, and its derivatives. `reference` is the definition, on dense matrices.
+matrix with the pattern of a graph, and its derivatives; `inertia` proves how many of its eigenvalues are
+negative. `reference` is the definition, on dense matrices.
 """
 
 from __future__ import annotations

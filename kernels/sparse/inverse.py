@@ -3,8 +3,7 @@
 For a fixed graph the fill-reducing order and the fronts are found once (:class:`Pattern`); factoring, the
 entries of the inverse on the diagonal and on the edges, and their derivatives in any direction with the
 same pattern then take one pass each (`multifrontal`). There is no pivoting: the number of negative pivots
-is that of the negative eigenvalues (Sylvester's law of inertia), and `growth` tells how large the rounding
-errors may be.
+is that of the negative eigenvalues but for rounding errors (Sylvester's law of inertia); `inertia` proves it.
 """
 
 from __future__ import annotations
@@ -158,20 +157,16 @@ class Factor:
     Attributes
     ----------
     negative : int
-        Number of negative eigenvalues of the matrix.
+        Number of negative eigenvalues of the matrix, but for rounding errors.
     log_det : float
         Logarithm of the modulus of its determinant; not finite if a pivot vanishes.
-    growth : float
-        Largest modulus met in the elimination, which bounds the rounding errors.
     """
 
     def __init__(self, pattern: Pattern, fronts: Array):
         _, k_length, g_length = pattern._lengths
         self._pattern, self._fronts = pattern, fronts
         self._K, self._G = np.empty(k_length), np.empty(g_length)
-        self.negative, self.log_det, self.growth = multifrontal.factor(
-            *pattern._tree, fronts, self._K, self._G
-        )
+        self.negative, self.log_det = multifrontal.factor(*pattern._tree, fronts, self._K, self._G)
 
     def solve(self, b: ArrayLike) -> Array:
         """Solve ``A x = b`` for the matrix A.
