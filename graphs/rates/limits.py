@@ -117,7 +117,7 @@ class Limits:
         places = self.graph.edges.T.ravel(), np.tile(np.arange(m), 2)
         ends = csr_array((np.ones(2 * m), places), shape=(n, m))
         bounded, budgeted = np.isfinite(self.upper), np.isfinite(self.nodes)
-        rows = [eye_array(m, format="csr")[bounded], ends[budgeted]]
+        rows = [csr_array(eye_array(m))[bounded], ends[budgeted]]
         right = [self.upper[bounded], self.nodes[budgeted]]
         if with_cost and self.has_bounds:
             rows.append(csr_array(self.costs[None, :]))
