@@ -1,12 +1,15 @@
 """Primal-dual interior point in the space of the edges: dense, any rank, up to some thousand edges.
 
 Minimise ``c'w``, with edge costs c, subject to ``L(w) >= s I`` on the vectors of zero sum, ``w >= 0`` and,
-for the communication criterion, ``C_e(w) = 1/R_e(w) >= 1/s`` for all edges (s = 1 otherwise). A conductance
-is a concave function of the rates, linear on a bridge, where the resistance ``1/w`` would defeat Newton's
-method. With multipliers X, p, q and slacks c of the conductances, eliminating all but w and s from Newton's
+for the communication criterion, ``C_e(w) = 1/R_e(w) >= 1/s`` for all edges (s = 1 otherwise), and with bounds
+of the rates also ``A w <= b``. Bounds fix the scale of the rates, so that for the algebraic connectivity s
+is then raised instead, and ``c'w <= 1`` is one more row of ``A w <= b``. A conductance is a concave function
+of the rates, linear on a bridge, where the resistance ``1/w`` would defeat Newton's method. With multipliers
+X, p, v, q and slacks c of the conductances, g of the bounds, eliminating all but w and s from Newton's
 equations leaves an m x m system
 
-    H = X_E o S_E + V2 diag(p/c) V2' + 2 T o (T diag(p/R^2) T) - 2 T2 diag(p/R^3) T2 + diag(q/w)
+    H = X_E o S_E + V2 diag(p/c) V2' + 2 T o (T diag(p/R^2) T) - 2 T2 diag(p/R^3) T2
+        + A' diag(v/g) A + diag(q/w)
 
 with ``S = (L - sI)^-1``, ``M_E = B'MB`` for a matrix M, ``T = B'L^+B``, ``T2 = T o T``, ``V2 = T2
 diag(1/R^2)`` (derived; the semidefinite part is the direction of Helmberg, Rendl, Vanderbei & Wolkowicz,
@@ -22,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Graph
-from .duals import Proposal, best_balance
+from .certificates import proven_connectivity
+from .duals import Proposal, best_balance, communication_bound
 from .edges import EdgeSpace, largest_step
 from .limits import Limits
 
@@ -34,6 +38,7 @@ Array = NDArray[np.float64]
 PRACTICAL_EDGES, FEASIBLE_EDGES = 5000, 12000
 _STEPS = 80
 _PATIENCE = 8  # iterations without progress before rounding is held to have taken over
+_ROUNDING = 9e-10  # most of what the bounds forgive: it is left to those who compute the scale again
 
 
 def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
@@ -62,14 +67,14 @@ def propose(
     deadline : float
         Value of ``time.monotonic()`` at which to stop.
     limits : Limits
-        The edge costs; without bounds.
+        The edge costs and the bounds.
 
     Returns
     -------
     Proposal
         The best rates, and the dual object of the best bound.
     """
-    return _Solver(graph, criterion == "communication", limits.costs).run(tol, deadline)
+    return _Solver(graph, criterion == "communication", limits).run(tol, deadline)
 
 
 @dataclass
@@ -88,27 +93,34 @@ class _Direction:
 class _Solver:
     """The iterates; matrices on the zero-sum vectors are kept as n x n ones whose rows sum to zero."""
 
-    def __init__(self, graph: Graph, with_resistances: bool, costs: Array):
-        self.costs = costs / costs.mean()
+    def __init__(self, graph: Graph, with_resistances: bool, limits: Limits):
+        self.limits, self.unit = limits, float(limits.costs.mean())
+        self.costs = limits.costs / self.unit
         self.graph, self.with_resistances = graph, with_resistances
         self.space = EdgeSpace(graph)
         n, m = self.space.n, self.space.m
         self.J = np.full((n, n), 1.0 / n)
-        self.w = np.ones(m)
+        self.rows, self.right = limits.rows(with_cost=not with_resistances)
+        self.raising = not with_resistances and limits.has_bounds  # s is what is optimised
+        self.w = 0.5 * limits.shares() if self.raising else np.ones(m)
         P = self.inverse(self.laplacian(self.w))
-        l2, largest = 1.0 / _extreme(P), float(np.diag(self.on_edges(P)).max())
-        # a point inside: lambda_2 > s > R
-        scale = 1.5 * np.sqrt(largest / l2) if with_resistances else 1.5 / l2
-        self.s = float(np.sqrt(l2 * largest)) if with_resistances else 1.0
-        self.w *= scale
-        self.size = n - 1 + (2 * m if with_resistances else m)
-        mu = float(self.costs @ self.w) / self.size
-        self.q = mu / self.w
-        self.X = mu * self.inverse(self.gap_matrix())
-        self.slack = self.p = np.zeros(0)
+        l2, resistances = 1.0 / _extreme(P), np.diag(self.on_edges(P))
+        # a point inside: lambda_2 > s > R; if need be beyond the bounds, whose slacks then disagree
+        scale, self.s = 1.0, 0.5 * l2
         if with_resistances:
-            self.slack = scale / np.diag(self.on_edges(P)) - 1.0 / self.s
-            self.p = mu / self.slack
+            scale = 1.5 * np.sqrt(resistances.max() / l2)
+            self.s = float(np.sqrt(l2 * resistances.max()))
+        elif not self.raising:
+            scale, self.s = 1.5 / l2, 1.0
+        self.w *= scale
+        self.slack = np.maximum(self.right - self.rows @ self.w, 0.1 * self.right)
+        self.k = 0  # number of conductances among the slacks; the bounds follow
+        if with_resistances:
+            self.k, self.slack = m, np.concatenate([scale / resistances - 1.0 / self.s, self.slack])
+        self.size = n - 1 + m + len(self.slack)
+        S = self.inverse(self.gap_matrix())
+        mu = 1.0 / float(np.trace(S)) if self.raising else float(self.costs @ self.w) / self.size
+        self.q, self.p, self.X = mu / self.w, mu / self.slack, mu * S
 
     # ------------------------------------------------------------------ matrices
 
@@ -153,8 +165,11 @@ class _Solver:
     # ------------------------------------------------------------------ iterations
 
     def run(self, tol: float, deadline: float) -> Proposal:
-        best = Proposal(self.w, None, None)
-        least, most, since = np.inf, 0.0, 0
+        caps = self.limits.caps
+        # within the bounds of the rates alone the largest rates serve, if any do
+        best = Proposal(caps if np.isfinite(caps).all() else self.w, None, None)
+        least, most, since = np.inf, -np.inf, 0
+        dearest = np.inf if self.raising else self.limits.cost(caps)
         for _ in range(_STEPS):
             try:
                 self.assemble()
@@ -166,9 +181,11 @@ class _Solver:
                     most, since = bound, 0
                     best = best._replace(Y=dual)
                     if self.with_resistances:
-                        best = best._replace(p=self.p, reference=self.w)
+                        best = best._replace(p=self.p[: self.k], reference=self.w)
                 since += 1
                 if least <= most * (1.0 + 0.5 * tol) or since > _PATIENCE or time.monotonic() > deadline:
+                    break
+                if most > dearest * (1.0 + tol):  # no rates within the bounds meet the condition
                     break
                 self.advance()
             except np.linalg.LinAlgError:  # rounding; what has been found stands
@@ -177,6 +194,8 @@ class _Solver:
 
     def bounds(self) -> tuple[float, float, Array]:
         """Value of the rates, bound of the dual variables, and X."""
+        if len(self.right):
+            return self.bounds_within()
         total, l2 = float(self.costs @ self.w), 1.0 / _extreme(self.P)
         x = self.x / np.trace(self.X) / self.costs
         if not self.with_resistances:
@@ -185,9 +204,24 @@ class _Solver:
         t = best_balance(x, y)
         return float(np.sqrt(self.R.max() / l2) * total), 2.0 / float(np.max(t * x + y / t)), self.X
 
+    def bounds_within(self) -> tuple[float, float, Array]:
+        """As :meth:`bounds`, of rates with bounds; the value of rates beyond them is infinite."""
+        limits, w = self.limits, self.w
+        p, prices = self.p[: self.k], limits.node_prices(self.p[self.k :])
+        trace = float(np.trace(self.X))
+        x = self.x / trace
+        if self.raising:
+            return _extreme(self.P) / limits.fit(w), 1.0 / limits.highest(x, prices / trace), self.X
+        # with the lambda_2 that will be proven
+        scale = float(np.sqrt(self.R.max() / proven_connectivity(self.graph, w)))
+        value = scale * limits.cost(w) if limits.allow((1.0 + _ROUNDING) * scale * w) else np.inf
+        y, prices = self.y / p.sum(), prices * self.unit
+        t = float(np.sqrt(trace / p.sum()))
+        return value, communication_bound(limits, x, y, t, prices), self.X
+
     def assemble(self) -> None:
         """Factor the system at the point."""
-        w, s, p = self.w, self.s, self.p
+        w, s, p = self.w, self.s, self.p[: self.k]
         self.P = self.inverse(self.laplacian(w))
         self.Z = self.gap_matrix()
         self.S = self.inverse(self.Z)
@@ -206,12 +240,18 @@ class _Solver:
             del curvature
             self.T2 = np.square(T, out=T)
             self.y = self.T2 @ (p / self.R**2)
-            self.residual = 1.0 / self.R - 1.0 / s - self.slack
-            ratio = p / self.slack
+            ratio = p / self.slack[: self.k]
             _add_congruence(H, self.T2, ratio / self.R**4 - 2.0 * p / self.R**3)
             self.border += self.T2 @ (ratio / self.R**2) / s**2
             self.corner += float(ratio.sum()) / s**4 + 2.0 * float(p.sum()) / s**3
         H[np.diag_indices_from(H)] += self.q / w
+        values = 1.0 / self.R - 1.0 / s if self.with_resistances else np.zeros(0)
+        if len(self.right):
+            values = np.concatenate([values, self.right - self.rows @ w])
+            weight = (self.p / self.slack)[self.k :]
+            added = (self.rows.T @ (self.rows * weight[:, None])).tocoo()
+            H[added.row, added.col] += added.data
+        self.residual = values - self.slack
         self.H = H
 
     def factor(self) -> None:
@@ -237,9 +277,9 @@ class _Solver:
     def direction(self, mu: float, second: _Direction | None = None) -> _Direction:
         """Newton's direction towards complementary products mu, less the second-order terms."""
         w, s = self.w, self.s
-        right = -self.costs + mu * self.at_edges(self.S)
+        right = mu * self.at_edges(self.S) - (0.0 if self.raising else self.costs)
         products_q = products_p = mu
-        twist, trace, bottom = 0.0, 0.0, 0.0
+        twist, trace, ds = 0.0, 0.0, 0.0
         if second is not None:
             product = second.X @ second.Z @ self.S
             twist = 0.5 * (product + product.T)
@@ -247,22 +287,27 @@ class _Solver:
             right -= self.at_edges(twist)
             products_q, products_p = mu - second.q * second.w, mu - second.p * second.slack
         right += products_q / w
-        ds = 0.0
+        force = (products_p - self.p * self.residual) / self.slack
+        gain = 1.0  # of s
         if self.with_resistances:
-            force = (products_p - self.p * self.residual) / self.slack
-            right += self.T2 @ (force / self.R**2)
-            bottom = float(force.sum()) / s**2 - mu * float(np.trace(self.S)) + trace
+            right += self.T2 @ (force[: self.k] / self.R**2)
+            gain = float(force[: self.k].sum()) / s**2
+        if len(self.right):
+            right -= self.rows.T @ force[self.k :]
         dw = self.solve(right)
-        if self.with_resistances:
+        if self.with_resistances or self.raising:
+            bottom = gain - mu * float(np.trace(self.S)) + trace
             ds = (bottom - float(self.border @ dw)) / (self.corner - float(self.border @ self.column))
             dw -= ds * self.column
         dZ = self.laplacian(dw) - ds * (np.eye(self.space.n) - self.J)
         A = self.X @ dZ @ self.S
         dX = mu * self.S - self.X - 0.5 * (A + A.T) - twist
         found = _Direction(dw, ds, products_q / w - self.q - self.q / w * dw, Z=dZ, X=dX)
-        if self.with_resistances:
-            found.slack = (self.T2 @ dw) / self.R**2 + ds / s**2 + self.residual
-            found.p = (products_p - self.p * found.slack) / self.slack - self.p
+        change = (self.T2 @ dw) / self.R**2 + ds / s**2 if self.with_resistances else np.zeros(0)
+        if len(self.right):
+            change = np.concatenate([change, -(self.rows @ dw)])
+        found.slack = change + self.residual
+        found.p = (products_p - self.p * found.slack) / self.slack - self.p
         return found
 
     def lengths(self, d: _Direction, fraction: float) -> tuple[float, float]:
@@ -315,20 +360,27 @@ def _add_congruence(H: Array, A: Array, d: Array) -> None:
 
 def _extreme(P: Array) -> float:
     """Largest eigenvalue of a symmetric matrix."""
+    return _eigenvalue(P, len(P) - 1)
+
+
+def _eigenvalue(M: Array, k: int) -> float:
+    """Eigenvalue k, ascending, of a symmetric matrix."""
     from scipy.linalg import eigh
 
-    n = len(P)
-    return float(eigh(P, eigvals_only=True, subset_by_index=[n - 1, n - 1], check_finite=False)[0])
+    try:
+        return float(eigh(M, eigvals_only=True, subset_by_index=[k, k], check_finite=False)[0])
+    except np.linalg.LinAlgError:  # eigenvalues of high multiplicity can defeat the search for one of them
+        return float(np.linalg.eigvalsh(M)[k])
 
 
 def _room(lower: Array, D: Array) -> float:
     """Largest a with ``M + a D >= 0``, where ``M = lower lower'``."""
-    from scipy.linalg import eigh, solve_triangular
+    from scipy.linalg import solve_triangular
 
     half = solve_triangular(lower, D, lower=True, check_finite=False)
     scaled = solve_triangular(lower, half.T, lower=True, check_finite=False)
     scaled = 0.5 * (scaled + scaled.T)
-    lowest = float(eigh(scaled, eigvals_only=True, subset_by_index=[0, 0], check_finite=False)[0])
+    lowest = _eigenvalue(scaled, 0)
     return -1.0 / lowest if lowest < 0 else np.inf
 
 

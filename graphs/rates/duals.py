@@ -246,28 +246,20 @@ def _programme(
     from scipy.optimize import linprog
     from scipy.sparse import csr_array, hstack
 
-    c, edges = limits.costs, limits.graph.edges
+    c = limits.costs
     m, mean = len(c), float(c.mean())
     size = unit / c if cover else 1.0 / (unit * c)
-    bounded, budgeted = np.isfinite(limits.upper), np.isfinite(limits.nodes)
+    bounds, values = limits.rows(with_cost=False)
+    bounded = np.isfinite(limits.upper)
+    units = np.concatenate([c[bounded], np.full(len(values) - int(bounded.sum()), mean)])
     n_weights = 0 if A is None else A.shape[1]
-    box = -csr_array(np.eye(m)[:, bounded])
-    ends = np.zeros((m, limits.graph.n_nodes))
-    ends[np.arange(m), edges[:, 0]] = ends[np.arange(m), edges[:, 1]] = -mean / c
     level = (size * fixed)[:, None] if cover else -np.ones((m, 1))
     weights = [] if A is None else [csr_array(size[:, None] * A)]
-    rows = hstack([csr_array(level), *weights, box, csr_array(ends[:, budgeted])], format="csr")
+    rows = hstack([csr_array(level), *weights, -(bounds.T * units) / c[:, None]], format="csr")
     right = np.ones(m) if cover else -size * fixed
     scale = 1.0 / unit if cover else 1.0
     # linprog minimises
-    objective = np.concatenate(
-        [
-            [-1.0 if cover else 1.0],
-            np.zeros(n_weights),
-            (limits.upper * c)[bounded] * scale,
-            limits.nodes[budgeted] * mean * scale,
-        ]
-    )
+    objective = np.concatenate([[-1.0 if cover else 1.0], np.zeros(n_weights), values * units * scale])
     sums = np.zeros((1, len(objective)))
     sums[0, 1 : 1 + n_weights] = 1.0
     sums[0, 0] = -1.0 if cover else 0.0
@@ -285,8 +277,7 @@ def _programme(
     p = np.maximum(found.x[1 : 1 + n_weights], 0.0)
     if A is not None and not p.max() > 0:
         return None
-    prices = np.zeros(limits.graph.n_nodes)
-    prices[budgeted] = np.maximum(found.x[len(objective) - int(budgeted.sum()) :], 0.0) * mean
+    prices = limits.node_prices(np.maximum(found.x[1 + n_weights :], 0.0)) * mean
     return None if A is None else p / p.sum(), prices if cover else prices * unit
 
 

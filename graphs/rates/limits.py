@@ -6,11 +6,16 @@ over its edges <= d_i``. Two linear programmes over them carry the bounds of eve
 the node budgets, *whatever the prices*; what remains has one row and a box, and is solved exactly by sorting.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import checks
 from ..graph import Graph
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 __all__ = ["Limits"]
 
@@ -71,6 +76,11 @@ class Limits:
         ends = self.nodes[self.graph.edges]
         return np.minimum(self.upper, ends.min(axis=1))
 
+    def shares(self) -> Array:
+        """Rates within the bounds and of cost at most one: equal shares, unless an edge has less room."""
+        ends = (self.nodes / np.maximum(self.graph.degrees, 1))[self.graph.edges]
+        return np.minimum(1.0 / (self.costs * len(self.costs)), np.minimum(self.upper, ends.min(axis=1)))
+
     def cost(self, w: Array) -> float:
         """``c'w``."""
         return float(self.costs @ w)
@@ -84,7 +94,7 @@ class Limits:
     def room(self, w: Array) -> float:
         """Largest a with ``a w`` within the bounds, whatever it costs."""
         loads = self.loads(w)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return float(
                 min(np.min(self.upper[w > 0] / w[w > 0]), np.min(self.nodes[loads > 0] / loads[loads > 0]))
             )
@@ -96,6 +106,31 @@ class Limits:
     def allow(self, w: Array) -> bool:
         """Whether w is within the bounds, up to rounding."""
         return self.room(w) >= 1.0 - _ROUNDING
+
+    def rows(self, *, with_cost: bool) -> tuple["csr_array", Array]:
+        """The finite bounds as ``A w <= b``: of rates, of nodes and, if asked for, of the cost.
+
+        Without any bound there are no rows, that of the cost included: the scale of the rates is then free.
+        """
+        from scipy.sparse import csr_array, eye_array, vstack
+
+        n, m = self.graph.n_nodes, self.graph.n_edges
+        places = self.graph.edges.T.ravel(), np.tile(np.arange(m), 2)
+        ends = csr_array((np.ones(2 * m), places), shape=(n, m))
+        bounded, budgeted = np.isfinite(self.upper), np.isfinite(self.nodes)
+        rows = [csr_array(eye_array(m))[bounded], ends[budgeted]]
+        right = [self.upper[bounded], self.nodes[budgeted]]
+        if with_cost and self.has_bounds:
+            rows.append(csr_array(self.costs[None, :]))
+            right.append(np.ones(1))
+        return csr_array(vstack(rows)), np.concatenate(right)
+
+    def node_prices(self, multipliers: Array) -> Array:
+        """Prices of the nodes among multipliers of :meth:`rows`; zero where there is no budget."""
+        budgeted, first = np.isfinite(self.nodes), int(np.isfinite(self.upper).sum())
+        prices = np.zeros(self.graph.n_nodes)
+        prices[budgeted] = multipliers[first : first + int(budgeted.sum())]
+        return prices
 
     def prices(self, prices: ArrayLike | None) -> tuple[Array, float]:
         """Price of each edge and value of all budgets, from the prices of the budgeted nodes."""

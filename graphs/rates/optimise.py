@@ -50,7 +50,7 @@ METHODS = {
         _RESISTANCES, multiplicative.size_limit, multiplicative.propose, 1, ("total_resistance",), ()
     ),
     "sdp": Method(_ALL, sdp.size_limit, sdp.propose, len(sdp.SETTINGS), _ALL, _ALL),
-    "barrier": Method(_BOTH, barrier.size_limit, barrier.propose, 1, _BOTH, ()),
+    "barrier": Method(_BOTH, barrier.size_limit, barrier.propose, 1, _BOTH, _BOTH),
     "lowrank": Method(_BOTH, lowrank.size_limit, lowrank.propose, 1, (), ()),
 }
 
@@ -105,7 +105,7 @@ def gossip_rates(
         ``"sdp"``             exact conic programmes by Clarabel, up to 120 nodes; all criteria, with
                               costs and bounds
         ``"barrier"``         interior point in the space of the edges, up to some thousand edges;
-                              ``"communication"``, ``"algebraic_connectivity"``, with costs
+                              ``"communication"``, ``"algebraic_connectivity"``, with costs and bounds
         ``"lowrank"``         dual matrices of low rank, on larger sparse graphs that are far from expanders:
                               ``"communication"`` to about 1e-2, ``"algebraic_connectivity"`` to 1e-4 and less
         ``"multiplicative"``  the two resistance criteria, at any size; ``"total_resistance"`` with costs

@@ -323,9 +323,13 @@ def test_refusals():
     ):
         gossip_rates(g, edge_costs=c, method="lowrank")
     with pytest.raises(
-        ValueError, match=r"'barrier' does not serve .* with edge costs and bounds; use 'sdp'"
+        ValueError, match=r"'lowrank' does not serve .* with edge costs and bounds; use 'sdp' or 'barrier'"
     ):
-        gossip_rates(g, edge_costs=c, upper=u, method="barrier")
+        gossip_rates(g, edge_costs=c, upper=u, method="lowrank")
+    with pytest.raises(
+        ValueError, match=r"'multiplicative' does not serve .*'total_resistance' with bounds; use 'sdp'$"
+    ):
+        gossip_rates(g, "total_resistance", upper=u, method="multiplicative")
     with pytest.raises(ValueError, match="'uniform' optimises nothing"):
         gossip_rates(g, "uniform", upper=u)
     for name in ("edge_costs", "upper", "node_budget"):
