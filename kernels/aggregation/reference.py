@@ -173,7 +173,7 @@ def flag(
     """Return the Flag aggregate, the ratios and the objectives, by an SVD of explicit columns a subspace.
 
     Each pair is a column of its own: p (p + 1) / 2 columns of d numbers. "clip" is at the median norm. Rows
-    must not be zero.
+    must not be zero. The first subspace from which the objective rises, as it may for "code", is the result.
     """
     eps = 1e-7
     p = len(G)
@@ -185,7 +185,7 @@ def flag(
     if pair != "code":
         E /= np.linalg.norm(E, axis=1, keepdims=True)
     c = 2 * lam / (p * (p - 1)) if couples else 0.0  # each pair is there once, and meant twice
-    columns, objective, Y = H, [], np.empty((0, 0))
+    columns, objective, best = H, [], np.empty((0, 0))
     for _ in range(n_subspaces):
         Y = np.linalg.svd(columns.T, full_matrices=False)[0][:, :m]
         s = np.sum((H - H @ Y @ Y.T) ** 2, axis=1)
@@ -195,11 +195,14 @@ def flag(
             else np.sum((E - E @ Y @ Y.T) ** 2, axis=1)
         )
         objective.append(float(np.sum(np.sqrt(s + eps)) + c * np.sum(np.sqrt(s_pairs + eps))))
+        if len(objective) > 1 and objective[-1] > objective[-2] * (1 + 1e-10):
+            break
+        best = Y
         columns = np.vstack(
             [H * (s + eps)[:, None] ** -0.25, np.sqrt(c) * E * (s_pairs + eps)[:, None] ** -0.25]
         )
     lengths = {"raw": norms, "clip": np.minimum(norms, np.median(norms))}.get(scale, np.ones(p))
-    d = Y @ (Y.T @ (lengths @ H))
+    d = best @ (best.T @ (lengths @ H))
     if scale == "median":
-        return np.median(norms) * d / np.linalg.norm(d), np.sum((H @ Y) ** 2, axis=1), objective
-    return d / (m if scale == "unit" else p), np.sum((H @ Y) ** 2, axis=1), objective
+        return np.median(norms) * d / np.linalg.norm(d), np.sum((H @ best) ** 2, axis=1), objective
+    return d / (m if scale == "unit" else p), np.sum((H @ best) ** 2, axis=1), objective
