@@ -15,6 +15,7 @@ from .preaggregation import minority
 from .stages import NORMS, NOTHING, Context, Weights, squared_distances
 
 MOST_SUBSETS = 200_000  # MDA and SMEA try them all
+_PRODUCTS = 1 << 20  # numbers of as many Gram matrices of subsets as are looked at together
 
 
 def _mean_of(chosen: NDArray, p: int) -> NDArray[np.float64]:
@@ -142,7 +143,8 @@ class _Subset(LinearAggregator):
         p = len(K)
         subsets = itertools.combinations(range(p), p - context.faulty(self.f))
         best, chosen = math.inf, np.arange(p)
-        while batch := list(itertools.islice(subsets, 4096)):
+        n_batch = max(_PRODUCTS // p**2, 1)
+        while batch := list(itertools.islice(subsets, n_batch)):
             candidates = np.array(batch)
             costs = self._costs(K, candidates)
             t = int(np.argmin(costs))

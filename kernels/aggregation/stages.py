@@ -187,8 +187,9 @@ def _cancels(K: NDArray, rows: Rows) -> bool:
     D = squared_distances(K)
     sums = np.add.outer(K.diagonal(), K.diagonal())
     least = _CANCELLATION * engine.relative_error(rows) * sums
-    i, j = np.nonzero(np.triu(least > D, 1))
-    return bool((K[i] != K[j]).any())  # equal rows have products equal to the last bit
+    near = np.triu(least > D, 1)
+    # equal rows have products equal to the last bit; one row at a time, as many pairs may be near
+    return any((K[near[i]] != K[i]).any() for i in np.flatnonzero(near.any(axis=1)))
 
 
 def spread(own: NDArray[np.float64], context: Context) -> NDArray[np.float64]:

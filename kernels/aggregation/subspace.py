@@ -15,6 +15,7 @@ from .stages import Context, Weights
 EPSILON = 1e-7  # under the square roots
 SCALES = "unit", "median", "clip", "raw"
 PAIRS = "unit", "raw", "code"
+_DIFFERENCES = 1 << 17  # numbers: as many differences of rows at once as the second cache holds
 _RISE = 1e-10  # relative: what the objective rises by is not rounding if more
 _RANK = {np.dtype(np.float64): 1e-14, np.dtype(np.float32): 1e-8}  # times p: eigenvalues below are rounding
 
@@ -216,5 +217,10 @@ class _Pairs:
 
 def _square_differences(X: NDArray) -> NDArray[np.float64]:
     """Return ``|x_i - x_j|^2`` of the rows, without cancellation."""
-    differences = X[:, None, :] - X
-    return np.einsum("ijk,ijk->ij", differences, differences)
+    q = len(X)
+    squares = np.empty((q, q))
+    n_rows = max(_DIFFERENCES // max(X.size, 1), 1)
+    for begin in range(0, q, n_rows):
+        differences = X[begin : begin + n_rows, None, :] - X
+        np.einsum("ijk,ijk->ij", differences, differences, out=squares[begin : begin + n_rows])
+    return squares
