@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import checks, random
 from ..random import streams
-from . import cpu_gram, engine
+from . import engine
 from .base import LinearAggregator
 from .preaggregation import minority
 from .rows import Rows, as_rows
@@ -26,6 +26,7 @@ from .stages import (
     spread,
     squared_distances,
 )
+from .weiszfeld import weiszfeld
 
 
 def _centred(K: NDArray) -> NDArray[np.float64]:
@@ -43,8 +44,7 @@ class GeometricMedian(LinearAggregator):
     1 / max(s, the median distance from x_i to the rows), s the median of those, so that no row pulls farther
     than others, however far it is. Where more than half of the rows are equal, the result is that row.
     Pillutla, Kakade & Harchaoui, "Robust aggregation for federated learning" (IEEE TSP 2022). Details:
-    `n_iterations`, `converged` (rows more than 1e8 times farther than others leave weights in their rounding
-    errors: then it may stay False).
+    `n_iterations`, `converged`.
 
     Attributes
     ----------
@@ -74,8 +74,10 @@ class GeometricMedian(LinearAggregator):
             return weights, {"n_iterations": 0, "converged": True}
         weights = 1.0 / np.maximum(medians, scale)
         weights /= weights.sum()
+        origin = int(np.argmin(medians))  # a row near to many, as `weiszfeld` wants it
+        C = K - K[origin] - K[origin][:, None] + K[origin, origin]
         nu = self.smoothing * scale
-        n_iterations, converged = cpu_gram.weiszfeld(D, nu, self.tol, self.max_iter, weights)
+        n_iterations, converged = weiszfeld(C, nu, self.tol, self.max_iter, weights)
         return weights, {"n_iterations": n_iterations, "converged": converged}
 
 
