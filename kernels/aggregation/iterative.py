@@ -207,11 +207,11 @@ class CAF(LinearAggregator):
             if not eigenvalues or values[-1] < min(eigenvalues):
                 best = share
             eigenvalues.append(float(values[-1]))
-            outlying = (C @ (root * vectors[:, -1])) ** 2
+            outlying = np.abs(C @ (root * vectors[:, -1]))
             outlying[w == 0.0] = 0.0
             if not outlying.max() > 0.0:  # all that still count are the same
                 break
-            w = w * (1.0 - outlying / outlying.max())
+            w = w * (1.0 - (outlying / outlying.max()) ** 2)  # squares of what is huge or tiny would not fit
         return best, {"eigenvalues": np.array(eigenvalues)}
 
 
