@@ -15,6 +15,7 @@ from .rows import Rows
 
 NOTHING, NORMS, GRAM = range(3)  # what a rule reads of the Gram matrix: that much is computed
 _CANCELLATION = 1e6  # times the error of an inner product: distances below have lost too many digits
+_CANCELLED = 10.0  # times the same error: squared norms of mixtures below are rounding, of rows that cancel
 _ROUNDING = 1e-13  # relative, of a squared distance after rows have been mixed
 
 Weights = tuple[NDArray[np.float64], dict[str, Any]]
@@ -161,7 +162,10 @@ def mixed(stages: tuple[Stage, ...], K: NDArray, context: Context) -> tuple[NDAr
     for stage in stages:
         if stage.makes_rows:
             M = stage._matrix(K, context)
+            lengths = np.abs(M) @ np.sqrt(K.diagonal())  # of what is mixed: norms of mixtures are no larger
             K = M @ K @ M.T
+            cancelled = _CANCELLED * engine.relative_error(context.rows) * lengths**2 >= K.diagonal()
+            K[cancelled] = K[:, cancelled] = 0.0
             context = Context(
                 context.n_excluded,
                 context.origin if stage.keeps_workers else None,

@@ -494,6 +494,18 @@ def test_bad_rows_before_pre_aggregation():
             close(found.value, (other >> fewer)(rest))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_that_cancel_when_they_are_mixed_are_zero(dtype):
+    """Their Gram matrix is rounding, of either sign."""
+    for seed in range(20):
+        half = np.random.default_rng(seed).normal(size=(3, 7))
+        G = np.vstack([half, -half]).astype(dtype)
+        together = agg.Bucketing(6, KEY)
+        for rule in (agg.NormalizedMean(), agg.Flag(1), agg.FoolsGold(), agg.Clipping() >> agg.Mean()):
+            value = (together >> rule)(G)
+            assert np.linalg.norm(value) < 1e-6, rule
+
+
 def test_functions_are_the_rules():
     G = gradients(11, 30, 2)
     same = {
