@@ -35,10 +35,13 @@ class Aggregator(Stage, ABC):
 
     Notes
     -----
-    Rows with NaN or infinity, or whose squared norm overflows (above 1e38 for float32; rules that sort
-    coordinates do not mind), are left out and reported: by a `NonFiniteWarning`, or with ``full=True`` in
+    Rows with NaN or infinity are left out and reported: by a `NonFiniteWarning`, or with ``full=True`` in
     `Aggregate.excluded`. They count as faulty: a rule for f faulty ones goes on with f less their number, not
     below 0, so whatever fits p and f still fits. A ValueError is raised where no row is left.
+
+    Rules that need norms or distances (all but `Mean` and those that sort coordinates) take squares. They
+    leave rows out, too, whose norm is above 1e19 for float32, 1e150 for float64, and take those for zeros
+    whose entries are in root mean square below 3e-20, 1e-150. Scale G where that matters.
     """
 
     def __call__(self, G: Any, *, step: int = 0, full: bool = False) -> Any:

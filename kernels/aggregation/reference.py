@@ -1,4 +1,4 @@
-"""Aggregation in NumPy: the definitions, on (p, d) arrays of finite float64 numbers."""
+"""Aggregation in NumPy: the definitions, on (p, d) arrays of finite float64 numbers unless said."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def squared_norms(G: NDArray) -> NDArray:
+    """Return squared norms of rows in their own type as rules see them: not too large, and not too small."""
+    least, most = (1e-39, 1e38) if G.dtype == np.float32 else (1e-300, 1e300)
+    with np.errstate(over="ignore"):
+        squares = np.sum(G.astype(float) ** 2, axis=1)
+    return np.where(squares > most, np.inf, np.where(squares < least * G.shape[1], 0.0, squares))
 
 
 def squared_distances(G: NDArray) -> NDArray:

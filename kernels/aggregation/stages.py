@@ -22,7 +22,7 @@ Weights = tuple[NDArray[np.float64], dict[str, Any]]
 
 
 class NonFiniteWarning(RuntimeWarning):
-    """Workers sent NaN, infinity, or numbers whose squares overflow, and were left out."""
+    """Workers sent NaN, infinity, or numbers too large to be squared, and were left out."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Aggregate:
         The aggregate is the sum of weights[i] x_i; None for rules that sort each coordinate. Of a
         pre-aggregator the (q, p) matrix of all its rows.
     excluded : int array
-        Workers left out because what they sent is not finite.
+        Workers left out because what they sent is not finite, or too large to be squared.
     details : dict
         What else the rule knows; each rule lists its own.
     """
@@ -148,6 +148,8 @@ def prepare(
         if len(live) and all(stage.invariant for stage in stages) and _cancels(K, rows):
             nearest = int(np.argmin(np.median(squared_distances(K), axis=1)))
             K = engine.gram(rows, live, engine.row(rows, int(live[nearest])))
+            near = np.isfinite(K.diagonal())  # differences may be larger than what they are of
+            live, K = live[near], K[np.ix_(near, near)]
     return mixed(stages, K, live_context(live, rows, step))
 
 
@@ -181,7 +183,8 @@ def live_context(live: NDArray[np.intp], rows: Rows, step: int) -> Context:
     """Return the context of workers that are not left out; a ValueError where there is none."""
     if len(live) == 0:
         raise ValueError(
-            f"G must have a finite row, but all {rows.p} hold NaN or infinity (or squares that overflow)"
+            f"G must have a finite row, but all {rows.p} hold NaN or infinity (or norms above "
+            "1e19 for float32, 1e150 for float64: scale G down)"
         )
     return Context(rows.p - len(live), live, step, rows, live, None)
 
@@ -225,8 +228,8 @@ def reported(found: Aggregate, full: bool) -> Any:
     if len(found.excluded):
         who = ", ".join(map(str, found.excluded[:5])) + (", ..." if len(found.excluded) > 5 else "")
         warnings.warn(
-            f"{len(found.excluded)} row(s) of G are not finite and were left out: {who}; full=True reports "
-            "them in `excluded` instead",
+            f"{len(found.excluded)} row(s) of G are not finite (or too large) and were left out: {who}; "
+            "full=True reports them in `excluded` instead",
             NonFiniteWarning,
             stacklevel=4,
         )

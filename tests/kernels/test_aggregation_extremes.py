@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from gossamer.kernels import aggregation as agg
+from gossamer.kernels.aggregation import engine, reference
+from gossamer.kernels.aggregation.rows import as_rows
 
 
 def gradients(p, d, seed=0):
@@ -89,3 +91,81 @@ def test_geometric_median_feels_the_direction_of_far_rows_only():
 def test_scale_does_not_matter(rule, power):
     G = gradients(11, 30)
     np.testing.assert_allclose(rule(2.0**power * G) / 2.0**power, rule(G), rtol=1e-9, atol=1e-12)
+
+
+SIZES = {
+    np.float32: [0, 1e-44, 1e-30, 1e-21, 1e-19, 1e-12, 1.0, 1e15, 2e17, 1e18, 9e18, 3e19, 1e30, 3e38],
+    np.float64: [0, 1e-320, 1e-160, 1e-152, 1e-149, 1e-80, 1.0, 1e80, 1e147, 1e149, 3e150, 1e155, 1e308],
+}
+
+
+def rows_of_all_sizes(dtype, d):
+    G = np.sign(np.random.default_rng(d).normal(size=(len(SIZES[dtype]), d)))
+    return (G * np.array(SIZES[dtype])[:, None]).astype(dtype)
+
+
+def check_norms(rows, G):
+    everyone = np.arange(len(G))
+    expected = reference.squared_norms(G)
+    np.testing.assert_allclose(engine.squared_norms(rows, everyone), expected, rtol=1e-5)
+    K = engine.gram(rows, everyone)
+    np.testing.assert_allclose(K.diagonal(), expected, rtol=1e-5)
+    live = np.isfinite(expected)
+    assert np.isfinite(K[np.ix_(live, live)]).all()
+    assert not K[live][:, expected == 0].any()
+
+
+@pytest.mark.parametrize("dtype", SIZES)
+@pytest.mark.parametrize("d", [1, 7, 9000])
+def test_squared_norms_of_any_size_are_those_of_the_reference(dtype, d):
+    G = rows_of_all_sizes(dtype, d)
+    check_norms(as_rows(G), G)
+
+
+@pytest.mark.parametrize("d", [7, 9000])
+def test_a_device_sees_the_same_norms(cupy, d):
+    G = rows_of_all_sizes(np.float32, d)
+    there = cupy.asarray(G)
+    check_norms(as_rows(there), G)
+    for rule in (agg.NormalizedMean(), agg.CenteredClipping(1.0), agg.CenteredClipping(1.0, 2)):
+        found, expected = rule(there, full=True), rule(G, full=True)
+        assert found.excluded.tolist() == expected.excluded.tolist()
+        np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-5)
+        value = cupy.asnumpy(found.value)
+        assert np.isfinite(value).all()
+        np.testing.assert_allclose(value, expected.value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", SIZES)
+@pytest.mark.parametrize("rule", [*ROBUST, *OTHERS], ids=repr)
+def test_rows_of_all_sizes_together(rule, dtype):
+    """Nothing overflows on the way: a warning of NumPy's would be an error."""
+    G = gradients(40, 9).astype(dtype)
+    G[26:] *= 1e-3
+    G[: len(SIZES[dtype])] = rows_of_all_sizes(dtype, 9)
+    if isinstance(rule, agg.MDA | agg.SMEA) or "SMEA" in repr(rule):
+        G = np.delete(G, range(14, 34), axis=0)  # fewer subsets
+    found = rule(G, full=True)
+    assert np.isfinite(found.value).all()
+    left_out = np.flatnonzero(np.isinf(reference.squared_norms(G)))
+    assert set(found.excluded) <= set(left_out)
+
+
+@pytest.mark.parametrize("rule", ROBUST, ids=repr)
+def test_rows_too_small_to_be_squared_count_as_zeros(rule):
+    G, rounded = gradients(11, 30), gradients(11, 30)
+    G[3] *= 1e-200
+    rounded[3] = 0.0
+    np.testing.assert_allclose(rule(G), rule(rounded), rtol=1e-12, atol=1e-150)
+    assert np.isfinite(rule(1e-200 * G)).all()
+
+
+def test_rows_that_are_farther_from_each_other_than_can_be_squared():
+    """Found where distances are computed again from nearer by."""
+    G = np.full((5, 3), 0.5e150)
+    G[1:4] += 1e134 * gradients(3, 3)
+    G[4] = -G[4]
+    found = agg.krum(G, 1, full=True)
+    assert found.excluded.tolist() == [4]
+    assert found.details["selected"] != [4]
+    assert agg.krum(G / 4, 1, full=True).excluded.tolist() == []
