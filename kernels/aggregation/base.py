@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import checks
+from ..backend import array_module
 from . import engine
 from .rows import Rows, as_rows
 from .stages import (
@@ -179,8 +180,11 @@ class PreAggregator(Stage, ABC):
         K, context = prepare(stages, rows, step, least=NORMS)
         weights = np.zeros((len(K), rows.p))
         weights[:, context.live] = context.mixing
-        made = [engine.combine(rows, row)[0] for row in weights]
-        return reported(Aggregate(_stack(made, rows), weights, excluded(context)), full)
+        with array_module(rows.device) as xp:
+            made = xp.empty((len(weights), rows.d), rows.dtype)
+            for i, row in enumerate(weights):
+                made[i] = engine.combine(rows, row)[0]
+        return reported(Aggregate(made, weights, excluded(context)), full)
 
     def _stages(self) -> tuple[PreAggregator, ...]:
         return (self,)
@@ -222,11 +226,3 @@ class Pipeline(Aggregator):
 
     def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
         return self.rule._aggregate((*stages, *self.stages), rows, step)
-
-
-def _stack(made: list[Any], rows: Rows) -> Any:
-    if rows.device is None:
-        return np.stack(made)
-    import cupy  # pyright: ignore[reportMissingImports]  (an extra)
-
-    return cupy.stack(made)

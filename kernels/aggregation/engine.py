@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend import array_module
 from . import cpu_gram, cpu_sort, gpu, networks
 from .rows import Rows
 
@@ -174,13 +175,11 @@ def columns(rows: Rows, chosen: NDArray, which: NDArray) -> NDArray[np.float64]:
     parts = []
     for segment, owner in zip(rows.segments, rows.owners, strict=True):
         inside = which[(which >= segment.start) & (which < segment.stop)] - segment.start
-        taken = [owner[i][inside] for i in chosen]
-        parts.append([_on_cpu(part) for part in taken])
+        with array_module(rows.device) as xp:
+            there = xp.asarray(inside)
+            taken = [owner[int(i)][there] for i in chosen]
+        parts.append(taken if rows.device is None else [part.get() for part in taken])
     return np.concatenate([np.array(part, np.float64) for part in parts], axis=1)
-
-
-def _on_cpu(array: Any) -> NDArray:
-    return array if isinstance(array, np.ndarray) else array.get()
 
 
 def relative_error(rows: Rows) -> float:

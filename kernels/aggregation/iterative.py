@@ -13,7 +13,7 @@ from ..random import streams
 from . import engine
 from .base import LinearAggregator
 from .preaggregation import minority
-from .rows import Rows, as_rows
+from .rows import Rows, as_rows, is_array, same_device
 from .stages import (
     GRAM,
     NORMS,
@@ -128,6 +128,7 @@ class CenteredClipping(LinearAggregator):
         TypeError, ValueError
             As of `Aggregator`; also for a start that does not fit or is not finite.
         """
+        checks.count("step", step, most=2**30 - 1)
         rows = as_rows(G)
         if start is None:
             return self._run((), rows, step, full)
@@ -160,7 +161,11 @@ class CenteredClipping(LinearAggregator):
 
 def _like_a_row(name: str, given: Any, rows: Rows) -> Rows:
     """View one vector in the form in which a worker sends its own."""
-    one = as_rows([list(given)] if isinstance(rows.shapes, list) else [np.asarray(given)], name)
+    if isinstance(rows.shapes, list):
+        one = as_rows([list(given)], name)
+    else:
+        one = as_rows([given if is_array(given) else np.asarray(given)], name)
+    same_device(name, one, rows)
     if one.shapes != rows.shapes:
         raise ValueError(f"{name} must have the shape of a row of G, {rows.shapes}, got {one.shapes}")
     if one.dtype != rows.dtype:
@@ -322,10 +327,12 @@ class FoolsGold(LinearAggregator):
         TypeError, ValueError
             As of `Aggregator`.
         """
+        checks.count("step", step, most=2**30 - 1)
         rows = as_rows(G)
         if history is None:
             return self._run((), rows, step, full)
         past = as_rows(history, "history")
+        same_device("history", past, rows)
         if past.p != rows.p:
             raise ValueError(f"history must have a row for each of the {rows.p} of G, got {past.p}")
         K = engine.gram(past, np.arange(rows.p))

@@ -290,6 +290,8 @@ def test_too_few_rows_are_refused(rule, p, match):
         (lambda: agg.Bucketing(0), "s must be at least 1"),
         (lambda: agg.DnC(1, n_coordinates=0), "n_coordinates"),
         (lambda: agg.Mean()(np.ones((2, 2)), step=-1), "step must be"),
+        (lambda: agg.CenteredClipping()(np.ones((2, 2)), start=np.ones(2), step=-1), "step must be"),
+        (lambda: agg.FoolsGold()(np.ones((2, 2)), history=np.ones((2, 2)), step=0.5), "step must be"),
     ],
 )
 def test_bad_parameters_are_refused(make, match):

@@ -122,9 +122,10 @@ def test_squared_norms_of_any_size_are_those_of_the_reference(dtype, d):
     check_norms(as_rows(G), G)
 
 
+@pytest.mark.parametrize("dtype", SIZES)
 @pytest.mark.parametrize("d", [7, 9000])
-def test_a_device_sees_the_same_norms(cupy, d):
-    G = rows_of_all_sizes(np.float32, d)
+def test_a_device_sees_the_same_norms(cupy, d, dtype):
+    G = rows_of_all_sizes(dtype, d)
     there = cupy.asarray(G)
     check_norms(as_rows(there), G)
     for rule in (agg.NormalizedMean(), agg.CenteredClipping(1.0), agg.CenteredClipping(1.0, 2)):
