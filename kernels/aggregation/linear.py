@@ -199,14 +199,19 @@ class MoNNA(LinearAggregator):
     """The mean of the p - f rows nearest to one that is trusted: a node's own.
 
     Farhadkhani, Guerraoui, Gupta, Hoang, Pinot & Stephan, "Robust collaborative learning with linear gradient
-    overhead" (ICML 2023). Details: `selected`.
+    overhead" (ICML 2023). Of equally near rows the first, after the trusted one. Details: `selected`.
 
     Attributes
     ----------
     f : int
         Faulty rows, below p.
     pivot : int
-        Index of the trusted row; it must be finite.
+        Index of the trusted row.
+
+    Notes
+    -----
+    All rests on the trusted row. Where that is itself left out (not finite, or too large: see `Aggregator`),
+    no other can stand for it, and a ValueError is raised; nothing else tells a faulty pivot from a good one.
     """
 
     f: int
@@ -226,7 +231,10 @@ class MoNNA(LinearAggregator):
             raise ValueError("MoNNA needs to know whose row is whose: it cannot follow Bucketing")
         place = np.flatnonzero(context.origin == self.pivot)
         if len(place) == 0:
-            raise ValueError(f"row {self.pivot} of G, the pivot, must be finite")
+            raise ValueError(
+                f"row {self.pivot} of G, the pivot, must be finite and not too large to be squared, as MoNNA "
+                "trusts it: give another pivot, or take NNM(f) >> Mean()"
+            )
         distances = squared_distances(K)[place[0]]
         distances[place[0]] = -1.0  # itself before its equals
         selected = np.argsort(distances, kind="stable")[: len(K) - context.faulty(self.f)]

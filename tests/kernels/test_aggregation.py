@@ -399,10 +399,14 @@ def test_foolsgold_cancels_copies():
 
 
 def test_monna_needs_its_pivot():
-    G = gradients(5, 4)
-    G[2] = np.nan
-    with pytest.raises(ValueError, match="row 2 of G, the pivot, must be finite"):
-        agg.monna(G, 1, 2)
+    for value in (np.nan, np.inf, 1e200):
+        G = gradients(5, 4)
+        G[2] = value
+        for rule in (agg.MoNNA(1, 2), agg.NNM(1) >> agg.MoNNA(1, 2)):
+            for full in (False, True):
+                with pytest.raises(ValueError, match=r"row 2 of G, the pivot, must be finite .* another"):
+                    rule(G, full=full)
+        assert agg.monna(G, 1, 1, full=True).excluded.tolist() == [2]
     with pytest.raises(ValueError, match="cannot follow Bucketing"):
         (agg.Bucketing(2) >> agg.MoNNA(1))(gradients(6, 4))
 
