@@ -298,8 +298,9 @@ class FoolsGold(LinearAggregator):
 
     S is the matrix of cosines of the rows (of their histories, if given) with a zero diagonal, m_i the
     maximum of its row i plus 1e-5; ``S_ij <- S_ij m_i / m_j`` where m_i < m_j (pardoning);
-    ``w_i = 1 - max_j S_ij`` clipped to [0, 1], divided by the largest, then
+    ``w_i = 1 - max_j S_ij`` clipped to [0, 1], 0 where that is but rounding, divided by the largest, then
     ``clip(log(w / (1 - w)) + 1/2, 0, 1)``. The result is ``sum w_i x_i / sum w_i``; zero where all w are.
+    The cosine of a row of zeros with any is 0.
     Fung, Yoon & Beschastnikh, "The limitations of federated learning in Sybil settings" (RAID 2020).
     Honest rows that are alike lose their weight, too: it is meant for sums of many steps. Details:
     `scores`, the w.
@@ -352,6 +353,7 @@ class FoolsGold(LinearAggregator):
         with np.errstate(divide="ignore", invalid="ignore"):
             pardoned = np.where(largest[:, None] < largest, S * (largest[:, None] / largest), S)
         w = np.clip(1.0 - pardoned.max(axis=1), 0.0, 1.0)
+        w[w < 10.0 * engine.relative_error(context.rows)] = 0.0  # copies all: division would make one honest
         if w.max() > 0.0:
             w = w / w.max()
         with np.errstate(divide="ignore"):

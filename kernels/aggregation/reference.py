@@ -159,17 +159,22 @@ def dnc(G: NDArray, f: int) -> NDArray:
 
 
 def foolsgold(H: NDArray) -> NDArray:
-    """Return the weights of workers with histories H."""
+    """Return the weights of workers with histories H; cosines of rows of zeros are 0."""
     p = len(H)
-    unit = H / np.linalg.norm(H, axis=1, keepdims=True)
-    S = unit @ unit.T - np.eye(p)
-    np.fill_diagonal(S, 0.0)
+    S = np.zeros((p, p))
+    for i, j in itertools.permutations(range(p), 2):
+        lengths = np.linalg.norm(H[i]) * np.linalg.norm(H[j])
+        if lengths > 0:
+            S[i, j] = np.sum(H[i] * H[j]) / lengths
     largest = S.max(axis=1) + 1e-5
     for i in range(p):
         for j in range(p):
             if largest[i] < largest[j]:
                 S[i, j] *= largest[i] / largest[j]
     w = np.clip(1 - S.max(axis=1), 0, 1)
+    w[w < 1e-14] = 0.0
+    if not w.any():
+        return w
     w = w / w.max()
     with np.errstate(divide="ignore"):
         return np.clip(np.log(w / (1 - w)) + 0.5, 0, 1)

@@ -398,6 +398,21 @@ def test_foolsgold_cancels_copies():
         agg.foolsgold(G, history[:5])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_foolsgold_trusts_no_copy_whatever_its_length(dtype):
+    """Cosines of multiples of one row are 1 to rounding, which is no difference between workers."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        G = np.outer(rng.uniform(0.1, 3.0, 5), rng.normal(size=30)).astype(dtype)
+        found = agg.foolsgold(G, full=True)
+        assert not found.details["scores"].any()
+        assert not found.value.any()
+    G = np.zeros((3, 4), dtype)
+    G[0, 0] = 2.0
+    assert agg.foolsgold(G, full=True).details["scores"].tolist() == [1.0, 1.0, 1.0]
+    assert reference.foolsgold(G.astype(float)).tolist() == [1.0, 1.0, 1.0]
+
+
 def test_monna_needs_its_pivot():
     for value in (np.nan, np.inf, 1e200):
         G = gradients(5, 4)
