@@ -28,6 +28,8 @@ from .stages import (
 )
 from .weiszfeld import weiszfeld
 
+_AS_FAR = 1e-10  # CAF: what a row would keep of its weight, if less, is the rounding of a tie
+
 
 def _centred(K: NDArray) -> NDArray[np.float64]:
     """Return the Gram matrix of the rows less their mean."""
@@ -181,8 +183,10 @@ class CAF(LinearAggregator):
 
     With weights w (1 at first) the weighted mean, the top eigenvector v of the weighted covariance and
     ``t_i = <v, x_i - mean>^2`` give ``w_i <- w_i (1 - t_i / max t)``, until ``sum w <= p - 2f``. The mean
-    with the least top eigenvalue is the result. Allouah, Guerraoui & Stephan, "Towards trustworthy federated
-    learning with untrusted participants" (2025). Details: `eigenvalues`, one an iteration.
+    with the least top eigenvalue is the result. Rows equally far out, to rounding, lose their weight
+    together; where the main direction is not unique, it is one of those. Allouah, Guerraoui & Stephan,
+    "Towards trustworthy federated learning with untrusted participants" (2025). Details: `eigenvalues`, one
+    an iteration.
 
     Attributes
     ----------
@@ -216,7 +220,8 @@ class CAF(LinearAggregator):
             outlying[w == 0.0] = 0.0
             if not outlying.max() > 0.0:  # all that still count are the same
                 break
-            w = w * (1.0 - (outlying / outlying.max()) ** 2)  # squares of what is huge or tiny would not fit
+            left = 1.0 - (outlying / outlying.max()) ** 2  # squares of what is huge or tiny would not fit
+            w = np.where(left > _AS_FAR, w * left, 0.0)
         return best, {"eigenvalues": np.array(eigenvalues)}
 
 
@@ -226,8 +231,8 @@ class DnC(LinearAggregator):
 
     In each iteration some coordinates are drawn, the rows are centred there, and the ``floor(share f)`` with
     the largest projections on the top singular vector are dropped; what is left in all iterations is averaged
-    (the kept rows of the last iteration, if none is). Shejwalkar & Houmansadr, "Manipulating the Byzantine"
-    (NDSS 2021). Details: `selected`.
+    (the kept rows of the last iteration, if none is). Of rows equally far out, to rounding, any may be
+    dropped. Shejwalkar & Houmansadr, "Manipulating the Byzantine" (NDSS 2021). Details: `selected`.
 
     Attributes
     ----------

@@ -179,7 +179,8 @@ class SMEA(_Subset):
     """The mean of the p - f rows whose covariance has the least largest eigenvalue.
 
     Allouah, Guerraoui, Gupta, Pinot & Stephan, "On the privacy-robustness-utility trilemma in distributed
-    learning" (ICML 2023). All subsets are tried, at most 200000. Details: `selected`.
+    learning" (ICML 2023). All subsets are tried, at most 200000; of those equally good, to rounding, any may
+    be chosen. Details: `selected`.
 
     Attributes
     ----------

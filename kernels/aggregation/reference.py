@@ -147,7 +147,8 @@ def caf(G: NDArray, f: int) -> NDArray:
         outlying = np.where(w > 0, ((G - mean) @ directions[0]) ** 2, 0.0)
         if not outlying.max() > 0:
             break
-        w = w * (1 - outlying / outlying.max())
+        left = 1 - outlying / outlying.max()
+        w = np.where(left > 1e-10, w * left, 0.0)  # rows equally far out go together
     return best
 
 
