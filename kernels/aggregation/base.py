@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import checks
+from ..backend import array_module
 from . import engine
 from .rows import Rows, as_rows
 from .stages import (
@@ -35,10 +36,13 @@ class Aggregator(Stage, ABC):
 
     Notes
     -----
-    Rows with NaN or infinity, or whose squared norm overflows (above 1e38 for float32; rules that sort
-    coordinates do not mind), are left out and reported: by a `NonFiniteWarning`, or with ``full=True`` in
+    Rows with NaN or infinity are left out and reported: by a `NonFiniteWarning`, or with ``full=True`` in
     `Aggregate.excluded`. They count as faulty: a rule for f faulty ones goes on with f less their number, not
     below 0, so whatever fits p and f still fits. A ValueError is raised where no row is left.
+
+    Rules that need norms or distances (all but `Mean` and those that sort coordinates) take squares. They
+    leave rows out, too, whose norm is above 1e19 for float32, 1e150 for float64, and take those for zeros
+    whose entries are in root mean square below 3e-20, 1e-150. Scale G where that matters.
     """
 
     def __call__(self, G: Any, *, step: int = 0, full: bool = False) -> Any:
@@ -176,8 +180,11 @@ class PreAggregator(Stage, ABC):
         K, context = prepare(stages, rows, step, least=NORMS)
         weights = np.zeros((len(K), rows.p))
         weights[:, context.live] = context.mixing
-        made = [engine.combine(rows, row)[0] for row in weights]
-        return reported(Aggregate(_stack(made, rows), weights, excluded(context)), full)
+        with array_module(rows.device) as xp:
+            made = xp.empty((len(weights), rows.d), rows.dtype)
+            for i, row in enumerate(weights):
+                made[i] = engine.combine(rows, row)[0]
+        return reported(Aggregate(made, weights, excluded(context)), full)
 
     def _stages(self) -> tuple[PreAggregator, ...]:
         return (self,)
@@ -219,11 +226,3 @@ class Pipeline(Aggregator):
 
     def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
         return self.rule._aggregate((*stages, *self.stages), rows, step)
-
-
-def _stack(made: list[Any], rows: Rows) -> Any:
-    if rows.device is None:
-        return np.stack(made)
-    import cupy  # pyright: ignore[reportMissingImports]  (an extra)
-
-    return cupy.stack(made)

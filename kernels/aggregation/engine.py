@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend import array_module
 from . import cpu_gram, cpu_sort, gpu, networks
 from .rows import Rows
 
 _NO_CENTRE = np.uint64(0)
 _CACHE = 1 << 20  # bytes of a block of all rows: the second cache
 _FIRST_CACHE = 1 << 14  # the same for sorting, which goes over a block many times
+# Squared norms that can be told: rows above are left out, as if they were not finite; rows below d times the
+# least are zeros. Between, no sum overflows and none loses digits to underflow, in whatever order it is made.
+_LEAST = {np.dtype(np.float64): 1e-300, np.dtype(np.float32): 1e-39}
+_MOST = {np.dtype(np.float64): 1e300, np.dtype(np.float32): 1e38}
 _ERROR = {np.dtype(np.float64): 1e-15, np.dtype(np.float32): 2e-7}  # relative, of an inner product
 
 
@@ -25,17 +30,26 @@ def block_columns(rows: Rows, bytes_of_all: int, least: int, most: int) -> int:
 
 
 def squared_norms(rows: Rows, chosen: NDArray, centre: Rows | None = None) -> NDArray[np.float64]:
-    """Return ``|x_i - y|^2`` of the chosen rows, y the row of `centre`, or 0."""
-    out = np.zeros(len(chosen))
+    """Return ``|x_i - y|^2`` of the chosen rows, y the row of `centre`, or 0.
+
+    What is too large to be squared is infinite, what is too small 0: see `gram`.
+    """
     if rows.device is not None:
-        return gpu.DeviceEngine(rows.device).squared_norms(rows, chosen, centre)
+        return _in_range(gpu.DeviceEngine(rows.device).squared_norms(rows, chosen, centre), rows)
+    out = np.zeros(len(chosen))
     work = np.empty((1, 4096), rows.dtype)
     for t, segment in enumerate(rows.segments):
         where = centre.segments[t].data[0] if centre is not None else _NO_CENTRE
         cpu_gram.squares[rows.dtype](
             rows.addresses(segment, chosen), segment.stop - segment.start, where, work, out
         )
-    return out
+    return _in_range(out, rows)
+
+
+def _in_range(squares: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+    """Return squared norms, infinite above what can be told of the rows, 0 below."""
+    kept = np.where(squares < rows.d * _LEAST[rows.dtype], 0.0, squares)
+    return np.where(kept > _MOST[rows.dtype], np.inf, kept)
 
 
 def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int = 0) -> NDArray[np.float64]:
@@ -55,11 +69,12 @@ def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int 
     Returns
     -------
     (q, q) float64 array
-        Symmetric.
+        Symmetric. The diagonal is infinite above 1e38 for float32, 1e300 for float64; rows and columns are 0
+        where it is below d times 1e-39, 1e-300. Sums of float32 may hold what is between on any device.
     """
     q = len(chosen)
     if rows.device is not None:
-        return gpu.DeviceEngine(rows.device).gram(rows, chosen, centre)
+        return _gram_in_range(gpu.DeviceEngine(rows.device).gram(rows, chosen, centre), rows)
     K = np.zeros((q, q))
     columns = block or block_columns(rows, _CACHE, 512, 4096)
     work = np.empty((1 if centre is None else q, columns), rows.dtype)
@@ -68,7 +83,17 @@ def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int 
         cpu_gram.gram[rows.dtype](
             rows.addresses(segment, chosen), segment.stop - segment.start, where, work, K
         )
-    return np.tril(K) + np.tril(K, -1).T
+    return _gram_in_range(np.tril(K) + np.tril(K, -1).T, rows)
+
+
+def _gram_in_range(K: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+    """Change a Gram matrix to `_in_range` on its diagonal."""
+    squares = _in_range(K.diagonal(), rows)
+    small = squares == 0.0
+    if small.any():
+        K[small] = K[:, small] = 0.0
+    np.fill_diagonal(K, squares)
+    return K
 
 
 def combine(rows: Rows, weights: NDArray[np.float64]) -> tuple[Any, bool]:
@@ -150,13 +175,11 @@ def columns(rows: Rows, chosen: NDArray, which: NDArray) -> NDArray[np.float64]:
     parts = []
     for segment, owner in zip(rows.segments, rows.owners, strict=True):
         inside = which[(which >= segment.start) & (which < segment.stop)] - segment.start
-        taken = [owner[i][inside] for i in chosen]
-        parts.append([_on_cpu(part) for part in taken])
+        with array_module(rows.device) as xp:
+            there = xp.asarray(inside)
+            taken = [owner[int(i)][there] for i in chosen]
+        parts.append(taken if rows.device is None else [part.get() for part in taken])
     return np.concatenate([np.array(part, np.float64) for part in parts], axis=1)
-
-
-def _on_cpu(array: Any) -> NDArray:
-    return array if isinstance(array, np.ndarray) else array.get()
 
 
 def relative_error(rows: Rows) -> float:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from .. import checks, random
 from ..random import streams
-from . import cpu_gram, engine
+from . import engine
 from .base import LinearAggregator
 from .preaggregation import minority
-from .rows import Rows, as_rows
+from .rows import Rows, as_rows, is_array, same_device
 from .stages import (
     GRAM,
     NORMS,
@@ -26,6 +26,9 @@ from .stages import (
     spread,
     squared_distances,
 )
+from .weiszfeld import weiszfeld
+
+_AS_FAR = 1e-10  # CAF: what a row would keep of its weight, if less, is the rounding of a tie
 
 
 def _centred(K: NDArray) -> NDArray[np.float64]:
@@ -43,8 +46,7 @@ class GeometricMedian(LinearAggregator):
     1 / max(s, the median distance from x_i to the rows), s the median of those, so that no row pulls farther
     than others, however far it is. Where more than half of the rows are equal, the result is that row.
     Pillutla, Kakade & Harchaoui, "Robust aggregation for federated learning" (IEEE TSP 2022). Details:
-    `n_iterations`, `converged` (rows more than 1e8 times farther than others leave weights in their rounding
-    errors: then it may stay False).
+    `n_iterations`, `converged`.
 
     Attributes
     ----------
@@ -74,8 +76,10 @@ class GeometricMedian(LinearAggregator):
             return weights, {"n_iterations": 0, "converged": True}
         weights = 1.0 / np.maximum(medians, scale)
         weights /= weights.sum()
+        origin = int(np.argmin(medians))  # a row near to many, as `weiszfeld` wants it
+        C = K - K[origin] - K[origin][:, None] + K[origin, origin]
         nu = self.smoothing * scale
-        n_iterations, converged = cpu_gram.weiszfeld(D, nu, self.tol, self.max_iter, weights)
+        n_iterations, converged = weiszfeld(C, nu, self.tol, self.max_iter, weights)
         return weights, {"n_iterations": n_iterations, "converged": converged}
 
 
@@ -126,6 +130,7 @@ class CenteredClipping(LinearAggregator):
         TypeError, ValueError
             As of `Aggregator`; also for a start that does not fit or is not finite.
         """
+        checks.count("step", step, most=2**30 - 1)
         rows = as_rows(G)
         if start is None:
             return self._run((), rows, step, full)
@@ -158,7 +163,11 @@ class CenteredClipping(LinearAggregator):
 
 def _like_a_row(name: str, given: Any, rows: Rows) -> Rows:
     """View one vector in the form in which a worker sends its own."""
-    one = as_rows([list(given)] if isinstance(rows.shapes, list) else [np.asarray(given)], name)
+    if isinstance(rows.shapes, list):
+        one = as_rows([list(given)], name)
+    else:
+        one = as_rows([given if is_array(given) else np.asarray(given)], name)
+    same_device(name, one, rows)
     if one.shapes != rows.shapes:
         raise ValueError(f"{name} must have the shape of a row of G, {rows.shapes}, got {one.shapes}")
     if one.dtype != rows.dtype:
@@ -174,8 +183,10 @@ class CAF(LinearAggregator):
 
     With weights w (1 at first) the weighted mean, the top eigenvector v of the weighted covariance and
     ``t_i = <v, x_i - mean>^2`` give ``w_i <- w_i (1 - t_i / max t)``, until ``sum w <= p - 2f``. The mean
-    with the least top eigenvalue is the result. Allouah, Guerraoui & Stephan, "Towards trustworthy federated
-    learning with untrusted participants" (2025). Details: `eigenvalues`, one an iteration.
+    with the least top eigenvalue is the result. Rows equally far out, to rounding, lose their weight
+    together; where the main direction is not unique, it is one of those. Allouah, Guerraoui & Stephan,
+    "Towards trustworthy federated learning with untrusted participants" (2025). Details: `eigenvalues`, one
+    an iteration.
 
     Attributes
     ----------
@@ -205,11 +216,12 @@ class CAF(LinearAggregator):
             if not eigenvalues or values[-1] < min(eigenvalues):
                 best = share
             eigenvalues.append(float(values[-1]))
-            outlying = (C @ (root * vectors[:, -1])) ** 2
+            outlying = np.abs(C @ (root * vectors[:, -1]))
             outlying[w == 0.0] = 0.0
             if not outlying.max() > 0.0:  # all that still count are the same
                 break
-            w = w * (1.0 - outlying / outlying.max())
+            left = 1.0 - (outlying / outlying.max()) ** 2  # squares of what is huge or tiny would not fit
+            w = np.where(left > _AS_FAR, w * left, 0.0)
         return best, {"eigenvalues": np.array(eigenvalues)}
 
 
@@ -219,8 +231,8 @@ class DnC(LinearAggregator):
 
     In each iteration some coordinates are drawn, the rows are centred there, and the ``floor(share f)`` with
     the largest projections on the top singular vector are dropped; what is left in all iterations is averaged
-    (the kept rows of the last iteration, if none is). Shejwalkar & Houmansadr, "Manipulating the Byzantine"
-    (NDSS 2021). Details: `selected`.
+    (the kept rows of the last iteration, if none is). Of rows equally far out, to rounding, any may be
+    dropped. Shejwalkar & Houmansadr, "Manipulating the Byzantine" (NDSS 2021). Details: `selected`.
 
     Attributes
     ----------
@@ -291,8 +303,9 @@ class FoolsGold(LinearAggregator):
 
     S is the matrix of cosines of the rows (of their histories, if given) with a zero diagonal, m_i the
     maximum of its row i plus 1e-5; ``S_ij <- S_ij m_i / m_j`` where m_i < m_j (pardoning);
-    ``w_i = 1 - max_j S_ij`` clipped to [0, 1], divided by the largest, then
+    ``w_i = 1 - max_j S_ij`` clipped to [0, 1], 0 where that is but rounding, divided by the largest, then
     ``clip(log(w / (1 - w)) + 1/2, 0, 1)``. The result is ``sum w_i x_i / sum w_i``; zero where all w are.
+    The cosine of a row of zeros with any is 0.
     Fung, Yoon & Beschastnikh, "The limitations of federated learning in Sybil settings" (RAID 2020).
     Honest rows that are alike lose their weight, too: it is meant for sums of many steps. Details:
     `scores`, the w.
@@ -320,10 +333,12 @@ class FoolsGold(LinearAggregator):
         TypeError, ValueError
             As of `Aggregator`.
         """
+        checks.count("step", step, most=2**30 - 1)
         rows = as_rows(G)
         if history is None:
             return self._run((), rows, step, full)
         past = as_rows(history, "history")
+        same_device("history", past, rows)
         if past.p != rows.p:
             raise ValueError(f"history must have a row for each of the {rows.p} of G, got {past.p}")
         K = engine.gram(past, np.arange(rows.p))
@@ -343,6 +358,7 @@ class FoolsGold(LinearAggregator):
         with np.errstate(divide="ignore", invalid="ignore"):
             pardoned = np.where(largest[:, None] < largest, S * (largest[:, None] / largest), S)
         w = np.clip(1.0 - pardoned.max(axis=1), 0.0, 1.0)
+        w[w < 10.0 * engine.relative_error(context.rows)] = 0.0  # copies all: division would make one honest
         if w.max() > 0.0:
             w = w / w.max()
         with np.errstate(divide="ignore"):

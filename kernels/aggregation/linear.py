@@ -15,6 +15,7 @@ from .preaggregation import minority
 from .stages import NORMS, NOTHING, Context, Weights, squared_distances
 
 MOST_SUBSETS = 200_000  # MDA and SMEA try them all
+_PRODUCTS = 1 << 20  # numbers of as many Gram matrices of subsets as are looked at together
 
 
 def _mean_of(chosen: NDArray, p: int) -> NDArray[np.float64]:
@@ -142,7 +143,8 @@ class _Subset(LinearAggregator):
         p = len(K)
         subsets = itertools.combinations(range(p), p - context.faulty(self.f))
         best, chosen = math.inf, np.arange(p)
-        while batch := list(itertools.islice(subsets, 4096)):
+        n_batch = max(_PRODUCTS // p**2, 1)
+        while batch := list(itertools.islice(subsets, n_batch)):
             candidates = np.array(batch)
             costs = self._costs(K, candidates)
             t = int(np.argmin(costs))
@@ -177,7 +179,8 @@ class SMEA(_Subset):
     """The mean of the p - f rows whose covariance has the least largest eigenvalue.
 
     Allouah, Guerraoui, Gupta, Pinot & Stephan, "On the privacy-robustness-utility trilemma in distributed
-    learning" (ICML 2023). All subsets are tried, at most 200000. Details: `selected`.
+    learning" (ICML 2023). All subsets are tried, at most 200000; of those equally good, to rounding, any may
+    be chosen. Details: `selected`.
 
     Attributes
     ----------
@@ -197,14 +200,19 @@ class MoNNA(LinearAggregator):
     """The mean of the p - f rows nearest to one that is trusted: a node's own.
 
     Farhadkhani, Guerraoui, Gupta, Hoang, Pinot & Stephan, "Robust collaborative learning with linear gradient
-    overhead" (ICML 2023). Details: `selected`.
+    overhead" (ICML 2023). Of equally near rows the first, after the trusted one. Details: `selected`.
 
     Attributes
     ----------
     f : int
         Faulty rows, below p.
     pivot : int
-        Index of the trusted row; it must be finite.
+        Index of the trusted row.
+
+    Notes
+    -----
+    All rests on the trusted row. Where that is itself left out (not finite, or too large: see `Aggregator`),
+    no other can stand for it, and a ValueError is raised; nothing else tells a faulty pivot from a good one.
     """
 
     f: int
@@ -224,7 +232,10 @@ class MoNNA(LinearAggregator):
             raise ValueError("MoNNA needs to know whose row is whose: it cannot follow Bucketing")
         place = np.flatnonzero(context.origin == self.pivot)
         if len(place) == 0:
-            raise ValueError(f"row {self.pivot} of G, the pivot, must be finite")
+            raise ValueError(
+                f"row {self.pivot} of G, the pivot, must be finite and not too large to be squared, as MoNNA "
+                "trusts it: give another pivot, or take NNM(f) >> Mean()"
+            )
         distances = squared_distances(K)[place[0]]
         distances[place[0]] = -1.0  # itself before its equals
         selected = np.argsort(distances, kind="stable")[: len(K) - context.faulty(self.f)]

@@ -1,4 +1,4 @@
-"""Aggregation in NumPy: the definitions, on (p, d) arrays of finite float64 numbers."""
+"""Aggregation in NumPy: the definitions, on (p, d) arrays of finite float64 numbers unless said."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def squared_norms(G: NDArray) -> NDArray:
+    """Return squared norms of rows in their own type as rules see them: not too large, and not too small."""
+    least, most = (1e-39, 1e38) if G.dtype == np.float32 else (1e-300, 1e300)
+    with np.errstate(over="ignore"):
+        squares = np.sum(G.astype(float) ** 2, axis=1)
+    return np.where(squares > most, np.inf, np.where(squares < least * G.shape[1], 0.0, squares))
 
 
 def squared_distances(G: NDArray) -> NDArray:
@@ -139,7 +147,8 @@ def caf(G: NDArray, f: int) -> NDArray:
         outlying = np.where(w > 0, ((G - mean) @ directions[0]) ** 2, 0.0)
         if not outlying.max() > 0:
             break
-        w = w * (1 - outlying / outlying.max())
+        left = 1 - outlying / outlying.max()
+        w = np.where(left > 1e-10, w * left, 0.0)  # rows equally far out go together
     return best
 
 
@@ -151,17 +160,22 @@ def dnc(G: NDArray, f: int) -> NDArray:
 
 
 def foolsgold(H: NDArray) -> NDArray:
-    """Return the weights of workers with histories H."""
+    """Return the weights of workers with histories H; cosines of rows of zeros are 0."""
     p = len(H)
-    unit = H / np.linalg.norm(H, axis=1, keepdims=True)
-    S = unit @ unit.T - np.eye(p)
-    np.fill_diagonal(S, 0.0)
+    S = np.zeros((p, p))
+    for i, j in itertools.permutations(range(p), 2):
+        lengths = np.linalg.norm(H[i]) * np.linalg.norm(H[j])
+        if lengths > 0:
+            S[i, j] = np.sum(H[i] * H[j]) / lengths
     largest = S.max(axis=1) + 1e-5
     for i in range(p):
         for j in range(p):
             if largest[i] < largest[j]:
                 S[i, j] *= largest[i] / largest[j]
     w = np.clip(1 - S.max(axis=1), 0, 1)
+    w[w < 1e-14] = 0.0
+    if not w.any():
+        return w
     w = w / w.max()
     with np.errstate(divide="ignore"):
         return np.clip(np.log(w / (1 - w)) + 0.5, 0, 1)
@@ -173,7 +187,7 @@ def flag(
     """Return the Flag aggregate, the ratios and the objectives, by an SVD of explicit columns a subspace.
 
     Each pair is a column of its own: p (p + 1) / 2 columns of d numbers. "clip" is at the median norm. Rows
-    must not be zero.
+    must not be zero. The first subspace from which the objective rises, as it may for "code", is the result.
     """
     eps = 1e-7
     p = len(G)
@@ -185,7 +199,7 @@ def flag(
     if pair != "code":
         E /= np.linalg.norm(E, axis=1, keepdims=True)
     c = 2 * lam / (p * (p - 1)) if couples else 0.0  # each pair is there once, and meant twice
-    columns, objective, Y = H, [], np.empty((0, 0))
+    columns, objective, best = H, [], np.empty((0, 0))
     for _ in range(n_subspaces):
         Y = np.linalg.svd(columns.T, full_matrices=False)[0][:, :m]
         s = np.sum((H - H @ Y @ Y.T) ** 2, axis=1)
@@ -195,11 +209,14 @@ def flag(
             else np.sum((E - E @ Y @ Y.T) ** 2, axis=1)
         )
         objective.append(float(np.sum(np.sqrt(s + eps)) + c * np.sum(np.sqrt(s_pairs + eps))))
+        if len(objective) > 1 and objective[-1] > objective[-2] * (1 + 1e-10):
+            break
+        best = Y
         columns = np.vstack(
             [H * (s + eps)[:, None] ** -0.25, np.sqrt(c) * E * (s_pairs + eps)[:, None] ** -0.25]
         )
     lengths = {"raw": norms, "clip": np.minimum(norms, np.median(norms))}.get(scale, np.ones(p))
-    d = Y @ (Y.T @ (lengths @ H))
+    d = best @ (best.T @ (lengths @ H))
     if scale == "median":
-        return np.median(norms) * d / np.linalg.norm(d), np.sum((H @ Y) ** 2, axis=1), objective
-    return d / (m if scale == "unit" else p), np.sum((H @ Y) ** 2, axis=1), objective
+        return np.median(norms) * d / np.linalg.norm(d), np.sum((H @ best) ** 2, axis=1), objective
+    return d / (m if scale == "unit" else p), np.sum((H @ best) ** 2, axis=1), objective

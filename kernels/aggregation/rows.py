@@ -96,9 +96,9 @@ def as_rows(G: Any, name: str = "G") -> Rows:
     if isinstance(G, list | tuple):
         if len(G) == 0:
             raise ValueError(f"{name} must have at least one row, got none")
-        if any(_is_array(row) for row in G):
+        if any(is_array(row) for row in G):
             return _from_workers(name, [[row] for row in G], layered=False)
-        if all(isinstance(row, list | tuple) and any(map(_is_array, row)) for row in G):
+        if all(isinstance(row, list | tuple) and any(map(is_array, row)) for row in G):
             return _from_workers(name, G, layered=True)
     device = device_of(**{name: G})
     array: Any = cpu_view(G) if device is None else G
@@ -116,8 +116,21 @@ def as_rows(G: Any, name: str = "G") -> Rows:
     return Rows(p, d, array.dtype, device, [Segment(0, d, data)], (d,), [owner])
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
+    """Return whether a value is an array, NumPy's, CuPy's or another library's."""
     return isinstance(value, np.ndarray) or hasattr(value, "__dlpack__")
+
+
+def same_device(name: str, given: Rows, rows: Rows) -> None:
+    """Raise a TypeError where rows given besides G are on another device."""
+    if given.device != rows.device:
+        places = [
+            "the CPU" if device is None else f"CUDA device {device}" for device in (rows.device, given.device)
+        ]
+        raise TypeError(
+            f"arrays must be on one device, got G on {places[0]}, {name} on {places[1]}; use cupy.asarray or "
+            "cupy.asnumpy"
+        )
 
 
 def _floats(name: str, value: Any) -> NDArray:
@@ -125,7 +138,7 @@ def _floats(name: str, value: Any) -> NDArray:
     if isinstance(value, np.ndarray) and value.dtype in _FLOATS and value.dtype.isnative:
         checks.refuse_masked(name, value)
         return value
-    return checks.real_array(name, value, np.ndim(value) if _is_array(value) else 2, finite=False)
+    return checks.real_array(name, value, np.ndim(value) if is_array(value) else 2, finite=False)
 
 
 def _whole_rows(array: NDArray) -> tuple[NDArray[np.uint64], NDArray]:
@@ -192,4 +205,7 @@ def _stacked(arrays: list[Any], dtype: np.dtype) -> Any:
     import cupy  # pyright: ignore[reportMissingImports]  (an extra)
 
     with arrays[0].device:
-        return cupy.stack([a.reshape(-1).astype(dtype) for a in arrays])
+        out = cupy.empty((len(arrays), arrays[0].size), dtype)
+        for i, array in enumerate(arrays):
+            out[i] = array.reshape(-1)
+        return out

@@ -15,13 +15,14 @@ from .rows import Rows
 
 NOTHING, NORMS, GRAM = range(3)  # what a rule reads of the Gram matrix: that much is computed
 _CANCELLATION = 1e6  # times the error of an inner product: distances below have lost too many digits
+_CANCELLED = 10.0  # times the same error: squared norms of mixtures below are rounding, of rows that cancel
 _ROUNDING = 1e-13  # relative, of a squared distance after rows have been mixed
 
 Weights = tuple[NDArray[np.float64], dict[str, Any]]
 
 
 class NonFiniteWarning(RuntimeWarning):
-    """Workers sent NaN, infinity, or numbers whose squares overflow, and were left out."""
+    """Workers sent NaN, infinity, or numbers too large to be squared, and were left out."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Aggregate:
         The aggregate is the sum of weights[i] x_i; None for rules that sort each coordinate. Of a
         pre-aggregator the (q, p) matrix of all its rows.
     excluded : int array
-        Workers left out because what they sent is not finite.
+        Workers left out because what they sent is not finite, or too large to be squared.
     details : dict
         What else the rule knows; each rule lists its own.
     """
@@ -147,6 +148,8 @@ def prepare(
         if len(live) and all(stage.invariant for stage in stages) and _cancels(K, rows):
             nearest = int(np.argmin(np.median(squared_distances(K), axis=1)))
             K = engine.gram(rows, live, engine.row(rows, int(live[nearest])))
+            near = np.isfinite(K.diagonal())  # differences may be larger than what they are of
+            live, K = live[near], K[np.ix_(near, near)]
     return mixed(stages, K, live_context(live, rows, step))
 
 
@@ -161,7 +164,10 @@ def mixed(stages: tuple[Stage, ...], K: NDArray, context: Context) -> tuple[NDAr
     for stage in stages:
         if stage.makes_rows:
             M = stage._matrix(K, context)
+            lengths = np.abs(M) @ np.sqrt(K.diagonal())  # of what is mixed: norms of mixtures are no larger
             K = M @ K @ M.T
+            cancelled = _CANCELLED * engine.relative_error(context.rows) * lengths**2 >= K.diagonal()
+            K[cancelled] = K[:, cancelled] = 0.0
             context = Context(
                 context.n_excluded,
                 context.origin if stage.keeps_workers else None,
@@ -177,7 +183,8 @@ def live_context(live: NDArray[np.intp], rows: Rows, step: int) -> Context:
     """Return the context of workers that are not left out; a ValueError where there is none."""
     if len(live) == 0:
         raise ValueError(
-            f"G must have a finite row, but all {rows.p} hold NaN or infinity (or squares that overflow)"
+            f"G must have a finite row, but all {rows.p} hold NaN or infinity (or norms above "
+            "1e19 for float32, 1e150 for float64: scale G down)"
         )
     return Context(rows.p - len(live), live, step, rows, live, None)
 
@@ -187,8 +194,9 @@ def _cancels(K: NDArray, rows: Rows) -> bool:
     D = squared_distances(K)
     sums = np.add.outer(K.diagonal(), K.diagonal())
     least = _CANCELLATION * engine.relative_error(rows) * sums
-    i, j = np.nonzero(np.triu(least > D, 1))
-    return bool((K[i] != K[j]).any())  # equal rows have products equal to the last bit
+    near = np.triu(least > D, 1)
+    # equal rows have products equal to the last bit; one row at a time, as many pairs may be near
+    return any((K[near[i]] != K[i]).any() for i in np.flatnonzero(near.any(axis=1)))
 
 
 def spread(own: NDArray[np.float64], context: Context) -> NDArray[np.float64]:
@@ -220,8 +228,8 @@ def reported(found: Aggregate, full: bool) -> Any:
     if len(found.excluded):
         who = ", ".join(map(str, found.excluded[:5])) + (", ..." if len(found.excluded) > 5 else "")
         warnings.warn(
-            f"{len(found.excluded)} row(s) of G are not finite and were left out: {who}; full=True reports "
-            "them in `excluded` instead",
+            f"{len(found.excluded)} row(s) of G are not finite (or too large) and were left out: {who}; "
+            "full=True reports them in `excluded` instead",
             NonFiniteWarning,
             stacklevel=4,
         )

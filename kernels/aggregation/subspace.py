@@ -15,6 +15,8 @@ from .stages import Context, Weights
 EPSILON = 1e-7  # under the square roots
 SCALES = "unit", "median", "clip", "raw"
 PAIRS = "unit", "raw", "code"
+_DIFFERENCES = 1 << 17  # numbers: as many differences of rows at once as the second cache holds
+_RISE = 1e-10  # relative: what the objective rises by is not rounding if more
 _RANK = {np.dtype(np.float64): 1e-14, np.dtype(np.float32): 1e-8}  # times p: eigenvalues below are rounding
 
 
@@ -27,11 +29,12 @@ class Flag(LinearAggregator):
         ``sum_i sqrt(1 - v_i + eps) + lam / (p (p - 1)) sum_{i != j} sqrt(1 - v_ij + eps)``, eps = 1e-7,
 
     v_ij being the same ratio for differences of two vectors, by iteratively reweighted principal components
-    from equal weights on: the objective never increases, and no more than that is claimed. The result is
-    ``(1/m) Y Y' sum_i h_i``. All is done in the Gram matrix of the h_i, so the data are read twice, whatever
-    m, lam and the number of iterations (derived). Almasi et al., "Flag aggregator: scalable distributed
-    training under failures and augmented losses using convex optimization" (ICLR 2024); constants as in the
-    authors' code.
+    from equal weights on: the objective never increases, to rounding, unless lam > 0 with ``pair="code"``,
+    and no more than that is claimed. Where it rises, the iteration ends with the subspace before. The result
+    is ``(1/m) Y Y' sum_i h_i``. All is done in the Gram matrix of the h_i, so the data are read twice,
+    whatever m, lam and the number of iterations (derived). Almasi et al., "Flag aggregator: scalable
+    distributed training under failures and augmented losses using convex optimization" (ICLR 2024);
+    constants as in the authors' code.
 
     Attributes
     ----------
@@ -47,7 +50,7 @@ class Flag(LinearAggregator):
         moves the mean.
     pair : {"unit", "raw", "code"}
         Differences ``h_i - h_j`` or ``x_i - x_j``, over their norms; "code": ``h_i - h_j`` not divided, as in
-        the authors' code, where v_ij may exceed 1 and ``|1 - v_ij|`` is taken.
+        the authors' code, where v_ij may exceed 1 and ``|1 - v_ij|`` is taken: the objective may rise then.
     radius : float, optional
         For "clip": positive; the median norm by default.
     max_iter : int
@@ -57,7 +60,8 @@ class Flag(LinearAggregator):
 
     Notes
     -----
-    Details: `ratios`, the v_i (NaN for rows of zeros), `objective`, one value a subspace, `converged`.
+    Details: `ratios`, the v_i (NaN for rows of zeros); `objective`, one value a subspace, of which the last
+    may be one that rose; `converged`, False where it rose or `max_iter` subspaces were not enough.
 
     Nearly all of the protection comes from dropping the norms: compare with `NormalizedMean`. The ratios are
     no trust scores: rows that collude attract the subspace, and have high ones. Signs do not matter to the
@@ -143,11 +147,11 @@ def _subspace(
     F: NDArray, m: int, pairs: _Pairs | None, max_iter: int, tol: float
 ) -> tuple[NDArray, NDArray, dict[str, Any]]:
     """Return a basis (rho, m) of the subspace for unit vectors, the rows of F; ratios; details."""
-    q, rho = F.shape
+    rho = F.shape[1]
     n_left = max(rho - m, 0)
-    weights = np.ones(q)
     T = F.T @ F
     objective: list[float] = []
+    Z = np.empty((rho, 0))
     converged = False
     while True:
         _, vectors = np.linalg.eigh(T)
@@ -158,15 +162,16 @@ def _subspace(
         if pairs is not None:
             value += pairs.look_at(left, F @ vectors[:, n_left:])
         objective.append(value)
-        if len(objective) > 1 and objective[-2] - value < tol:
-            converged = True
+        fall = objective[-2] - value if len(objective) > 1 else np.inf
+        if fall < -_RISE * value:
+            break
+        Z = vectors[:, n_left:]
+        converged = fall < tol
         if converged or len(objective) == max_iter:
             break
-        weights = 1.0 / roots
-        T = F.T @ (weights[:, None] * F)
+        T = F.T @ (F / roots[:, None])
         if pairs is not None:
             T += F.T @ (pairs.laplacian @ F)
-    Z = vectors[:, n_left:]
     inside = F @ Z
     ratios = np.einsum("ij,ij->i", inside, inside)
     return Z, ratios, {"objective": np.array(objective), "converged": converged}
@@ -212,5 +217,10 @@ class _Pairs:
 
 def _square_differences(X: NDArray) -> NDArray[np.float64]:
     """Return ``|x_i - x_j|^2`` of the rows, without cancellation."""
-    differences = X[:, None, :] - X
-    return np.einsum("ijk,ijk->ij", differences, differences)
+    q = len(X)
+    squares = np.empty((q, q))
+    n_rows = max(_DIFFERENCES // max(X.size, 1), 1)
+    for begin in range(0, q, n_rows):
+        differences = X[begin : begin + n_rows, None, :] - X
+        np.einsum("ijk,ijk->ij", differences, differences, out=squares[begin : begin + n_rows])
+    return squares

@@ -100,7 +100,10 @@ def make_module(folder, order):
         def __init__(self, code, options):
             path = folder / f"{hashlib.sha256(code.encode()).hexdigest()[:16]}.cu"
             path.write_text(code)
-            self._open = functools.cache(lambda: cuda_shim.ShimBackend(path, order=order, preemption=0.3))
+            macros = tuple(option for option in options if option.startswith("-D"))
+            self._open = functools.cache(
+                lambda: cuda_shim.ShimBackend(path, order=order, preemption=0.3, options=macros)
+            )
 
         def get_function(self, name):
             def launch(grid, block, args, shared_mem):

@@ -73,9 +73,43 @@ def test_objective_never_rises(p, d, data):
     found = agg.flag(G, m, lam=lam, pair=pair, full=True, tol=0.0)
     objective = found.details["objective"]
     assert (np.diff(objective) <= 1e-10 * max(1.0, objective[0])).all()
+    assert found.details["converged"] == (len(objective) < 50 or objective[-2] - objective[-1] < 0)
     ratios = found.details["ratios"]
     assert ((ratios > -1e-12) & (ratios < 1 + 1e-12)).all()
     assert np.linalg.norm(found.value) <= p / m * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("lam", [8.0, 100.0])
+def test_objective_of_undivided_pairs_ends_where_it_rises(lam, seed):
+    """The result is of the subspace before, and does not call itself converged."""
+    G = signal(9, 60, 3, seed, noise=0.5)
+    found = agg.flag(G, 3, lam=lam, pair="code", tol=0.0, full=True)
+    objective = found.details["objective"]
+    assert objective[-1] > objective[-2] * (1 + 1e-6)
+    assert (np.diff(objective[:-1]) <= 1e-10).all()
+    assert not found.details["converged"]
+    before = agg.flag(G, 3, lam=lam, pair="code", tol=0.0, max_iter=len(objective) - 1, full=True)
+    assert np.array_equal(found.value, before.value)
+    assert np.array_equal(found.details["ratios"], before.details["ratios"])
+    value, ratios, expected = reference.flag(G, 3, lam, "unit", "code", 50)
+    close(found.value, value, 1e-9)
+    close(found.details["ratios"], ratios, 1e-9)
+    close(objective, expected)
+
+
+@given(st.integers(2, 12), st.integers(1, 20), st.integers(0, 2**31), st.sampled_from([0.5, 8.0, 200.0]))
+@settings(max_examples=40, deadline=None)
+def test_undivided_pairs_give_the_best_subspace_seen(p, d, seed, lam):
+    G = np.random.default_rng(seed).normal(size=(p, d))
+    rule = agg.Flag(1, lam, pair="code")
+    found = rule(G, full=True)
+    objective = found.details["objective"]
+    best = int(np.argmin(objective))
+    assert best >= len(objective) - 2
+    if objective[-1] > objective[best] * (1 + 1e-9):
+        first = agg.Flag(1, lam, pair="code", max_iter=best + 1)(G)
+        assert np.array_equal(found.value, first)
 
 
 def test_iterations_end_when_the_objective_stands_still():

@@ -115,6 +115,30 @@ def test_more_rows_than_shared_memory_holds_are_refused(kernels):
         made.gram(G, many)
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_arguments_besides_the_rows_are_on_their_device(cupy, dtype):
+    """The start of centered clipping and the histories of FoolsGold, and nothing else there is."""
+    X, start = matrix(5, 700, dtype), matrix(1, 700, dtype, seed=1)[0]
+    G, there = cupy.asarray(X), cupy.asarray(start)
+    for rule in (aggregation.CenteredClipping(1.0), aggregation.CenteredClipping(n_steps=3)):
+        found = rule(G, start=there)
+        assert isinstance(found, cupy.ndarray)
+        np.testing.assert_allclose(cupy.asnumpy(found), rule(X, start=start), atol=10 * TIGHT[dtype])
+        with pytest.raises(TypeError, match="one device, got G on CUDA device 0, start on the CPU"):
+            rule(G, start=start)
+        with pytest.raises(TypeError, match="one device, got G on the CPU, start on CUDA device 0"):
+            rule(X, start=there)
+        with pytest.raises(ValueError, match="start must be finite"):
+            rule(G, start=cupy.asarray(start * dtype.type(np.nan)))
+    past = matrix(5, 90, dtype, seed=2)
+    found = aggregation.foolsgold(G, cupy.asarray(past))
+    np.testing.assert_allclose(cupy.asnumpy(found), aggregation.foolsgold(X, past), atol=1e3 * TIGHT[dtype])
+    with pytest.raises(TypeError, match="one device, got G on CUDA device 0, history on the CPU"):
+        aggregation.foolsgold(G, past)
+    assert np.array_equal(cupy.asnumpy(G), X)
+    assert np.array_equal(cupy.asnumpy(there), start)
+
+
 @pytest.mark.skipif(
     nvrtc.unavailable() is not None, reason=f"{nvrtc.unavailable()}; `make gpu-check` installs it"
 )
@@ -126,15 +150,12 @@ def test_kernels_of_both_types_compile_without_spills(dtype, architecture):
         assert use.registers * 256 <= 65536, name
 
 
-@pytest.mark.gpu
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_rules_on_the_device(dtype):
-    import cupy
-
+def test_rules_on_the_device(cupy, dtype):
     X = matrix(15, 5000, dtype) + 1
     X[2, 17] = np.nan
     G = cupy.asarray(X)
-    layers = [[row[:700], row[700:].reshape(43, 100)] for row in G]
+    layers = [[cupy.asarray(row[:700]), cupy.asarray(row[700:].reshape(43, 100))] for row in X]
     rules = [
         aggregation.Mean(),
         aggregation.CoordinateMedian(),
@@ -143,6 +164,7 @@ def test_rules_on_the_device(dtype):
         aggregation.MultiKrum(3),
         aggregation.GeometricMedian(),
         aggregation.CenteredClipping(n_steps=2),
+        aggregation.CAF(3),
         aggregation.DnC(3, n_coordinates=100),
         aggregation.NNM() >> aggregation.Flag(),
         aggregation.NNM(3) >> aggregation.TrimmedMean(2),
@@ -155,7 +177,11 @@ def test_rules_on_the_device(dtype):
         np.testing.assert_allclose(cupy.asnumpy(found.value), expected.value, atol=100 * TIGHT[dtype])
         parts = rule(layers, full=True).value
         assert [part.shape for part in parts] == [(700,), (43, 100)]
-        whole = cupy.concatenate([part.ravel() for part in parts])
-        np.testing.assert_allclose(cupy.asnumpy(whole), expected.value, atol=100 * TIGHT[dtype])
+        whole = np.concatenate([cupy.asnumpy(part).ravel() for part in parts])
+        np.testing.assert_allclose(whole, expected.value, atol=100 * TIGHT[dtype])
+    made = aggregation.nnm(G, 3, full=True)
+    assert isinstance(made.value, cupy.ndarray)
+    expected = aggregation.nnm(X, 3, full=True).value
+    np.testing.assert_allclose(cupy.asnumpy(made.value), expected, atol=100 * TIGHT[dtype])
     with pytest.raises(TypeError, match="one device"):
         aggregation.Mean()([G[0], X[1]])
