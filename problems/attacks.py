@@ -403,6 +403,8 @@ def strongest(deviation: Callable[[float], float], limit: float, n_evaluations: 
 class OptimizedALIE(_Optimized):
     """`ALIE` with the z in (0, limit] that moves the aggregate farthest from the honest mean.
 
+    A rule that remembers earlier rounds is attacked as if it began with this one.
+
     Attributes
     ----------
     aggregator : Aggregator
