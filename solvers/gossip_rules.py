@@ -167,15 +167,21 @@ class ClippedGossip(_Screened):
 
 @dataclass(frozen=True)
 class CSPlus(_Screened):
-    """``sum_j W_ij clip(d_ij, tau_i)`` with tau_i the largest length but the 2b largest; 0 if there is none.
+    """``sum_j W_ij clip(d_ij, tau_i)`` with tau_i the largest length but the 2b largest.
 
     Gaucher, Dieuleveut & Hendrikx, "Unified breakdown analysis for Byzantine robust gossip" (2024), where 2b
-    is a weight; here all neighbours weigh the same for the radius.
+    is a weight; here all neighbours weigh the same for the radius. Nodes need 2b + 1 neighbours at least.
     """
 
+    def _check(self, k: int) -> None:
+        if k <= 2 * self.b:
+            raise ValueError(
+                f"CSPlus with b = {self.b} needs more than {2 * self.b} neighbours, but got {k}: all lengths "
+                "would be clipped to 0, and the node never move; lower b, or add edges"
+            )
+
     def _move(self, near: Neighbourhood) -> tuple[NDArray[np.float64], None]:
-        lengths = near.distances[near.ascending]
-        lengths = lengths[: max(len(lengths) - 2 * self.b, 0)]
+        lengths = near.distances[near.ascending[: len(near.weights) - 2 * self.b]]
         lengths = lengths[np.isfinite(lengths)]
         return _clipped(near, near.weights, lengths[-1] if len(lengths) else 0.0), None
 
