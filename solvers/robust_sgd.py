@@ -8,6 +8,7 @@ import numpy as np
 
 from ..graphs import Graph
 from ..kernels.aggregation import Aggregator
+from ..kernels.aggregation.neighbours import pivot
 from ..problems import Problem
 from .network import server_network
 from .robust import PreparedRobust, RobustSolver, checked_momentum
@@ -93,6 +94,12 @@ class RobustSGD(RobustSolver):
             raise ValueError(
                 f"node {hub}, the hub of the star, is the server and must be honest, but f has it among the "
                 "faulty nodes: name others, or take graphs.complete(n)"
+            )
+        trusted = pivot(self.aggregator)
+        if trusted in self.faulty(n):
+            raise ValueError(
+                f"worker {trusted}, the pivot of {self.aggregator!r}, is trusted and must be honest, but "
+                "f has it among the faulty nodes: name others, or set another pivot"
             )
         self._probe_attack(n)
         self.aggregator(np.zeros((n, problem.dim)), full=True)  # raises where parameters and n do not fit

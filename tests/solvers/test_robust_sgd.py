@@ -16,6 +16,7 @@ from gossamer.kernels.aggregation import (
     GeometricMedian,
     Krum,
     Mean,
+    MoNNA,
     MultiKrum,
     NormalizedMean,
     TrimmedMean,
@@ -392,6 +393,11 @@ def test_bad_parameters(problem, options, message):
 def test_what_does_not_fit(problem):
     with pytest.raises(ValueError, match="Krum"):
         solvers.RobustSGD(Krum(4)).init(problem, STAR)
+    with pytest.raises(ValueError, match=r"worker 7, the pivot of NNM.*must be honest"):
+        solvers.RobustSGD(NNM(2) >> MoNNA(2, pivot=7), f=2, step=0.1).init(problem, STAR)
+    solvers.RobustSGD(MoNNA(2, pivot=6), f=2, attack=attacks.NonFinite(), step=0.1).solve(
+        problem, STAR, tol=0, max_events=3
+    )
     with pytest.raises(TypeError, match="aggregator"):
         solvers.RobustSGD("median").init(problem, STAR)
     with pytest.raises(TypeError, match="attack"):
