@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -171,9 +172,12 @@ class RobustExperiment:
         return list(itertools.product(self.pre, self.rules))
 
     def common(self) -> dict[str, Any]:
-        """Return what all runs share, for `robust_runs`, in terms of JSON."""
+        """Return what all runs share, for `robust_runs`, in terms of JSON; of a data file a digest."""
+        data = self.folder / self.problem.data
+        contents = data.read_bytes() if data.suffix else b""
         return {
             "problem": asdict(self.problem),
+            "contents": hashlib.blake2b(contents, digest_size=12).hexdigest(),
             "n_nodes": self.workers.n_nodes,
             "alpha": self.workers.alpha,
             "rounds": self.run.rounds,

@@ -76,7 +76,7 @@ def _ignore_interrupts() -> None:
 
 
 def digest(common: dict[str, Any], job: Job) -> str:
-    """Return the name of a run's file: the same for the same run, and the same version of gossamer."""
+    """Return the name of a run's file: the same for the same run, data and version of gossamer."""
     labels = {"pre", "rule", "attack"}  # names, that may change
     described = {
         "version": __version__,

@@ -42,14 +42,15 @@ def robustness(
     with user_errors(f"{experiment}: [problem]"):
         from .robust_runs import build_classifier, run_all
 
+        common = wanted.common()
         for split in wanted.workers.splits:
-            build_classifier(json.dumps(wanted.common()), split)
+            build_classifier(json.dumps(common), split)
     with user_errors(str(experiment)):
         from .robust_figure import heat_maps
 
         make_folder(output / "runs")
     outcomes = run_all(
-        wanted.common(),
+        common,
         wanted.jobs(),
         output / "runs",
         n_processes=processes or n_processors(),

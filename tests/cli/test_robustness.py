@@ -194,6 +194,24 @@ def test_other_parameters_are_other_runs(write):
     assert robust_runs.digest(common, jobs[0] | {"rule": "renamed"}) in names
 
 
+def test_other_data_under_the_same_name_are_other_runs(write, gossamer, tmp_path):
+    X, y = problems.load("iris")
+    np.savez(tmp_path / "flowers.npz", X=X, y=y)
+    fewer = ('[[attacks]]\nname = "OptimizedIPM"\nn_evaluations = 4', "")
+    small = (("f = [1, 2]", "f = [1]"), ("seeds = [3, 1]", "seeds = [3]"), ("[0.02, 0.5]", "[0.5]"))
+    path = write(*small, fewer, ('[[pre]]\nname = "NNM"', ""), ('"iris"', '"flowers.npz"'))
+    command = "robustness", path, "--output", tmp_path, "--processes", "1"
+    gossamer(*command)
+    first = read(tmp_path)
+    gossamer(*command)
+    assert read(tmp_path) == first
+    assert len(list((tmp_path / "runs").iterdir())) == 2 * 3
+    np.savez(tmp_path / "flowers.npz", X=X, y=np.roll(y, 20))
+    gossamer(*command)
+    assert len(list((tmp_path / "runs").iterdir())) == 2 * 2 * 3
+    assert read(tmp_path) != first
+
+
 def test_pre_aggregators_take_parameters_and_seeds(write):
     buckets = '[[pre]]\nname = "Bucketing"\ns = 3\nlabel = "threes"'
     wanted = robust_experiment.read_robustness(
