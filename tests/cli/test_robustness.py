@@ -2,6 +2,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -332,6 +333,37 @@ def test_mistakes_in_the_file(write, refused, change, message):
     assert message in line
     assert "robustness.toml" in line
     assert not (path.parent / "out").exists()
+
+
+def test_what_readme_and_notebook_say_of_the_table_of_digits():
+    docs = Path(__file__).parents[2] / "docs"
+    wanted = robust_experiment.read_robustness(docs / "robustness_digits.toml")
+    with (docs / "robustness_digits.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    keys = [(split, f, *contestant) for split, f in wanted.studies for contestant in wanted.contestants]
+    assert [(r["split"], int(r["f"]), r["pre"], r["rule"]) for r in rows] == keys
+    assert list(rows[0])[8:] == [*wanted.attacks, "worst"]
+    for row in rows:
+        assert row["worst"] == min((row[name] for name in wanted.attacks), key=float)
+    steps = wanted.grid.step
+    assert (min(steps), max(steps), len(steps)) == (0.0125, 0.8, 4)
+    at_ends = [row["split"] for row in rows if float(row["step"]) in (min(steps), max(steps))]
+    assert (at_ends.count("iid"), at_ends.count("sorted"), len(rows)) == (15, 36, 96)
+
+    def percent(split, column, pre="none"):
+        here = [row for row in rows if (row["split"], row["f"], row["pre"]) == (split, "3", pre)]
+        return {row["rule"]: 100 * float(row[column]) for row in here}
+
+    worst = percent("iid", "worst")
+    assert [round(worst[rule]) for rule in ("mean", "Flag, raw")] == [7, 9]
+    assert [round(worst[rule], 1) for rule in ("Flag, unit", "normalised mean")] == [95.5, 95.0]
+    others = set(worst) - {"mean", "Flag, raw", "Flag, unit", "normalised mean"}
+    assert {round(worst[rule]) for rule in others} == {92, 94}
+    assert [round(percent("iid", "worst", "NNM")[rule]) for rule in ("mean", "Flag, raw")] == [72, 66]
+    assert round(percent("iid", "ALIE 1.5")["mean"]) == 95
+    assert max([*percent("sorted", "worst").values(), *percent("sorted", "worst", "NNM").values()]) < 70
+    clean = [percent(split, "none")["coordinate median"] for split in ("iid", "sorted")]
+    assert round(clean[0] - clean[1]) == 11
 
 
 @pytest.mark.slow
