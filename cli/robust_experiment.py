@@ -13,6 +13,7 @@ from .build import aggregator_classes, attack_classes, build_named, preaggregato
 from .errors import user_errors
 from .experiment import check_seeds
 from .reading import Table, check_names, check_type, fill, load_tables
+from .robust_selection import COLUMNS, WORST
 
 TEMPLATE = """\
 # Who survives which attack: save it as robustness.toml, then `gossamer robustness robustness.toml`.
@@ -283,8 +284,13 @@ def read_robustness(path: Path) -> RobustExperiment:
         if run.batch_size is not None:
             count("[run] batch_size", run.batch_size, least=1)
         pre = _labelled("pre", tables["pre"] or [{"name": NOTHING}])
+        if NOTHING in pre and pre[NOTHING].get("name") != NOTHING:
+            raise ValueError(f"[[pre]]: label {NOTHING!r} says that there is nothing; take another")
         rules = _labelled("rules", tables["rules"])
         attacks = _labelled("attacks", tables["attacks"])
+        for label in attacks:
+            if label in (*COLUMNS, WORST):
+                raise ValueError(f"[[attacks]]: label {label!r} is a column of the table; take another")
     wanted = RobustExperiment(problem, workers, grid, run, pre, rules, attacks, path.parent)
     _check_builds(wanted, path)
     return wanted
@@ -361,7 +367,9 @@ def _check_builds(wanted: RobustExperiment, path: Path) -> None:
         for number, table in enumerate(wanted.rules.values(), 1):
             for label, pre in wanted.pre.items():
                 with user_errors(f"{path}: [[rules]] {number}, with f = {f} and [[pre]] {label!r}"):
-                    build_rule(pre, table, f, 0)(spoilt, full=True)
+                    rule = build_rule(pre, table, f, 0)
+                    rule(spoilt, full=True)
+                    rule.new_memory(n, 1)
         some_rule = build_rule({"name": NOTHING}, next(iter(wanted.rules.values())), f, 0)
         for number, table in enumerate(wanted.attacks.values(), 1):
             with user_errors(f"{path}: [[attacks]] {number}, with f = {f}"):

@@ -12,7 +12,7 @@ import typer
 
 from .errors import user_errors
 from .outputs import make_folder
-from .robust_selection import HYPER, WORST, Row, select
+from .robust_selection import COLUMNS, WORST, Row, select
 from .seeds import n_processors
 
 
@@ -77,7 +77,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         attacks = list(rows[0].test)
-        writer.writerow(["split", "f", "pre", "rule", *HYPER, "validation_worst", *attacks])
+        writer.writerow([*COLUMNS, *attacks])
         for row in rows:
             numbers = [f"{value:.4f}" for value in (row.validation, *row.test.values())]
             writer.writerow([row.split, row.f, row.pre, row.rule, *row.chosen.values(), *numbers])

@@ -96,8 +96,9 @@ class RobustSolver(Solver):
     def _common(self, problem: Problem) -> list[float]:
         """Return the checked numbers of all such methods."""
         if self.attack is not None and not isinstance(self.attack, self._attacks):
+            kinds = " or ".join(kind.__name__ for kind in self._attacks)
             raise TypeError(
-                f"attack must be one of problems.attacks, such as ALIE(), or None, got {self.attack!r}"
+                f"attack must be an {kinds} of problems.attacks, such as ALIE(), or None, got {self.attack!r}"
             )
         if self.batch_size is not None:
             count("batch_size", self.batch_size, least=1)

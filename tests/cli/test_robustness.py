@@ -318,6 +318,19 @@ def test_the_template_is_read_and_its_comments_are_true(gossamer, tmp_path):
         (('name = "NNM"', 'name = "Bucketing"\ns = 0'), "s must be"),
         (('name = "NNM"', 'name = "NNM"\ns = 2'), "NNM has no parameter 's'"),
         (('name = "NNM"', 'name = "none"'), "label 'none' is taken"),
+        (
+            ('name = "none"\n\n[[pre]]\nname = "NNM"', 'name = "NNM"\nlabel = "none"'),
+            "says that there is nothing",
+        ),
+        (('name = "ReversedGradient"', 'name = "ALIE"\nlabel = "worst"'), "'worst' is a column of the table"),
+        (('name = "ReversedGradient"', 'name = "ALIE"\nlabel = "step"'), "'step' is a column of the table"),
+        (
+            (
+                'name = "NNM"\n\n[[rules]]\nname = "Mean"',
+                'name = "Bucketing"\ns = 1\n\n[[rules]]\nname = "FoolsGold"',
+            ),
+            "[[rules]] 1, with f = 1 and [[pre]] 'Bucketing': Bucketing(s=1, key=0) >> FoolsGold(): ",
+        ),
         (('name = "Krum"', 'name = "MoNNA"\npivot = 6'), "row 6 of G, the pivot, must be finite"),
         (("rounds = 25", "rounds = 0"), "[run] rounds must be"),
         (("seeds = [3, 1]", "seeds = [1, 1]"), "seeds must be distinct"),

@@ -402,6 +402,8 @@ def test_what_does_not_fit(problem):
         solvers.RobustSGD("median").init(problem, STAR)
     with pytest.raises(TypeError, match="attack"):
         solvers.RobustSGD(Mean(), f=1, attack="ALIE").init(problem, STAR)
+    with pytest.raises(TypeError, match=r"attack must be an Attack of .*, got Dissension"):
+        solvers.RobustSGD(Mean(), f=1, attack=attacks.Dissension()).init(problem, STAR)
     with pytest.raises(ValueError, match="server"):
         solvers.RobustSGD(Mean()).init(problem, graphs.cycle(N))
     with pytest.raises(ValueError, match="x0 must be one start"):
