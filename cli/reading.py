@@ -18,23 +18,23 @@ Table = dict[str, Any]
 def load_tables(
     path: Path, needed: Sequence[str], *, lists: Sequence[str] = (), template: str = "gossamer template"
 ) -> dict[str, Any]:
-    """Read a file of the tables `needed`, and of `run`, which may be missing.
+    """Read a file of the tables `needed`, and of `run` and those of `lists`, which may be missing.
 
     Parameters
     ----------
     path : Path
         TOML file.
     needed : sequence of str
-        Names of the tables.
+        Names of the tables that must be there.
     lists : sequence of str
-        Those of them that are arrays of tables, [[name]].
+        Names of arrays of tables, [[name]], needed ones and others.
     template : str
         The command that prints a complete file.
 
     Returns
     -------
     dict
-        A dict for each table, or a list of dicts.
+        A dict for each table, or a list of dicts; empty for those that are missing.
 
     Raises
     ------
@@ -43,11 +43,12 @@ def load_tables(
     """
     with path.open("rb") as file:
         tables = tomllib.load(file)
-    check_names("the file", "table", tables, (*needed, "run"))
-    for name in (*needed, "run"):
+    known = dict.fromkeys((*needed, *lists, "run"))
+    check_names("the file", "table", tables, list(known))
+    for name in known:
         written = f"[[{name}]]" if name in lists else f"[{name}]"
         if name not in tables:
-            if name == "run":
+            if name not in needed:
                 continue
             raise ValueError(f"no table {written}; `{template}` prints a complete file")
         found = tables[name]
@@ -56,7 +57,7 @@ def load_tables(
                 raise ValueError(f"{name} must be an array of tables: {written}")
         elif not isinstance(found, dict):
             raise ValueError(f"{name} must be a table: {written}")
-    return tables | {"run": tables.get("run", {})}
+    return {name: [] if name in lists else {} for name in known} | tables
 
 
 def fill(kind: type[Any], section: str, table: Table) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from .build import aggregator_classes, attack_classes, build_named, preaggregato
 from .errors import user_errors
 from .experiment import check_seeds
 from .reading import Table, check_names, check_type, fill, load_tables
+from .robust_selection import COLUMNS, WORST
 
 TEMPLATE = """\
 # Who survives which attack: save it as robustness.toml, then `gossamer robustness robustness.toml`.
@@ -53,6 +55,14 @@ label = "Flag, raw"
 max_iter = 5
 scale = "raw"
 
+# [[pre]]                    # one table each: none, or a pre-aggregator of kernels.aggregation, then its
+# name = "none"              # parameters, f as above; each goes in front of each rule, as rules of their own
+
+# [[pre]]
+# name = "Clipping"          # or NNM, ARC; or Bucketing, s = 2: then rules are given half as many rows
+# radius = 1.0
+# label = "clipped at 1"
+
 [[attacks]]                  # one table each: none, LabelFlip, or an attack of problems.attacks;
 name = "none"                # where one is optimised, it is against the rule at hand
 
@@ -74,7 +84,6 @@ name = "LabelFlip"
 step = [0.05, 0.2]
 # server_momentum = [0.9]
 # momentum = [0.0]           # of the workers
-# pre = ["none", "NNM"]      # pre-aggregators in front of each rule, as rules of their own
 
 [run]
 rounds = 150
@@ -119,7 +128,6 @@ class GridTable:
     step: list[float]
     server_momentum: list[float] = field(default_factory=lambda: [0.9])
     momentum: list[float] = field(default_factory=lambda: [0.0])
-    pre: list[str] = field(default_factory=lambda: [NOTHING])
 
 
 @dataclass(frozen=True)
@@ -139,8 +147,8 @@ class RobustExperiment:
     ----------
     problem, workers, grid, run
         The tables.
-    rules, attacks : dict of str to dict
-        Tables of rules and attacks, by label.
+    pre, rules, attacks : dict of str to dict
+        Tables of pre-aggregators, rules and attacks, by label.
     folder : Path
         Where paths to data start.
     """
@@ -149,6 +157,7 @@ class RobustExperiment:
     workers: WorkersTable
     grid: GridTable
     run: RunTable
+    pre: dict[str, Table]
     rules: dict[str, Table]
     attacks: dict[str, Table]
     folder: Path
@@ -160,13 +169,16 @@ class RobustExperiment:
 
     @property
     def contestants(self) -> list[tuple[str, str]]:
-        """Pre-aggregators and labels of rules: a row of each study each."""
-        return list(itertools.product(self.grid.pre, self.rules))
+        """Labels of pre-aggregators and rules: a row of each study each."""
+        return list(itertools.product(self.pre, self.rules))
 
     def common(self) -> dict[str, Any]:
-        """Return what all runs share, for `robust_runs`, in terms of JSON."""
+        """Return what all runs share, for `robust_runs`, in terms of JSON; of a data file a digest."""
+        data = self.folder / self.problem.data
+        contents = data.read_bytes() if data.suffix else b""
         return {
             "problem": asdict(self.problem),
+            "contents": hashlib.blake2b(contents, digest_size=12).hexdigest(),
             "n_nodes": self.workers.n_nodes,
             "alpha": self.workers.alpha,
             "rounds": self.run.rounds,
@@ -189,6 +201,7 @@ class RobustExperiment:
                 "server_momentum": server,
                 "momentum": workers,
                 "seed": seed,
+                "pre_table": self.pre[pre],
                 "rule_table": self.rules[rule],
                 "attack_table": self.attacks[attack],
             }
@@ -198,22 +211,27 @@ class RobustExperiment:
         ]
 
 
-def build_rule(pre: str, table: Table, f: int) -> Any:
+def build_rule(pre: Table, table: Table, f: int, seed: int) -> Any:
     """Return an aggregator for f faulty workers, with a pre-aggregator in front unless that is "none".
 
     Parameters
     ----------
-    pre : str
-        Its name.
+    pre : dict
+        Of the pre-aggregator.
     table : dict
         Of the rule.
     f : int
         Faulty workers.
+    seed : int
+        Key of those that draw.
     """
-    rule = build_named("rule", table, aggregator_classes(), f=f)
-    if pre == NOTHING:
+    rule = build_named("rule", table, aggregator_classes(), f=f, key=seed)
+    if pre.get("name") == NOTHING:
+        check_names(NOTHING, "parameter", [key for key in pre if key != "name"], [])
         return rule
-    return build_named("pre-aggregator", {"name": pre}, preaggregator_classes(), f=f) >> rule
+    classes = preaggregator_classes()
+    check_names("gossamer", "pre-aggregator", [str(pre.get("name"))], [NOTHING, *classes])
+    return build_named("pre-aggregator", pre, classes, f=f, key=seed) >> rule
 
 
 def build_attack(table: Table, rule: Any, seed: int) -> Any:
@@ -249,11 +267,11 @@ def read_robustness(path: Path) -> RobustExperiment:
     UserError
         With the table and the key, and what would be right.
     """
-    lists = ("rules", "attacks")
+    lists = ("pre", "rules", "attacks")
     with user_errors(str(path)):
         tables = load_tables(
             path,
-            ("problem", "workers", *lists, "grid"),
+            ("problem", "workers", "rules", "attacks", "grid"),
             lists=lists,
             template="gossamer template robustness",
         )
@@ -265,9 +283,15 @@ def read_robustness(path: Path) -> RobustExperiment:
         count("[run] rounds", run.rounds, least=1)
         if run.batch_size is not None:
             count("[run] batch_size", run.batch_size, least=1)
+        pre = _labelled("pre", tables["pre"] or [{"name": NOTHING}])
+        if NOTHING in pre and pre[NOTHING].get("name") != NOTHING:
+            raise ValueError(f"[[pre]]: label {NOTHING!r} says that there is nothing; take another")
         rules = _labelled("rules", tables["rules"])
         attacks = _labelled("attacks", tables["attacks"])
-    wanted = RobustExperiment(problem, workers, grid, run, rules, attacks, path.parent)
+        for label in attacks:
+            if label in (*COLUMNS, WORST):
+                raise ValueError(f"[[attacks]]: label {label!r} is a column of the table; take another")
+    wanted = RobustExperiment(problem, workers, grid, run, pre, rules, attacks, path.parent)
     _check_builds(wanted, path)
     return wanted
 
@@ -299,7 +323,6 @@ def _checked_workers(table: WorkersTable) -> WorkersTable:
 
 
 def _checked_grid(table: GridTable) -> GridTable:
-    check_names("[grid]", "pre-aggregator", table.pre, [NOTHING, *preaggregator_classes()])
     for name, values in vars(table).items():
         _distinct(f"[grid] {name}", values)
     for step in table.step:
@@ -340,11 +363,14 @@ def _check_builds(wanted: RobustExperiment, path: Path) -> None:
     n = wanted.workers.n_nodes
     for f in wanted.workers.f:
         zeros = np.zeros((n, 1))
+        spoilt = np.where(np.arange(n)[:, None] < n - f, zeros, np.nan)  # so that no faulty row is trusted
         for number, table in enumerate(wanted.rules.values(), 1):
-            for pre in wanted.grid.pre:
-                with user_errors(f"{path}: [[rules]] {number}, with f = {f} and pre = {pre!r}"):
-                    build_rule(pre, table, f)(zeros, full=True)
-        some_rule = build_rule(wanted.grid.pre[0], next(iter(wanted.rules.values())), f)
+            for label, pre in wanted.pre.items():
+                with user_errors(f"{path}: [[rules]] {number}, with f = {f} and [[pre]] {label!r}"):
+                    rule = build_rule(pre, table, f, 0)
+                    rule(spoilt, full=True)
+                    rule.new_memory(n, 1)
+        some_rule = build_rule({"name": NOTHING}, next(iter(wanted.rules.values())), f, 0)
         for number, table in enumerate(wanted.attacks.values(), 1):
             with user_errors(f"{path}: [[attacks]] {number}, with f = {f}"):
                 attack = build_attack(table, some_rule, 0)

@@ -76,8 +76,8 @@ def _ignore_interrupts() -> None:
 
 
 def digest(common: dict[str, Any], job: Job) -> str:
-    """Return the name of a run's file: the same for the same run, and the same version of gossamer."""
-    labels = {"rule", "attack"}  # names, that may change
+    """Return the name of a run's file: the same for the same run, data and version of gossamer."""
+    labels = {"pre", "rule", "attack"}  # names, that may change
     described = {
         "version": __version__,
         "common": {key: value for key, value in common.items() if key != "folder"},
@@ -108,7 +108,7 @@ def run_one(common: dict[str, Any], job: Job, path: Path) -> Outcome:
 
     n, f = common["n_nodes"], job["f"]
     problem, (X, y) = build_classifier(json.dumps(common), job["split"])
-    rule = build_rule(job["pre"], job["rule_table"], f)
+    rule = build_rule(job["pre_table"], job["rule_table"], f, job["seed"])
     if job["attack_table"]["name"] == LABEL_FLIP:
         problem = problem.flipped(range(n - f, n))
     solver = solvers.RobustSGD(

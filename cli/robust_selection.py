@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .robust_experiment import RobustExperiment
 
 HYPER: tuple[str, ...] = ("step", "server_momentum", "momentum")
+COLUMNS = "split", "f", "pre", "rule", *HYPER, "validation_worst"  # before the attacks, and the worst of them
 WORST = "worst"
 
 

@@ -12,7 +12,7 @@ import typer
 
 from .errors import user_errors
 from .outputs import make_folder
-from .robust_selection import HYPER, WORST, Row, select
+from .robust_selection import COLUMNS, WORST, Row, select
 from .seeds import n_processors
 
 
@@ -42,14 +42,15 @@ def robustness(
     with user_errors(f"{experiment}: [problem]"):
         from .robust_runs import build_classifier, run_all
 
+        common = wanted.common()
         for split in wanted.workers.splits:
-            build_classifier(json.dumps(wanted.common()), split)
+            build_classifier(json.dumps(common), split)
     with user_errors(str(experiment)):
         from .robust_figure import heat_maps
 
         make_folder(output / "runs")
     outcomes = run_all(
-        wanted.common(),
+        common,
         wanted.jobs(),
         output / "runs",
         n_processes=processes or n_processors(),
@@ -76,7 +77,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         attacks = list(rows[0].test)
-        writer.writerow(["split", "f", "pre", "rule", *HYPER, "validation_worst", *attacks])
+        writer.writerow([*COLUMNS, *attacks])
         for row in rows:
             numbers = [f"{value:.4f}" for value in (row.validation, *row.test.values())]
             writer.writerow([row.split, row.f, row.pre, row.rule, *row.chosen.values(), *numbers])

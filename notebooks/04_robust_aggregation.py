@@ -13,13 +13,17 @@
 #
 # 1. Flag is a median where principal components are a mean; each iteration lowers the objective.
 # 2. The $p \times p$ Gram matrix holds all that Flag needs: it equals the form with a singular value
-#    decomposition of $d \times p$ numbers an iteration, and reads the data twice.
+#    decomposition of $d \times p$ numbers an iteration.
 # 3. What is done about the *norms* decides how far a faulty worker can pull.
 # 4. On digits, with 3 of 15 workers faulty: who survives which attack.
-# 5. Dropping the norms explains nearly all of it; the subspace adds little, and $v_i$ is no score of trust.
-# 6. Without a server, rules that clip, trim or remove neighbours survive where plain gossip does not.
+# 5. How strong ALIE is depends on $f/p$, on its $z$ and on the spread of the honest gradients; where that is
+#    small, even the mean survives it.
+# 6. Dropping the norms explains nearly all of it; the subspace adds little, and $v_i$ is no score of trust.
+# 7. Without a server, rules that clip, trim or remove neighbours survive where plain gossip does not: all of
+#    them for softmax regression.
+# 8. For a perceptron only removing survives noise that always pushes the same way.
 #
-# Seeds are fixed.
+# Seeds are fixed. A rule *survives* an attack if the test accuracy in the end is above 90 %.
 
 # %%
 import os
@@ -42,6 +46,8 @@ from gossamer.kernels.aggregation import (
 )
 from gossamer.problems import attacks
 from gossamer.solvers.gossip_rules import BRIDGE, NNA, ClippedGossip, OnDifferences, PlainGossip
+
+SURVIVES = 0.9
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#6b7280"
 plt.rcParams.update(
@@ -237,11 +243,14 @@ assert np.allclose(pulls['Flag, "median"'], 1.0, rtol=0.05)
 # **Claim.** A perceptron with 32 hidden units learns digits: 15 workers, each with a random part of the
 # data, 3 of them faulty, mini-batches of 24, momentum 0.9 at the server, 150 rounds. Where faulty workers
 # send noise, $-10 g$ or $-5 \mu$ ($\mu$ the honest mean), the mean and raw Flag end near chance, 10 %. Unit
-# Flag and the normalised mean stay useful under every attack here. `ALIE(1.5)`, the honest mean less 1.5
-# standard deviations in each coordinate, is small enough to pass for honest; it costs a few points.
+# Flag and the normalised mean survive every attack here. `ALIE(1.5)`, the honest mean less 1.5 standard
+# deviations in each coordinate, is small enough to pass for honest; it costs a few points, and the plain mean
+# survives it, too: see the next section.
 #
 # Step sizes are equal for all rules, so differences of a few points mean nothing: the command
-# `gossamer robustness` chooses them for each rule on samples set aside.
+# `gossamer robustness` chooses them for each rule on samples set aside. In its run on digits, in `docs/`,
+# the steps go from 0.0125 to 0.8; 15 of 48 rows with data dealt out at random choose one of these two ends,
+# and 36 of 48 with data sorted by label, so that a wider grid might still find something better.
 
 # %%
 X, y = problems.load("digits")
@@ -268,9 +277,11 @@ threats = {
 }
 
 
-def accuracy(rule, attack, problem=digits, n_rounds=150):
+def accuracy(rule, attack, problem=digits, n_rounds=150, f=3, batch_size=24):
     """Return the test accuracy in the end."""
-    solver = solvers.RobustSGD(rule, f=3, attack=attack, step=0.05, server_momentum=0.9, batch_size=24)
+    solver = solvers.RobustSGD(
+        rule, f=f, attack=attack, step=0.05, server_momentum=0.9, batch_size=batch_size
+    )
     star = graphs.star(problem.n_nodes)
     result = solver.solve(problem, star, digits.start(0), tol=0, max_events=n_rounds, record_every=n_rounds)
     return result.trace["accuracy"][-1]
@@ -302,17 +313,78 @@ axes.set_title("test accuracy (%), 3 of 15 workers faulty")
 plt.show()
 
 # %% [markdown]
-# **Assertion.** Without attack all rules exceed 90 %. Mean and raw Flag fall below 30 % under noise, $-10g$
-# and $-5\mu$; normalised mean and unit Flag exceed 85 % under every attack.
+# **Assertion.** Without attack all rules exceed what counts as survival. Mean and raw Flag fall below 30 %
+# under noise, $-10g$ and $-5\mu$; normalised mean and unit Flag survive every attack; the mean survives
+# `ALIE(1.5)`.
 
 # %%
-assert np.all(survival["none"] > 0.9)
+assert np.all(survival["none"] > SURVIVES)
 strong = ["noise", r"$-10\,g$", r"$-5\,\mu$"]
 assert np.all(survival.loc[["mean", "Flag, raw"], strong] < 0.3)
-assert np.all(survival.loc[["normalised mean", "Flag"], "worst"] > 0.85)
+assert np.all(survival.loc[["normalised mean", "Flag"], "worst"] > SURVIVES)
+assert survival.loc["mean", "ALIE(1.5)"] > SURVIVES
 
 # %% [markdown]
-# ## 5. What protects, and what does not
+# ## 5. What a little is worth
+#
+# **Claim.** ALIE sends $\mu - z \sigma$, coordinate by coordinate, $\mu$ and $\sigma$ mean and standard
+# deviation of the honest vectors. So the mean of all $p$ is exactly $\mu - \frac fp z \sigma$, and the pull
+# $\frac fp z |\sigma| / |\mu|$ grows with the share of the faulty, with $z$, and with the spread of the
+# gradients, which larger mini-batches make smaller. The paper's formula gives $z = 0.21$ for 3 of 15 workers
+# and $z = 1.15$ for 7. Against the mean the strongest $z$ is the largest that is allowed. Nothing follows
+# from $z = 1.5$ alone: with $f = 3$ and batches of 24 the mean survives it; with batches of 4, or with
+# $f = 7$, it does not.
+
+
+# %%
+def batch_gradients(batch_size):
+    """Gradients of 15 workers at the start, each of as many samples."""
+    n_samples = 15 * batch_size
+    few = problems.Perceptron.from_data(X[:n_samples], y[:n_samples], 15, hidden=(32,), l2=1e-4)
+    return np.array([few.gradient(i, digits.start(0)) for i in range(15)])
+
+
+rows = []
+cases = (3, 0, 24), (3, 0, 4), (3, None, 24), (3, 1.5, 24), (3, 10, 24), (3, 1.5, 4), (7, 1.5, 24)
+for f, z, batch_size in cases:  # z None: the formula's; z 0: no attack
+    attack = None if z == 0 else attacks.ALIE(z)
+    honest = batch_gradients(batch_size)[: 15 - f]
+    mu, sigma = honest.mean(axis=0), honest.std(axis=0)
+    number = attacks.alie_z(15 - f, f) if z is None else z
+    predicted = mu - f / 15 * number * sigma
+    found = Mean()(np.vstack([honest, attacks.ALIE(z)(honest, f)]))
+    rows.append(
+        {
+            "f": f,
+            "z": number,
+            "batch": batch_size,
+            "pull at the start": f / 15 * number * np.linalg.norm(sigma) / np.linalg.norm(mu),
+            "error of the formula": np.linalg.norm(found - predicted) / np.linalg.norm(predicted),
+            "accuracy": accuracy(Mean(), attack, f=f, batch_size=batch_size),
+        }
+    )
+little = pd.DataFrame(rows)
+little.round(3)
+
+# %% [markdown]
+# **Assertion.** The formula holds to rounding; the optimised attack on the mean is the one with the largest
+# $z$. With $f = 3$ and batches of 24 the mean survives the paper's $z$ and 1.5, and falls below 70 % with
+# $z = 10$. With $z = 1.5$ it falls below 70 % with batches of 4, which without attack it survives, and with
+# $f = 7$.
+
+# %%
+assert np.all(little["error of the formula"] < 1e-12)
+honest = batch_gradients(24)[:12]
+strongest = attacks.OptimizedALIE(Mean(), limit=10.0)(honest, 3)
+assert np.allclose(strongest, attacks.ALIE(10.0)(honest, 3), rtol=1e-12)
+fate = little.set_index(["f", "batch", little["z"].round(2)])["accuracy"]
+assert np.all(fate[[(3, 24, 0.21), (3, 24, 1.5), (3, 4, 0.0)]] > SURVIVES)
+assert np.all(fate[[(3, 24, 10.0), (3, 4, 1.5), (7, 24, 1.5)]] < 0.7)
+assert little["z"][2].round(4) == 0.2104
+assert round(attacks.alie_z(8, 7), 2) == 1.15
+
+# %% [markdown]
+# ## 6. What protects, and what does not
 #
 # **Claim.** The mean of unit vectors, without any subspace, protects here as well as Flag: their worst
 # cases differ by a few points. And the ratio $v_i = |Y^\top h_i|^2$ is no score of trust: three colluders,
@@ -353,7 +425,7 @@ assert np.all(gap[1:8] > 0.05)
 assert np.abs(ratios - ratios_turned).max() < 1e-7
 
 # %% [markdown]
-# ## 6. Without a server
+# ## 7. Without a server
 #
 # **Claim.** 14 nodes, each with 6 neighbours on a circulant graph, learn softmax regression on digits by
 # gradient steps and gossip; nodes 12 and 13 are faulty. Plain gossip ends near chance, under noise and
@@ -361,6 +433,7 @@ assert np.abs(ratios - ratios_turned).max() < 1e-7
 # differences to neighbours (`ClippedGossip`), remove the farthest (`NNA`), trim coordinates (`BRIDGE`), or
 # take the direction from Flag and the length from the median difference, keep their accuracy. Under
 # dissension a clipped lie still pulls: removing keeps the honest nodes nearer to each other than clipping.
+# That clipping survives noise here is no property of clipping alone: see the next section.
 
 # %%
 n = 14
@@ -423,3 +496,45 @@ for danger in ("noise", "dissension"):
     assert np.all(lost.drop("plain gossip") < 0.04)
 apart = ends["consensus, dissension"]
 assert apart["NNA"] < apart["clipped"] < apart["plain gossip"]
+
+# %% [markdown]
+# ## 8. Noise that pushes one way
+#
+# **Claim.** Noise uniform on $[0, s)$ has the mean $s/2$ in each coordinate: clipped lies of that kind are
+# short, but push the same way in every round. Softmax regression does not mind, for a shift of all classes'
+# weights by the same leaves its predictions as they are. The perceptron of section 4 does: of 14 honest
+# nodes, each with 5 honest and 2 faulty neighbours, clipping and Flag on differences end near chance,
+# trimming loses some accuracy, and only removing the farthest (`NNA`) keeps it. Under normal noise of the
+# same mean square, but of mean zero, all survive.
+
+# %%
+n = 16
+edges = {tuple(sorted((i, (i + k) % 14))) for i in range(14) for k in (1, 2, 7)}
+mesh = graphs.Graph.from_edges(n, sorted(edges | {(i, b) for i in range(14) for b in (14, 15)}))
+perceptron = problems.Perceptron.from_data(X[:1437], y[:1437], n, test=test, hidden=(32,), l2=1e-4)
+noises = {
+    "no attack": None,
+    "uniform, mean 1/2": attacks.UniformNoise(1.0),
+    "normal, mean 0": attacks.GaussianNoise(3**-0.5),
+}
+pushed = pd.DataFrame(index=[name for name in gossip if name != "plain gossip"])
+for noise, attack in noises.items():
+    for name in pushed.index:
+        solver = solvers.RobustGossip(gossip[name][0], f=2, attack=attack, step=0.3, batch_size=24)
+        ran = solver.solve(perceptron, mesh, perceptron.start(0), tol=0, max_events=150, record_every=150)
+        pushed.loc[name, noise] = ran.trace["accuracy"][-1]
+pushed.round(3)
+
+# %% [markdown]
+# **Assertion.** Without attack and under noise of mean zero all rules survive. Under noise of mean 1/2
+# clipping and Flag on differences end below 30 %, `BRIDGE` loses more than 5 points, and `NNA` less than 3.
+# Predictions of softmax regression stay as they are when 1 is added to all weights.
+
+# %%
+assert np.all(pushed[["no attack", "normal, mean 0"]] > SURVIVES)
+lost = pushed["no attack"] - pushed["uniform, mean 1/2"]
+assert np.all(pushed.loc[["clipped", "Flag on differences"], "uniform, mean 1/2"] < 0.3)
+assert lost["BRIDGE"] > 0.05
+assert lost["NNA"] < 0.03
+samples, weights = problems.add_intercept(test[0]), rng.normal(size=softmax.dim)
+assert np.array_equal(softmax.predict(weights, samples), softmax.predict(weights + 1.0, samples))

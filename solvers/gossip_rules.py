@@ -167,15 +167,21 @@ class ClippedGossip(_Screened):
 
 @dataclass(frozen=True)
 class CSPlus(_Screened):
-    """``sum_j W_ij clip(d_ij, tau_i)`` with tau_i the largest length but the 2b largest; 0 if there is none.
+    """``sum_j W_ij clip(d_ij, tau_i)`` with tau_i the largest length but the 2b largest.
 
     Gaucher, Dieuleveut & Hendrikx, "Unified breakdown analysis for Byzantine robust gossip" (2024), where 2b
-    is a weight; here all neighbours weigh the same for the radius.
+    is a weight; here all neighbours weigh the same for the radius. Nodes need 2b + 1 neighbours at least.
     """
 
+    def _check(self, k: int) -> None:
+        if k <= 2 * self.b:
+            raise ValueError(
+                f"CSPlus with b = {self.b} needs more than {2 * self.b} neighbours, but got {k}: all lengths "
+                "would be clipped to 0, and the node never move; lower b, or add edges"
+            )
+
     def _move(self, near: Neighbourhood) -> tuple[NDArray[np.float64], None]:
-        lengths = near.distances[near.ascending]
-        lengths = lengths[: max(len(lengths) - 2 * self.b, 0)]
+        lengths = near.distances[near.ascending[: len(near.weights) - 2 * self.b]]
         lengths = lengths[np.isfinite(lengths)]
         return _clipped(near, near.weights, lengths[-1] if len(lengths) else 0.0), None
 
@@ -275,7 +281,8 @@ class OnModels(GossipRule):
     Attributes
     ----------
     aggregator : Aggregator
-        One that follows when all rows are shifted: none that looks at norms, see `OnDifferences`.
+        One that follows when all rows are shifted: none that looks at norms, see `OnDifferences`. `MoNNA`
+        must have pivot 0, the own model, and no `Bucketing` before it.
     """
 
     aggregator: Aggregator
@@ -286,6 +293,12 @@ class OnModels(GossipRule):
             raise ValueError(
                 f"{self.aggregator!r} looks at norms, which the common part of all models outweighs: take "
                 "OnDifferences"
+            )
+        pivot = kernel.pivot(self.aggregator)
+        if pivot is not None and (pivot != 0 or not kernel.keeps_workers(self.aggregator)):
+            raise ValueError(
+                f"{self.aggregator!r} must trust row 0, the node's own model: any other may be faulty, or a "
+                "mixture; take pivot = 0, without Bucketing"
             )
 
     def _check(self, k: int) -> None:
@@ -302,8 +315,9 @@ class OnModels(GossipRule):
 class OnDifferences(GossipRule):
     """``(1 - W_ii) tau_i a / |a|``: a is what an aggregator makes of the d_ij, tau_i their median length.
 
-    Any rule will do, `Flag` and `NormalizedMean` too, which say nothing about lengths (derived). Where the
-    models agree, tau_i is 0.
+    Any rule will do, `Flag` and `NormalizedMean` too, which say nothing about lengths (derived), but `MoNNA`,
+    which must trust a row. Where the models agree, tau_i is 0. Rules that could remember earlier rounds begin
+    anew in each, `CenteredClipping` at the node's own model.
 
     Attributes
     ----------
@@ -315,6 +329,11 @@ class OnDifferences(GossipRule):
 
     def __post_init__(self) -> None:
         _check_aggregator(self.aggregator)
+        if kernel.pivot(self.aggregator) is not None:
+            raise ValueError(
+                f"{self.aggregator!r} must trust a row, and here all are neighbours': take "
+                f"OnModels({self.aggregator!r})"
+            )
 
     def _check(self, k: int) -> None:
         kernel.check_rows(self.aggregator, k)

@@ -76,6 +76,12 @@ class RobustSolver(Solver):
             raise ValueError(f"f must leave an honest node of the {n_nodes}, got {self.f}")
         return np.array(nodes, np.int64)
 
+    def _computing(self, n_nodes: int) -> np.ndarray:
+        """Return the nodes that compute gradients, ascending: faulty ones, if what they send starts there."""
+        behaves = self.attack is None or getattr(self.attack, "needs_own", False)
+        everyone = np.arange(n_nodes)
+        return everyone if behaves else np.setdiff1d(everyone, self.faulty(n_nodes))
+
     def _step(self, problem: Problem) -> float:
         """Return the step size, theory's where none is set."""
         if self.step is not None:
@@ -90,8 +96,9 @@ class RobustSolver(Solver):
     def _common(self, problem: Problem) -> list[float]:
         """Return the checked numbers of all such methods."""
         if self.attack is not None and not isinstance(self.attack, self._attacks):
+            kinds = " or ".join(kind.__name__ for kind in self._attacks)
             raise TypeError(
-                f"attack must be one of problems.attacks, such as ALIE(), or None, got {self.attack!r}"
+                f"attack must be an {kinds} of problems.attacks, such as ALIE(), or None, got {self.attack!r}"
             )
         if self.batch_size is not None:
             count("batch_size", self.batch_size, least=1)
@@ -133,8 +140,7 @@ class PreparedRobust(Prepared):
         self.members = self._honest = frozen(np.setdiff1d(np.arange(n), self._faulty))
         attack: Any = solver.attack
         self._attack = attack
-        behaves = attack is None or getattr(attack, "needs_own", False)
-        self._computing = frozen(np.arange(n)) if behaves else self._honest
+        self._computing = frozen(solver._computing(n))
         self._step, self._decay, self._momentum, size = state.arrays["steps"][:4].tolist()
         oracle = self._oracle = problem.oracle if size == 0 else problem.sample_oracle
         most = int(oracle.n_samples.max()) if size else 0

@@ -92,9 +92,19 @@ class RobustGossip(RobustSolver):
             )
         self._probe_attack(problem.n_nodes)
         if problem.n_nodes > 1:
-            self.rule._check(int(graph.degrees.min()))
+            self._check_degrees(graph)
         own = {"X": X.copy(), "weights": weights.copy(), "columns": mixer.indices.copy()}
         return own | self._arrays(problem, steps, self.rule)
+
+    def _check_degrees(self, graph: Graph) -> None:
+        """Raise what the rule would raise at a node that moves: too few neighbours, or too many subsets."""
+        moving = self._computing(graph.n_nodes)
+        degrees, first = np.unique(graph.degrees[moving], return_index=True)
+        for degree, place in zip(degrees.tolist(), first, strict=True):
+            try:
+                self.rule._check(degree)
+            except ValueError as error:
+                raise ValueError(f"at node {moving[place]}, of degree {degree}: {error}") from error
 
     def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedGossip:
         return _PreparedGossip(self, problem, graph, state)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..graphs import Graph
 from ..kernels.aggregation import Aggregator
+from ..kernels.aggregation.neighbours import pivot
 from ..problems import Problem
 from .network import server_network
 from .robust import PreparedRobust, RobustSolver, checked_momentum
@@ -47,9 +48,10 @@ class RobustSGD(RobustSolver):
     Notes
     -----
     Objective and gradient in the trace are those of the honest nodes' data; the accuracy is that on the
-    problem's test samples, or on all samples, flipped ones too, if there are none. Rules that could begin
-    at the value before (`CenteredClipping`) or remember (`FoolsGold`) start anew in each round. Messages that
-    are not finite are left out: ``state.arrays["excluded"]`` counts them by sender. Momentum at the workers:
+    problem's test samples, or on all samples, flipped ones too, if there are none. Rules that remember do:
+    `CenteredClipping` starts from the value of the round before, `FoolsGold` compares the sums of all that
+    each worker has sent; ``state.arrays["memory"]`` holds it. Messages that are not finite are left out:
+    ``state.arrays["excluded"]`` counts them by sender. Momentum at the workers:
     Karimireddy, He & Jaggi, "Learning from history for Byzantine robust optimization" (ICML 2021). A round
     sends d numbers of 64 bits up from each worker, faulty ones too, and down to each. Gradients are counted
     where they are computed: faulty workers whose attack does not start from their own compute none.
@@ -93,11 +95,18 @@ class RobustSGD(RobustSolver):
                 f"node {hub}, the hub of the star, is the server and must be honest, but f has it among the "
                 "faulty nodes: name others, or take graphs.complete(n)"
             )
+        trusted = pivot(self.aggregator)
+        if trusted in self.faulty(n):
+            raise ValueError(
+                f"worker {trusted}, the pivot of {self.aggregator!r}, is trusted and must be honest, but "
+                "f has it among the faulty nodes: name others, or set another pivot"
+            )
         self._probe_attack(n)
         self.aggregator(np.zeros((n, problem.dim)), full=True)  # raises where parameters and n do not fit
         if (X[0] != X).any():
             raise ValueError("x0 must be one start for all nodes, (d,): they hold the same iterate")
-        arrays = {"x": X[0].copy(), "velocity": np.zeros(problem.dim)}
+        memory = self.aggregator.new_memory(n, problem.dim)
+        arrays = {"x": X[0].copy(), "velocity": np.zeros(problem.dim), "memory": memory}
         return arrays | self._arrays(problem, steps, self.aggregator)
 
     def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedSGD:
@@ -122,7 +131,7 @@ class _PreparedSGD(PreparedRobust):
         if self._is_lost(rows):
             x[:] = np.nan
             return
-        found = self._aggregator(self._sent(rows, turn), step=turn, full=True)
+        found = self._aggregator.with_memory(self._sent(rows, turn), state.arrays["memory"], step=turn)
         state.arrays["excluded"][found.excluded] += 1
         velocity *= self._server_momentum
         velocity += found.value

@@ -79,6 +79,45 @@ class Aggregator(Stage, ABC):
         found = self._aggregate(stages, rows, step)
         return reported(found, full)
 
+    def new_memory(self, p: int, d: int) -> NDArray[np.float64]:
+        """Return what the rule remembers before the first of many rounds.
+
+        Parameters
+        ----------
+        p, d : int
+            Rows of a round, and their length.
+
+        Returns
+        -------
+        (k, d) array
+            Of zeros; k = 0 for rules that look at one round alone, as most do.
+
+        Raises
+        ------
+        ValueError
+            Rules that remember each worker, behind pre-aggregators that mix workers anew in each round.
+        """
+        return np.zeros((0, d))
+
+    def with_memory(self, G: Any, memory: NDArray[np.float64], *, step: int = 0) -> Aggregate:
+        """Aggregate one of many rounds, and bring the memory up to date.
+
+        Parameters
+        ----------
+        G : (p, d) array_like
+            As in a call; float64 in the memory of the CPU.
+        memory : (k, d) array
+            From `new_memory`; changed in place.
+        step : int
+            Number of the round.
+
+        Returns
+        -------
+        Aggregate
+            As of a call with ``full=True``.
+        """
+        return self(G, step=step, full=True)
+
     @abstractmethod
     def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
         """Aggregate checked rows."""
@@ -226,3 +265,26 @@ class Pipeline(Aggregator):
 
     def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
         return self.rule._aggregate((*stages, *self.stages), rows, step)
+
+    def new_memory(self, p: int, d: int) -> NDArray[np.float64]:
+        """Return what the rule at the end remembers, of what it is given."""
+        memory = self.rule.new_memory(p, d)
+        if len(memory) > 1 and not all(stage.keeps_workers for stage in self.stages):
+            raise ValueError(
+                f"{self!r}: {type(self.rule).__name__} remembers each worker, and what goes before "
+                "mixes them anew in each round: leave that out"
+            )
+        return memory
+
+    def with_memory(self, G: Any, memory: NDArray[np.float64], *, step: int = 0) -> Aggregate:
+        """Aggregate one of many rounds: what the rule remembers is of the mixed rows."""
+        if len(memory) == 0:
+            return self(G, step=step, full=True)
+        made = Chain(self.stages)(G, step=step, full=True)
+        rows, weights = made.value, made.weights
+        if all(stage.keeps_workers for stage in self.stages):  # a row for each worker again
+            gaps = made.excluded - np.arange(len(made.excluded))
+            rows = np.insert(rows, gaps, np.nan, axis=0)
+            weights = np.insert(weights, gaps, 0.0, axis=0)
+        found = self.rule.with_memory(rows, memory, step=step)
+        return Aggregate(found.value, found.weights @ weights, made.excluded, found.details)

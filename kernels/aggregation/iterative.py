@@ -147,6 +147,16 @@ class CenteredClipping(LinearAggregator):
         value += engine.combine(centre, np.array([1.0 - weights.sum()]))[0]
         return reported(Aggregate(rows.shaped(value), weights, excluded(context), details), full)
 
+    def new_memory(self, p: int, d: int) -> NDArray[np.float64]:
+        """Return the first start."""
+        return np.zeros((1, d))
+
+    def with_memory(self, G: Any, memory: NDArray[np.float64], *, step: int = 0) -> Aggregate:
+        """Aggregate from the aggregate of the round before, and remember this one."""
+        found = self(G, start=memory[0], step=step, full=True)
+        memory[0] = found.value
+        return found
+
     def _weights(self, K: NDArray, context: Context) -> Weights:
         p = len(K)
         weights = np.zeros(p)  # of v, besides 1 - sum for the start, which is 0 here
@@ -348,6 +358,18 @@ class FoolsGold(LinearAggregator):
         weights = spread(own, context)
         value = engine.combine(rows, weights)[0]
         return reported(Aggregate(rows.shaped(value), weights, excluded(context), details), full)
+
+    def new_memory(self, p: int, d: int) -> NDArray[np.float64]:
+        """Return the sums before the first round, a row a worker."""
+        return np.zeros((p, d))
+
+    def with_memory(self, G: Any, memory: NDArray[np.float64], *, step: int = 0) -> Aggregate:
+        """Aggregate with the sums up to this round; rows that are left out do not enter them."""
+        sums = memory + G
+        found = self(G, history=sums, step=step, full=True)
+        sums[found.excluded] = memory[found.excluded]
+        memory[:] = sums
+        return found
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
         norms = np.sqrt(K.diagonal())

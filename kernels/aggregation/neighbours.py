@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from . import engine
 from .base import Aggregator, LinearAggregator, Pipeline
 from .iterative import DnC
+from .linear import MoNNA
 from .rows import Rows, as_rows
 from .stages import Stage, live_context, mixed, spread
 
@@ -38,6 +39,17 @@ def reads_gram_alone(rule: Aggregator) -> bool:
     """Return whether `gram_weights` works for a rule."""
     last = stages_of(rule)[-1]
     return isinstance(last, LinearAggregator) and not isinstance(last, DnC)
+
+
+def keeps_workers(rule: Aggregator) -> bool:
+    """Return whether the rule at the end is given a row for each worker."""
+    return all(stage.keeps_workers for stage in stages_of(rule))
+
+
+def pivot(rule: Aggregator) -> int | None:
+    """Return the row that a rule trusts, which must be finite; None for rules that trust none."""
+    last = stages_of(rule)[-1]
+    return last.pivot if isinstance(last, MoNNA) else None
 
 
 def check_rows(rule: Aggregator, p: int) -> None:

@@ -2,6 +2,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,12 @@ seed = 5
 [workers]
 n_nodes = 7
 f = [1, 2]
+
+[[pre]]
+name = "none"
+
+[[pre]]
+name = "NNM"
 
 [[rules]]
 name = "Mean"
@@ -50,7 +57,6 @@ name = "LabelFlip"
 [grid]
 step = [0.02, 0.5]
 server_momentum = [0.0]
-pre = ["none", "NNM"]
 
 [run]
 rounds = 25
@@ -189,9 +195,43 @@ def test_other_parameters_are_other_runs(write):
     assert robust_runs.digest(common, jobs[0] | {"rule": "renamed"}) in names
 
 
+def test_other_data_under_the_same_name_are_other_runs(write, gossamer, tmp_path):
+    X, y = problems.load("iris")
+    np.savez(tmp_path / "flowers.npz", X=X, y=y)
+    fewer = ('[[attacks]]\nname = "OptimizedIPM"\nn_evaluations = 4', "")
+    small = (("f = [1, 2]", "f = [1]"), ("seeds = [3, 1]", "seeds = [3]"), ("[0.02, 0.5]", "[0.5]"))
+    path = write(*small, fewer, ('[[pre]]\nname = "NNM"', ""), ('"iris"', '"flowers.npz"'))
+    command = "robustness", path, "--output", tmp_path, "--processes", "1"
+    gossamer(*command)
+    first = read(tmp_path)
+    gossamer(*command)
+    assert read(tmp_path) == first
+    assert len(list((tmp_path / "runs").iterdir())) == 2 * 3
+    np.savez(tmp_path / "flowers.npz", X=X, y=np.roll(y, 20))
+    gossamer(*command)
+    assert len(list((tmp_path / "runs").iterdir())) == 2 * 2 * 3
+    assert read(tmp_path) != first
+
+
+def test_pre_aggregators_take_parameters_and_seeds(write):
+    buckets = '[[pre]]\nname = "Bucketing"\ns = 3\nlabel = "threes"'
+    wanted = robust_experiment.read_robustness(
+        write(("f = [1, 2]", "f = [0]"), ('[[pre]]\nname = "NNM"', buckets))
+    )
+    assert wanted.contestants[2:] == [("threes", "Mean"), ("threes", "one of them")]
+    job = next(job for job in wanted.jobs() if job["pre"] == "threes" and job["rule"] == "one of them")
+    rule = robust_experiment.build_rule(job["pre_table"], job["rule_table"], 0, 5)
+    assert rule == aggregation.Bucketing(3, key=5) >> aggregation.Krum(0)
+    common = wanted.common()
+    renamed = robust_runs.digest(common, job | {"pre": "renamed"})
+    assert renamed == robust_runs.digest(common, job)
+    other = {"pre_table": job["pre_table"] | {"s": 2}}
+    assert robust_runs.digest(common, job | other) != robust_runs.digest(common, job)
+
+
 def test_processes_do_not_matter(done, write, gossamer, tmp_path):
     _, folder, _ = done
-    small = (("f = [1, 2]", "f = [2]"), ("seeds = [3, 1]", "seeds = [3]"), ('"none", "NNM"', '"NNM"'))
+    small = (("f = [1, 2]", "f = [2]"), ("seeds = [3, 1]", "seeds = [3]"), ('[[pre]]\nname = "none"', ""))
     fewer = ('[[attacks]]\nname = "OptimizedIPM"\nn_evaluations = 4', "")
     path = write(*small, fewer)
     gossamer("robustness", path, "--output", tmp_path / "two", "--processes", "2")
@@ -202,7 +242,8 @@ def test_processes_do_not_matter(done, write, gossamer, tmp_path):
 
 
 def test_parameters_are_chosen_on_the_validation_samples_by_the_worst_attack(write):
-    wanted = robust_experiment.read_robustness(write(("f = [1, 2]", "f = [1]"), ('"none", "NNM"', '"none"')))
+    path = write(("f = [1, 2]", "f = [1]"), ('[[pre]]\nname = "NNM"', ""))
+    wanted = robust_experiment.read_robustness(path)
     # Mean: 0.02 has the better mean, 0.5 the better worst case; on test samples the other way round
     scores = {
         ("Mean", "none", 0.02): (0.9, 0.1),
@@ -243,12 +284,13 @@ def test_the_template_is_read_and_its_comments_are_true(gossamer, tmp_path):
     (tmp_path / "a.toml").write_text(text)
     wanted = robust_experiment.read_robustness(tmp_path / "a.toml")
     assert len(wanted.jobs()) == 5 * 5 * 2
-    everything = re.sub(r"^# (\w+ = .*)$", r"\1", text, flags=re.MULTILINE)
+    everything = re.sub(r"^# ((\w+ = |\[\[).*)$", r"\1", text, flags=re.MULTILINE)
     everything = everything.replace('splits = ["iid"]', 'splits = ["iid", "dirichlet"]')
     (tmp_path / "b.toml").write_text(everything)
     full = robust_experiment.read_robustness(tmp_path / "b.toml")
     assert len(full.jobs()) == 2 * 2 * 5 * 5 * 2
     assert full.workers.alpha == 0.5
+    assert full.pre == {"none": {"name": "none"}, "clipped at 1": {"name": "Clipping", "radius": 1.0}}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +302,7 @@ def test_the_template_is_read_and_its_comments_are_true(gossamer, tmp_path):
         (("f = [1, 2]", "f = [7]"), "[workers] f must be"),
         (("f = [1, 2]", "f = []"), "[workers] f must be a list of distinct values"),
         (("f = [1, 2]", "f = [1, 2]\nalpha = 1.0"), "alpha belongs to the dirichlet split"),
-        (("f = [1, 2]", "f = [3]"), "[[rules]] 2, with f = 3 and pre = 'none': Krum"),
+        (("f = [1, 2]", "f = [3]"), "[[rules]] 2, with f = 3 and [[pre]] 'none': Krum"),
         (('name = "Krum"', 'name = "Crum"'), "did you mean 'Krum'?"),
         (('name = "Krum"', 'name = "Krum"\nm = 2'), "Krum has no parameter 'm'"),
         (('label = "one of them"', 'label = "Mean"'), "label 'Mean' is taken"),
@@ -271,7 +313,25 @@ def test_the_template_is_read_and_its_comments_are_true(gossamer, tmp_path):
         (("step = [0.02, 0.5]", "step = [0.0]"), "[grid] step must be"),
         (("step = [0.02, 0.5]", 'step = ["small"]'), "[grid] step must be a list of numbers"),
         (("server_momentum = [0.0]", "server_momentum = [1.0]"), "server_momentum must be in [0, 1)"),
-        (('"none", "NNM"', '"MNN"'), "did you mean 'NNM'?"),
+        (('name = "NNM"', 'name = "MNN"'), "did you mean 'NNM'?"),
+        (('name = "NNM"', 'name = "Bucketing"'), "[[pre]] 'Bucketing': Bucketing needs the parameter 's'"),
+        (('name = "NNM"', 'name = "Bucketing"\ns = 0'), "s must be"),
+        (('name = "NNM"', 'name = "NNM"\ns = 2'), "NNM has no parameter 's'"),
+        (('name = "NNM"', 'name = "none"'), "label 'none' is taken"),
+        (
+            ('name = "none"\n\n[[pre]]\nname = "NNM"', 'name = "NNM"\nlabel = "none"'),
+            "says that there is nothing",
+        ),
+        (('name = "ReversedGradient"', 'name = "ALIE"\nlabel = "worst"'), "'worst' is a column of the table"),
+        (('name = "ReversedGradient"', 'name = "ALIE"\nlabel = "step"'), "'step' is a column of the table"),
+        (
+            (
+                'name = "NNM"\n\n[[rules]]\nname = "Mean"',
+                'name = "Bucketing"\ns = 1\n\n[[rules]]\nname = "FoolsGold"',
+            ),
+            "[[rules]] 1, with f = 1 and [[pre]] 'Bucketing': Bucketing(s=1, key=0) >> FoolsGold(): ",
+        ),
+        (('name = "Krum"', 'name = "MoNNA"\npivot = 6'), "row 6 of G, the pivot, must be finite"),
         (("rounds = 25", "rounds = 0"), "[run] rounds must be"),
         (("seeds = [3, 1]", "seeds = [1, 1]"), "seeds must be distinct"),
         (('data = "iris"', 'data = "irises"'), "iris"),
@@ -286,6 +346,37 @@ def test_mistakes_in_the_file(write, refused, change, message):
     assert message in line
     assert "robustness.toml" in line
     assert not (path.parent / "out").exists()
+
+
+def test_what_readme_and_notebook_say_of_the_table_of_digits():
+    docs = Path(__file__).parents[2] / "docs"
+    wanted = robust_experiment.read_robustness(docs / "robustness_digits.toml")
+    with (docs / "robustness_digits.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    keys = [(split, f, *contestant) for split, f in wanted.studies for contestant in wanted.contestants]
+    assert [(r["split"], int(r["f"]), r["pre"], r["rule"]) for r in rows] == keys
+    assert list(rows[0])[8:] == [*wanted.attacks, "worst"]
+    for row in rows:
+        assert row["worst"] == min((row[name] for name in wanted.attacks), key=float)
+    steps = wanted.grid.step
+    assert (min(steps), max(steps), len(steps)) == (0.0125, 0.8, 4)
+    at_ends = [row["split"] for row in rows if float(row["step"]) in (min(steps), max(steps))]
+    assert (at_ends.count("iid"), at_ends.count("sorted"), len(rows)) == (15, 36, 96)
+
+    def percent(split, column, pre="none"):
+        here = [row for row in rows if (row["split"], row["f"], row["pre"]) == (split, "3", pre)]
+        return {row["rule"]: 100 * float(row[column]) for row in here}
+
+    worst = percent("iid", "worst")
+    assert [round(worst[rule]) for rule in ("mean", "Flag, raw")] == [7, 9]
+    assert [round(worst[rule], 1) for rule in ("Flag, unit", "normalised mean")] == [95.5, 95.0]
+    others = set(worst) - {"mean", "Flag, raw", "Flag, unit", "normalised mean"}
+    assert {round(worst[rule]) for rule in others} == {92, 94}
+    assert [round(percent("iid", "worst", "NNM")[rule]) for rule in ("mean", "Flag, raw")] == [72, 66]
+    assert round(percent("iid", "ALIE 1.5")["mean"]) == 95
+    assert max([*percent("sorted", "worst").values(), *percent("sorted", "worst", "NNM").values()]) < 70
+    clean = [percent(split, "none")["coordinate median"] for split in ("iid", "sorted")]
+    assert round(clean[0] - clean[1]) == 11
 
 
 @pytest.mark.slow

@@ -6,7 +6,10 @@ import pytest
 from gossamer import graphs, problems, solvers
 from gossamer.kernels import aggregation, oracles, random
 from gossamer.kernels.aggregation import (
+    MDA,
     NNM,
+    SMEA,
+    Bucketing,
     Bulyan,
     CoordinateMedian,
     DnC,
@@ -85,7 +88,7 @@ def definition(rule, own, others, weights):
             tau = np.sqrt(near / sum(weights[j] for j in dropped)) if dropped else np.inf
         return sum(weights[j] * clip(D[j], tau) for j in range(k))
     if isinstance(rule, CSPlus):
-        tau = sorted(lengths)[k - 2 * rule.b - 1] if k > 2 * rule.b else 0.0
+        tau = sorted(lengths)[k - 2 * rule.b - 1]
         return sum(weights[j] * clip(D[j], tau) for j in range(k))
     if isinstance(rule, NNA):
         return sum(weights[j] * D[j] for j in kept)
@@ -106,7 +109,7 @@ RULES = [
     ClippedGossip(0),
     ClippedGossip(1, tau=0.7),
     CSPlus(2),
-    CSPlus(3),
+    CSPlus(1),
     NNA(2),
     RTC(2),
     RTC(1, tau=0.9),
@@ -447,6 +450,31 @@ def test_what_does_not_fit(problem):
     refuse("negative", graph=COMPLETE, mixing=negative)
 
 
+@pytest.mark.parametrize("kind", [MDA, SMEA])
+@pytest.mark.parametrize("make", [OnModels, OnDifferences])
+def test_rules_are_checked_at_the_largest_degree_too(kind, make):
+    ring = [tuple(sorted((i, 1 + (i + k - 1) % 59))) for i in range(1, 60) for k in range(1, 6)]
+    graph = graphs.Graph.from_edges(60, sorted([*ring, *((0, i) for i in range(1, 60))]))
+    assert sorted(set(graph.degrees.tolist())) == [11, 59]
+    problem = problems.Averaging(np.zeros((60, 1)))
+    solvers.RobustGossip(make(kind(2)), step=0.1).init(problem, graph)
+    message = rf"at node 0, of degree 59: {kind.__name__} would try \d+ subsets .* take NNM"
+    with pytest.raises(ValueError, match=message):
+        solvers.RobustGossip(make(kind(4)), step=0.1).init(problem, graph)
+
+
+def test_rules_are_checked_at_nodes_that_move():
+    problem = problems.Averaging(np.zeros((N, 1)))
+    few = graphs.Graph.from_edges(N, [*graphs.complete(N - 1).edges.tolist(), (0, N - 1), (1, N - 1)])
+    solver = solvers.RobustGossip(CSPlus(1), f=1, attack=attacks.Zero(), step=0.1)
+    solver.init(problem, few)  # node 9, of degree 2, only attacks
+    for attack in (None, attacks.SignFlip()):
+        solver = solvers.RobustGossip(CSPlus(1), f=1, attack=attack, step=0.1)
+        message = r"at node 9, of degree 2: CSPlus .* more than 2 neighbours.* lower b"
+        with pytest.raises(ValueError, match=message):
+            solver.init(problem, few)
+
+
 def test_rules_refuse_bad_parameters():
     with pytest.raises(ValueError, match="b must be"):
         NNA(-1)
@@ -456,6 +484,12 @@ def test_rules_refuse_bad_parameters():
         OnModels(Flag())
     with pytest.raises(ValueError, match="OnDifferences"):
         OnModels(aggregation.Clipping() >> Mean())
+    with pytest.raises(ValueError, match=r"MoNNA\(f=1, pivot=2\) must trust row 0, the node's own model"):
+        OnModels(MoNNA(1, pivot=2))
+    with pytest.raises(ValueError, match="without Bucketing"):
+        OnModels(Bucketing(2) >> MoNNA(1))
+    with pytest.raises(ValueError, match=r"take OnModels\(NNM\(f=1\) >> MoNNA\(f=1, pivot=0\)\)"):
+        OnDifferences(NNM(1) >> MoNNA(1))
     with pytest.raises(TypeError, match="aggregator"):
         OnDifferences("flag")
     with pytest.raises(ValueError, match="strength"):

@@ -9,11 +9,14 @@ from gossamer.kernels.aggregation import (
     NNM,
     Bucketing,
     Bulyan,
+    CenteredClipping,
     CoordinateMedian,
     Flag,
+    FoolsGold,
     GeometricMedian,
     Krum,
     Mean,
+    MoNNA,
     MultiKrum,
     NormalizedMean,
     TrimmedMean,
@@ -103,6 +106,80 @@ def test_rounds_are_their_definition(problem, rule, attack, f, options):
     assert (result.X[0] == result.X).all()
 
 
+def averages_of_nearest(G, f):
+    """The rows that NNM makes of finite ones."""
+    distances = np.linalg.norm(G[:, None] - G, axis=2)
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, : len(G) - f]
+    return G[nearest].mean(axis=1)
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("radius", [0.3, None])
+def test_centered_clipping_starts_from_the_value_of_the_round_before(problem, radius, before):
+    rule = CenteredClipping(radius, n_steps=2)
+    attack = attacks.GaussianNoise(50.0, key=1)
+    solver = solvers.RobustSGD(NNM(2) >> rule if before else rule, f=F, attack=attack, step=0.1)
+    result = solver.solve(problem, STAR, tol=0, max_events=30)
+    x, v = np.zeros(4), np.zeros(4)
+    for t in range(30):
+        G = np.array([problem.gradient(i, x) for i in range(N)])
+        G[-F:] = attack(G[:-F], F, step=t)
+        G = averages_of_nearest(G, 2) if before else G
+        for _ in range(2):
+            lengths = np.linalg.norm(G - v, axis=1)
+            tau = np.median(lengths) if radius is None else radius
+            v = v + ((G - v) * np.minimum(1.0, tau / lengths)[:, None]).mean(axis=0)
+        x = x - 0.1 * v
+    np.testing.assert_allclose(result.x, x, rtol=1e-9)
+    np.testing.assert_allclose(result.state.arrays["memory"], [v], rtol=1e-9)
+    anew = rule(averages_of_nearest(G, 2) if before else G)
+    assert np.linalg.norm(anew - v) > 1e-2 * np.linalg.norm(v)  # a start from zero differs
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_fools_gold_compares_sums_of_all_rounds(problem, before):
+    attack = attacks.Mimic(3)
+    rule = NNM(2) >> FoolsGold() if before else FoolsGold()
+    solver = solvers.RobustSGD(rule, f=F, attack=attack, step=0.1, batch_size=3)
+    result = solver.solve(problem, STAR, tol=0, max_events=20, rng=4)
+    x, sums, differed = np.zeros(4), np.zeros((N, 4)), 0.0
+    for t in range(20):
+        G = np.array(
+            [
+                oracles.gradient(problem.sample_oracle, i, x, batch(problem, result.state.key, t, i, 3))
+                for i in range(N)
+            ]
+        )
+        G[-F:] = attack(G[:-F], F, step=t)
+        G = averages_of_nearest(G, 2) if before else G
+        sums = sums + G
+        value = FoolsGold()(G, history=sums)
+        differed = max(differed, np.linalg.norm(value - FoolsGold()(G)))
+        x = x - 0.1 * value
+    np.testing.assert_allclose(result.x, x, rtol=1e-9)
+    np.testing.assert_allclose(result.state.arrays["memory"], sums, rtol=1e-9)
+    assert differed > 0.1
+
+
+@pytest.mark.parametrize("rule", [FoolsGold(), CenteredClipping(), NNM(2) >> FoolsGold()], ids=repr)
+def test_what_is_not_finite_is_not_remembered(problem, rule):
+    solver = solvers.RobustSGD(rule, f=[1, 3], attack=attacks.NonFinite(), step=0.05)
+    result = solver.solve(problem, STAR, tol=0, max_events=10)
+    assert result.status == "max_events"
+    assert result.state.arrays["excluded"].tolist() == [0, 10, 0, 10, 0, 0, 0, 0, 0]
+    memory = result.state.arrays["memory"]
+    if len(memory) == N:
+        assert not memory[[1, 3]].any()
+        assert memory[[0, 2, 4, 5, 6, 7, 8]].all()
+
+
+def test_rules_that_remember_workers_need_workers(problem):
+    with pytest.raises(ValueError, match="FoolsGold remembers each worker"):
+        solvers.RobustSGD(Bucketing(2) >> FoolsGold(), step=0.1).init(problem, STAR)
+    solver = solvers.RobustSGD(Bucketing(2) >> CenteredClipping(), f=2, attack=attacks.NonFinite(), step=0.1)
+    assert solver.solve(problem, STAR, tol=0, max_events=10).status == "max_events"
+
+
 def test_without_faults_and_with_the_mean_it_is_gradient_descent(problem):
     step = 1.0 / problem.smoothness
     x = np.zeros(4)
@@ -162,10 +239,18 @@ FULL = {"batch_size": 3, "momentum": 0.9, "server_momentum": 0.5, "step_decay": 
 
 
 @pytest.mark.parametrize(
-    "attack", [attacks.UniformNoise(), attacks.Drop(0.5), attacks.OptimizedALIE(Krum(2))]
+    ("rule", "attack"),
+    [
+        (NNM(2) >> Krum(2), attacks.UniformNoise()),
+        (NNM(2) >> Krum(2), attacks.Drop(0.5)),
+        (NNM(2) >> Krum(2), attacks.OptimizedALIE(Krum(2))),
+        (CenteredClipping(), attacks.UniformNoise()),
+        (NNM(2) >> FoolsGold(), attacks.Drop(0.5)),
+    ],
+    ids=repr,
 )
-def test_any_cut_of_the_rounds_gives_the_same_bits(problem, attack, tmp_path):
-    solver = solvers.RobustSGD(NNM(2) >> Krum(2), f=F, attack=attack, step=0.05, **FULL)
+def test_any_cut_of_the_rounds_gives_the_same_bits(problem, rule, attack, tmp_path):
+    solver = solvers.RobustSGD(rule, f=F, attack=attack, step=0.05, **FULL)
     whole = solver.solve(problem, STAR, tol=0, max_events=24, rng=1)
     state = solver.init(problem, STAR, rng=1)
     for count in (1, 0, 2, 9):
@@ -308,10 +393,17 @@ def test_bad_parameters(problem, options, message):
 def test_what_does_not_fit(problem):
     with pytest.raises(ValueError, match="Krum"):
         solvers.RobustSGD(Krum(4)).init(problem, STAR)
+    with pytest.raises(ValueError, match=r"worker 7, the pivot of NNM.*must be honest"):
+        solvers.RobustSGD(NNM(2) >> MoNNA(2, pivot=7), f=2, step=0.1).init(problem, STAR)
+    solvers.RobustSGD(MoNNA(2, pivot=6), f=2, attack=attacks.NonFinite(), step=0.1).solve(
+        problem, STAR, tol=0, max_events=3
+    )
     with pytest.raises(TypeError, match="aggregator"):
         solvers.RobustSGD("median").init(problem, STAR)
     with pytest.raises(TypeError, match="attack"):
         solvers.RobustSGD(Mean(), f=1, attack="ALIE").init(problem, STAR)
+    with pytest.raises(TypeError, match=r"attack must be an Attack of .*, got Dissension"):
+        solvers.RobustSGD(Mean(), f=1, attack=attacks.Dissension()).init(problem, STAR)
     with pytest.raises(ValueError, match="server"):
         solvers.RobustSGD(Mean()).init(problem, graphs.cycle(N))
     with pytest.raises(ValueError, match="x0 must be one start"):
