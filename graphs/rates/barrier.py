@@ -168,7 +168,7 @@ class _Solver:
         caps = self.limits.caps
         # within the bounds of the rates alone the largest rates serve, if any do
         best = Proposal(caps if np.isfinite(caps).all() else self.w, None, None)
-        least, most, since = np.inf, -np.inf, 0
+        least, most, lowest, since = np.inf, -np.inf, np.inf, 0
         dearest = np.inf if self.raising else self.limits.cost(caps)
         for _ in range(_STEPS):
             try:
@@ -182,6 +182,10 @@ class _Solver:
                     best = best._replace(Y=dual)
                     if self.with_resistances:
                         best = best._replace(p=self.p[: self.k], reference=self.w)
+                # early bounds can be good by luck: while the products fall, better ones are to come
+                product = self.mean_product()
+                if product < 0.9 * lowest and product * self.size > 0.1 * tol * least:
+                    lowest, since = product, 0
                 since += 1
                 if least <= most * (1.0 + 0.5 * tol) or since > _PATIENCE or time.monotonic() > deadline:
                     break
@@ -324,13 +328,17 @@ class _Solver:
         total += (self.p + b * d.p) @ (self.slack + a * d.slack)
         return float(total) / self.size
 
+    def mean_product(self) -> float:
+        """Mean complementary product."""
+        return float(np.sum(self.X * self.Z) + self.q @ self.w + self.p @ self.slack) / self.size
+
     def advance(self) -> None:
         """Predict, correct, move."""
         self.factor()
         self.LZ, self.LX = self.cholesky(self.Z), self.cholesky(self.X)
         predictor = self.direction(0.0)
         a, b = self.lengths(predictor, 1.0)
-        now = self.product(predictor, 0.0, 0.0)
+        now = self.mean_product()
         after = max(self.product(predictor, a, b), 0.0)
         centring = min(1.0, after / now) ** max(1.0, 3.0 * min(a, b) ** 2)
         d = self.direction(max(centring, 1e-3) * now, predictor)

@@ -268,8 +268,6 @@ class _Newton:
 
     def _dual_room(self, step: _Step, correction: _Correction | None) -> float:
         """Largest b with ``X + b dX >= 0`` on the range of X."""
-        from scipy.linalg import eigh
-
         z = self.point
         inside = z.V.T @ z.U
         change = step.mu * (inside.T * self.c) @ inside - np.diag(z.xi)
@@ -277,9 +275,7 @@ class _Newton:
         if correction is not None:
             change -= (z.U.T @ correction.left) @ (correction.right.T @ z.U)
         root = np.sqrt(z.xi)
-        lowest = float(
-            eigh(_symmetric(change / root) / root[:, None], eigvals_only=True, subset_by_index=[0, 0])[0]
-        )
+        lowest = float(np.linalg.eigvalsh(_symmetric(change / root) / root[:, None])[0])
         return -1.0 / lowest if lowest < 0 else np.inf
 
     def _lengths(self, step: _Step, correction: _Correction | None, tests: int) -> tuple[float, float]:

@@ -55,8 +55,9 @@ METHODS = {
 }
 
 # "auto" tries the practical methods in the order of METHODS until one is certified. Measured crossovers:
-# beyond 16 nodes "barrier" overtakes "sdp", beyond 1500 edges "lowrank" overtakes it where 0.005 will do.
-_SDP_FIRST, _LOWRANK_FIRST, _LOWRANK_GAP = 16, 1500, 5e-3
+# beyond 16 nodes "barrier" overtakes "sdp", beyond 1500 edges "lowrank" overtakes it where 0.005 will do
+# or the time is too short for it, which takes some 80 seconds for 4000 edges.
+_SDP_FIRST, _LOWRANK_FIRST, _LOWRANK_GAP, _BARRIER_SECONDS = 16, 1500, 5e-3, 2e-9
 _LESS = 1.0 - 1e-12  # of a value, that it counts as better: not by rounding only
 
 
@@ -179,7 +180,7 @@ def _optimise(
         return _result(limits, criterion, chosen, fallback, status, message)
     if method == "auto" and fallback.gap <= tol:
         return _result(limits, criterion, fallback, fallback, "certified", "uniform rates are optimal")
-    names, reason = _candidates(graph, criterion, method, tol, limits)
+    names, reason = _candidates(graph, criterion, method, tol, deadline, limits)
     if not names and _is_within(limits, criterion, fallback):
         message = f"uniform rates: no method is practical, {reason}; method='sdp' tries harder"
         return _result(limits, criterion, fallback, fallback, "tolerance_not_met", message)
@@ -290,7 +291,7 @@ def _is_within(limits: Limits, criterion: str, found: _Assessed) -> bool:
 
 
 def _candidates(
-    graph: Graph, criterion: str, method: str, tol: float, limits: Limits
+    graph: Graph, criterion: str, method: str, tol: float, deadline: float, limits: Limits
 ) -> tuple[list[str], str]:
     """Names of the methods to try, in order; or none, and why."""
     if method != "auto":
@@ -306,8 +307,11 @@ def _candidates(
             if not limit:
                 names.append(name)
     if "lowrank" in names and "barrier" in names:
-        quick = graph.n_edges > _LOWRANK_FIRST and tol >= _LOWRANK_GAP
-        names.remove("barrier" if quick and criterion == "communication" else "lowrank")
+        quick = tol >= _LOWRANK_GAP or time.monotonic() + _BARRIER_SECONDS * graph.n_edges**3 > deadline
+        if criterion == "communication" and quick and graph.n_edges > _LOWRANK_FIRST:
+            names.append(names.pop(names.index("barrier")))
+        else:
+            names.remove("lowrank")
     if graph.n_nodes > _SDP_FIRST and "sdp" in names[:-1]:
         names.append(names.pop(names.index("sdp")))
     return names, reason
