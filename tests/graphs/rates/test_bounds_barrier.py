@@ -100,7 +100,7 @@ def test_some_hundred_edges(graph, criterion):
 @pytest.mark.parametrize("criterion", BOTH)
 def test_prices_alone_are_improved_on_large_graphs(criterion, monkeypatch):
     monkeypatch.setattr(duals, "LP_EDGES", 0)
-    monkeypatch.setattr(duals, "DENSE_EDGES", 0)
+    monkeypatch.setattr(duals, "EXACT_EDGES", 0)
     graph = graphs.random_geometric(25, rng=4)
     given = random_bounds(graph, criterion, "both", 3)
     result = gossip_rates(graph, criterion, method="barrier", **given)
@@ -118,7 +118,7 @@ def test_prices_alone_are_improved_on_large_graphs(criterion, monkeypatch):
 @pytest.mark.parametrize("criterion", BOTH)
 def test_bounds_that_never_bind(graph, criterion):
     free = gossip_rates(graph, criterion)
-    for factor in (2.0, 1e6, 1e300):
+    for factor in (2.0, 1e6, 1e40):
         wide = gossip_rates(
             graph,
             criterion,
