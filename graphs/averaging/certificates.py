@@ -164,7 +164,7 @@ def lower_bound(graph: Graph, kind: str, Y: Array, y: Array) -> float:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         Y = Y / scale
         y = np.maximum(y / scale, 0.0)
-    Y = _centred(0.5 * (Y + Y.T))
+    Y = _centred(Y)
     if kind == "fdla":
         Y = _centred(_repaired(graph, Y))
         r, rounding = _at_edges(graph, Y)
@@ -175,8 +175,8 @@ def lower_bound(graph: Graph, kind: str, Y: Array, y: Array) -> float:
     # sums of n terms, and n eigenvalues, each of which is off by a multiple of n eps at most
     rest += 4.0 * n * n * _EPS * float(np.abs(values).max())
     trace = float(np.trace(Y) - np.sum(Y.sum(axis=1)) / n)
-    proven = (trace - cost * (1.0 + n * _EPS) - rest) / (float(np.abs(values).sum()) + rest)
-    return max(0.0, proven * (1.0 - 4.0 * _EPS)) if np.isfinite(proven) else 0.0
+    value, norm = trace - cost * (1.0 + n * _EPS) - rest, float(np.abs(values).sum()) + rest
+    return value / norm * (1.0 - 4.0 * _EPS) if value > 0 else 0.0
 
 
 # ---------------------------------------------------------------------- conditions of the dual
@@ -195,8 +195,11 @@ def _is_markov(graph: Graph, w: Array) -> bool:
 
 
 def _centred(Y: Array) -> Array:
+    """Symmetric to the last bit, of zero sums up to rounding."""
+    Y = 0.5 * (Y + Y.T)
     means = Y.mean(axis=0)
-    return Y - means - means[:, None] + means.mean()
+    Y = Y - means - means[:, None] + means.mean()
+    return 0.5 * (Y + Y.T)
 
 
 def _at_edges(graph: Graph, Y: Array) -> tuple[Array, Array]:
