@@ -276,10 +276,8 @@ def _connectivity(factor: LaplacianFactor) -> float:
     n = len(factor.total)
     if n > PSEUDO_INVERSE_LIMIT:
         return _lanczos(factor)[0]
-    from scipy.linalg import eigh
-
-    largest = eigh(pseudo_inverse(factor), eigvals_only=True, subset_by_index=[n - 1, n - 1])
-    return 1.0 / float(largest[0])
+    # all eigenvalues: where many are equal, as on stars, LAPACK fails to find one of them alone
+    return 1.0 / float(np.linalg.eigvalsh(pseudo_inverse(factor))[-1])
 
 
 def _lanczos(factor: LaplacianFactor) -> tuple[float, NDArray[np.float64]]:

@@ -161,6 +161,13 @@ def test_extreme_rates():
     assert graphs.chi(graphs.path(2), [1e308]) == pytest.approx((0.5e-308, 0.5e-308))
 
 
+@pytest.mark.parametrize("n", [27, 28, 31, 33, 64, 86, 145, 200])
+def test_many_equal_eigenvalues(n):
+    # LAPACK does not find one eigenvalue alone among many equal ones
+    assert graphs.algebraic_connectivity(graphs.star(n)) == pytest.approx(1.0, rel=1e-12)
+    assert graphs.algebraic_connectivity(graphs.complete(n)) == pytest.approx(n, rel=1e-12)
+
+
 @pytest.mark.parametrize("n", [4000, 100_000])
 def test_large_closed_forms(n):
     chi1, chi2 = graphs.chi(graphs.path(n))
