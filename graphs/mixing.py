@@ -43,8 +43,10 @@ def mixing_matrix(graph: Graph, kind: str = "metropolis", *, lazy: bool = False)
 
         The last three are of Xiao & Boyd, "Fast linear iterations for distributed averaging" (Systems &
         Control Letters 2004), and Boyd, Diaconis & Xiao, "Fastest mixing Markov chain on a graph" (SIAM
-        Review 2004). ``fdla`` and ``fmmc`` solve a semidefinite programme, up to 80 nodes; they are never
-        worse than ``best_constant`` and ``metropolis``, respectively.
+        Review 2004). ``fdla`` and ``fmmc`` are the weights of :func:`fastest_mixing` to a relative gap of
+        1e-8, or as near as it comes, up to 6000 edges and 2000 nodes; it also proves how good they are.
+        They are never worse than the other kinds, but that ``fmmc`` can be worse than a ``best_constant``
+        with negative entries.
     lazy : bool
         Return ``(I + W) / 2``, whose eigenvalues are non-negative when W is a Markov chain.
 
@@ -57,10 +59,8 @@ def mixing_matrix(graph: Graph, kind: str = "metropolis", *, lazy: bool = False)
     Raises
     ------
     ValueError
-        If the kind is unknown, the graph is disconnected where it must not be, or too large for a
-        semidefinite programme.
-    RuntimeError
-        If the solver of the semidefinite programme fails.
+        If the kind is unknown, the graph is disconnected where it must not be, or too large for ``fdla``
+        and ``fmmc``.
 
     Examples
     --------

@@ -132,7 +132,7 @@ def slem_of(graph: Graph, w: Array) -> tuple[float, float]:
         return 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         D = assemble(graph, w).toarray() - 1.0 / n
-        size = 1.0 + 2.0 * _sums(graph, np.abs(w)).max()  # no less than the norm of I - J and L(|w|)
+        size = 1.0 + 2.0 * float(_sums(graph, np.abs(w)).max())  # no less than the norm of I - J and L(|w|)
     if not size < 1e150:
         return np.inf, np.inf
     # the diagonal is off by sums of at most n terms; the eigenvalues are those of a matrix nearby

@@ -158,14 +158,16 @@ def _optimise(graph: Graph, kind: str, tol: float, deadline: float) -> FastestMi
             f"fastest_mixing is limited to {MOST_EDGES} edges and {MOST_NODES} nodes, the graph has "
             f"{m} and {n}; use mixing_matrix(graph, 'best_constant') or 'metropolis'"
         )
+    markov = kind == "fmmc"
     simple = {name: rule(graph) if n > 1 else np.zeros(0) for name, rule in _SIMPLE[kind].items()}
+    if markov:
+        simple = {name: _markov(graph, weights) for name, weights in simple.items()}
     slems = {name: slem_of(graph, w)[0] for name, w in simple.items()}
     method = min(slems, key=slems.__getitem__)
     weights = simple[method]
     if is_complete:  # W = J
         nothing = MixingCertificate(kind, checks.frozen(np.zeros((n, n))))
         return _result(graph, weights, nothing, method, tol, f"{method} is optimal on a complete graph")
-    markov = kind == "fmmc"
     found = interior.propose(graph, markov, simple["best_constant"], tol, deadline)
     certificate = MixingCertificate(kind, checks.frozen(found.Y), checks.frozen(found.y) if markov else None)
     message = f"interior point method, {found.iterations} iterations: {found.ending}"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import spectra
 from ..graph import Graph
-from ..spectra import DENSE_LIMIT, algebraic_connectivity, laplacian
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -56,17 +56,17 @@ def max_degree(graph: Graph) -> Array:
 
 def best_constant(graph: Graph) -> Array:
     """``2 / (lambda_2 + lambda_max)`` of the Laplacian, for a connected graph."""
-    from scipy.linalg import eigh
-
     n = graph.n_nodes
-    if n <= DENSE_LIMIT:
-        top = eigh(laplacian(graph).toarray(), eigvals_only=True, subset_by_index=[n - 1, n - 1])
+    if n <= spectra.DENSE_LIMIT:
+        top = np.linalg.eigvalsh(spectra.laplacian(graph).toarray())[-1]
     else:
         from scipy.sparse.linalg import eigsh
 
         start = np.random.default_rng(n).standard_normal(n)
-        top = eigsh(laplacian(graph), k=1, which="LA", v0=start, return_eigenvectors=False)
-    return np.full(graph.n_edges, 2.0 / (algebraic_connectivity(graph) + float(np.asarray(top)[0])))
+        top = np.asarray(
+            eigsh(spectra.laplacian(graph), k=1, which="LA", v0=start, return_eigenvectors=False)
+        )[0]
+    return np.full(graph.n_edges, 2.0 / (spectra.algebraic_connectivity(graph) + float(top)))
 
 
 def best_markov_constant(graph: Graph) -> Array:

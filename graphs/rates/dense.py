@@ -97,18 +97,15 @@ class ScaledCholesky:
 
 def top_eigenvalue(P: Array) -> float:
     """Largest eigenvalue of a symmetric matrix."""
-    from scipy.linalg import eigh
-
-    n = len(P)
-    return float(eigh(P, eigvals_only=True, subset_by_index=[n - 1, n - 1], check_finite=False)[0])
+    # all of them: where many are equal, as on stars, LAPACK fails to find one alone
+    return float(np.linalg.eigvalsh(P)[-1])
 
 
 def room(lower: Array, D: Array) -> float:
     """Largest a with ``M + a D >= 0``, where ``M = lower lower'``."""
-    from scipy.linalg import eigh, solve_triangular
+    from scipy.linalg import solve_triangular
 
     half = solve_triangular(lower, D, lower=True, check_finite=False)
     scaled = solve_triangular(lower, half.T, lower=True, check_finite=False)
-    scaled = 0.5 * (scaled + scaled.T)
-    lowest = float(eigh(scaled, eigvals_only=True, subset_by_index=[0, 0], check_finite=False)[0])
+    lowest = -top_eigenvalue(-0.5 * (scaled + scaled.T))
     return -1.0 / lowest if lowest < 0 else np.inf

@@ -160,7 +160,7 @@ def test_single_node_and_pair():
 
 
 def test_negative_weights_and_the_order_of_the_optima():
-    graph = graphs.lollipop(8, 8)
+    graph = graphs.barabasi_albert(30, 3, 1)
     fdla, fmmc = (graphs.fastest_mixing(graph, kind) for kind in KINDS)
     check(fdla)
     check(fmmc)
@@ -195,9 +195,9 @@ def test_exact_answers_at_tight_tolerances(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_geometric_graph_of_two_hundred_nodes(kind):
-    """Measured on one core at tol 1e-8: 200 nodes and 600 to 1200 edges in 1 to 2 s, see `fastest_mixing`."""
-    graph = graphs.random_geometric(200, rng=5)
+def test_a_geometric_graph_of_160_nodes(kind):
+    """The sizes and times measured stand in the docstring of `fastest_mixing`."""
+    graph = graphs.random_geometric(160, rng=5)
     check(graphs.fastest_mixing(graph, kind))
 
 
@@ -219,7 +219,7 @@ def random_weights(graph, kind, rng):
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_dual_object_proves_more_than_the_truth(case):
     graph, kind, rng = case
     n = graph.n_nodes
@@ -291,9 +291,10 @@ def test_tampering_shows():
             assert bounds.lower < 0.999 * found.lower_bound
             assert bounds.gap > 1e-3
     chain = graphs.fastest_mixing(graph, "fmmc")
-    for w in (1.01 * chain.weights / chain.weights.max(), chain.weights - 1e-9):
+    busiest = np.bincount(graph.edges.ravel(), np.repeat(chain.weights, 2)).max()
+    for w in ((1 + 1e-9) / busiest * chain.weights, chain.weights - 2 * chain.weights.min()):
         assert graphs.verify_mixing(graph, w, chain.certificate).upper == np.inf
-    assert graphs.verify_mixing(graph, np.full(graph.n_edges, 1e308), found.certificate).upper == np.inf
+    assert graphs.verify_mixing(graph, np.full(graph.n_edges, 1e308), chain.certificate).upper == np.inf
     # dearer nodes prove less, and negative ones count as zero
     y = chain.certificate.y
     assert y is not None
