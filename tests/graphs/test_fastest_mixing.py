@@ -267,6 +267,16 @@ def test_repair_is_the_one_described(case):
     assert lower_bound(graph, kind, Y, y) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_repair_leaves_of_nothing_proves_nothing(kind):
+    """On complete graphs only Y = 0 is feasible for FDLA; rounding leaves something of any other Y."""
+    for n in (2, 3, 6):
+        graph = graphs.complete(n)
+        for seed in range(40):
+            rng = np.random.default_rng(seed)
+            assert lower_bound(graph, kind, rng.standard_normal((n, n)), np.zeros(n)) == 0.0
+
+
 def test_rounding_is_on_the_safe_side():
     """An exact dual object of a complete bipartite graph, an exact optimum: the bounds enclose it, barely."""
     graph = graphs.star(8)
