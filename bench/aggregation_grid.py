@@ -27,7 +27,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from gossamer.bench.aggregation_rules import Rule, gradients, rules, sum_of_squares
+from gossamer.bench.aggregation_rules import (
+    MOST_OTHERS,
+    Rule,
+    gradients,
+    rules,
+    share_of_others,
+    sum_of_squares,
+)
 
 OUT = Path(__file__).parents[1] / "out" / "aggregation_grid.json"
 ROWS = 15, 30, 60
@@ -35,9 +42,8 @@ DIMS = 10_000, 100_000, 1_000_000, 10_000_000
 SECONDS = 0.05  # for each kernel of a cell
 TURN = 0.005
 SLOW = 0.5  # runs once
-LIMIT = 4.0
+LIMIT = 2.0
 BYZFL = "byzfl numpy", "byzfl torch"
-TOLERANCE = 1e-4
 
 Kernels = dict[str, Callable[[], Any]]
 
@@ -84,15 +90,15 @@ def limit_memory() -> None:
 
 
 def check(rule: Rule, rival: str, ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Return the largest difference, relative to the largest entry; raise where there should be none."""
-    error = float(np.abs(ours - theirs).max() / np.abs(ours).max())
-    if rival.split()[0] not in rule.differs and not error < TOLERANCE:
-        raise AssertionError(f"{rival} differs by {error:.3g}")
-    return error
+    """Return the share of the coordinates that differ; raise where there should be none."""
+    share = share_of_others(ours, theirs)
+    if rival.split()[0] not in rule.differs and share > MOST_OTHERS:
+        raise AssertionError(f"{rule}: {rival} differs in {share:.2%} of the coordinates")
+    return share
 
 
 def measure(kernels: Kernels, before: Kernels, rule: Rule) -> dict[str, Any]:
-    """Return median seconds by kernel, "errors" of the rivals' results, and why rivals are "left out"."""
+    """Return median seconds by kernel, in what share rivals have "others", and why some are "left out"."""
 
     def timed(name: str) -> tuple[float, Any]:
         before.get(name, lambda: None)()
@@ -102,7 +108,7 @@ def measure(kernels: Kernels, before: Kernels, rule: Rule) -> dict[str, Any]:
 
     ours = kernels["ours"]()
     found: dict[str, list[float]] = {}
-    errors, left_out = {}, {}
+    others, left_out = {}, {}
     for name in kernels:
         try:
             seconds, value = timed(name)
@@ -113,7 +119,7 @@ def measure(kernels: Kernels, before: Kernels, rule: Rule) -> dict[str, Any]:
             continue
         found[name] = [seconds]
         if name not in ("ours", "read"):
-            errors[name] = check(rule, name, ours, value)
+            others[name] = check(rule, name, ours, value)
         del value
     turns = [name for name in found if found[name][0] < SLOW or name == "ours"]
     for name in turns:
@@ -128,7 +134,7 @@ def measure(kernels: Kernels, before: Kernels, rule: Rule) -> dict[str, Any]:
                     break
         rounds += 1
     cell: dict[str, Any] = {name: statistics.median(seconds) for name, seconds in found.items()}
-    return cell | {"errors": errors, "left out": left_out}
+    return cell | {"others": others, "left out": left_out}
 
 
 def measured(
@@ -161,6 +167,8 @@ def main(largest_p: int = ROWS[-1], largest_d: int = DIMS[-1]) -> None:
     limit_memory()
     titles = "ours (ms)", "reads", "NumPy / ours", "ByzFL numpy / ours", "ByzFL torch / ours"
     print(f"| rule, p, d | {' | '.join(titles)} |\n| --- |{' ---: |' * len(titles)}")
+    OUT.parent.mkdir(exist_ok=True)
+    found = {"date": datetime.date.today().isoformat(), "versions": byzfl.versions if byzfl else {}}
     cells: dict[str, Any] = {}
     smaller: dict[tuple[str, int], dict[str, Any]] = {}  # the cell of a tenth of the coordinates
     for d, p in itertools.product(DIMS, ROWS):
@@ -175,9 +183,7 @@ def main(largest_p: int = ROWS[-1], largest_d: int = DIMS[-1]) -> None:
             cells[f"{name}, {p} rows, {d} coordinates"] = smaller[name, p] = cell
         del G
         gradients.cache_clear()
-    OUT.parent.mkdir(exist_ok=True)
-    found = {"date": datetime.date.today().isoformat(), "versions": byzfl.versions if byzfl else {}}
-    OUT.write_text(json.dumps(found | {"cells": cells}, indent=1))
+        OUT.write_text(json.dumps(found | {"cells": cells}, indent=1))  # what follows takes longer and longer
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from gossamer.kernels.aggregation.rows import as_rows
 
 RADIUS = 100.0
 MOST_SUBSETS = 1000
+TOLERANCE = 1e-4  # of the largest entry
+MOST_OTHERS = 1e-4  # of the coordinates: where two values are equally near, rounding chooses
 
 
 class Rule(NamedTuple):
@@ -153,3 +155,8 @@ def gradients(p: int, d: int) -> np.ndarray:
     G *= np.linspace(1, 1.5, p, dtype=np.float32)[:, None]
     G += rng.standard_normal(d, np.float32) / 2
     return G
+
+
+def share_of_others(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the share of the coordinates in which two results differ by more than rounding."""
+    return float(np.mean(~(np.abs(ours - theirs) <= TOLERANCE * np.abs(ours).max())))

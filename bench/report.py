@@ -14,7 +14,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from gossamer.bench import floors, report_rounds
+from gossamer.bench import floors, report_aggregation, report_rounds
 from gossamer.bench.many_events import OUT
 from gossamer.bench.measured import Measured, Target, number, table
 from gossamer.bench.setups import Setup
@@ -75,27 +75,6 @@ def gradients(measured: Measured) -> str:
     return table(("", "fused rows", "BLAS gemv", "ratio", "spread"), rows)
 
 
-def aggregation(measured: Measured) -> str:
-    """Rules of robust aggregation: ms, reads of the data that fit into the time, and NumPy's time over it."""
-    groups = [group for group in measured.groups if group.startswith("aggregation")]
-    names = ["gram", *measured.rivals]
-    rows = []
-    for name in names:
-        cells = []
-        for group in groups:
-            rival = "syrk" if name == "gram" else measured.rivals[name]
-            if not measured.has(group, name):
-                cells.append("")
-                continue
-            time = measured.ns(group, name)
-            cell = f"{number(time / 1e6)} ({number(time / measured.ns(group, 'read'))})"
-            if rival and measured.has(group, rival):
-                cell += f" {measured.ns(group, rival) / time:.0f}x"
-            cells.append(cell)
-        rows.append([name, *cells])
-    return table(["", *(group.removeprefix("aggregation, ") for group in groups)], rows)
-
-
 def startup(measured: Measured) -> str:
     names = "numpy_and_numba", "gossamer", "rooms", "first_solve", "second_solve"
     head = "cache", "import numpy, numba", "import gossamer", "its rooms", "first solve", "second solve"
@@ -140,7 +119,8 @@ def startup_targets(measured: Measured) -> list[Target]:
 def targets(measured: Measured) -> str:
     """Measurements next to what was aimed at."""
     marks = {True: "met", False: "missed", None: ""}
-    found = [*dadao_targets(measured), *report_rounds.targets(measured), *startup_targets(measured)]
+    found = [*dadao_targets(measured), *report_rounds.targets(measured)]
+    found += [*report_aggregation.targets(measured), *startup_targets(measured)]
     return table(("", "target", "measured", ""), ((*row[:3], marks[row[3]]) for row in found))
 
 
@@ -258,12 +238,16 @@ over 8 seeds where a method draws.
 
 ## Robust aggregation
 
-float32, p/4 faulty rows. ms; in brackets how many reads of the data take as long; NumPy's time over it.
+float32, about p/4 faulty rows. ms; in brackets how many reads of the data take as long; NumPy's time over it.
 
-{aggregation(measured)}
+{report_aggregation.rules(measured)}
 
 NumPy: `bench/numpy_aggregation.py`, with BLAS's syrk for the Gram matrix, three steps of the geometric median
-(which here converges), and one step of Flag by singular vectors.
+(which here converges), and one step of Flag by singular vectors, without pairs.
+
+{report_aggregation.grid()}
+
+{report_aggregation.memory()}
 
 ## New process
 

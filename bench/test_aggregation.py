@@ -4,10 +4,9 @@ The floor "read" is the sum of squares of all entries, in one compiled pass. Num
 syrk in float32, half as exact as the compiled one. `aggregation_grid` has more sizes, and ByzFL.
 """
 
-import numpy as np
 import pytest
 
-from gossamer.bench.aggregation_rules import gradients, rules, sum_of_squares
+from gossamer.bench.aggregation_rules import MOST_OTHERS, gradients, rules, share_of_others, sum_of_squares
 
 SIZES = [(p, d) for p in (15, 30, 60) for d in (10_000, 1_000_000)] + [(15, 10_000_000)]
 LARGEST_OF_NUMPY = 15_000_000  # numbers
@@ -35,4 +34,4 @@ def test_aggregation(benchmark, p, d, what):
     rounds = 3 if name != what else min(max(200_000_000 // (p * d), 5), 20)
     result = benchmark.pedantic(work, rounds=rounds, warmup_rounds=1)
     if name != what and "numpy" not in table[name].differs:
-        np.testing.assert_allclose(result, table[name].ours(G), rtol=1e-4, atol=1e-4)
+        assert share_of_others(table[name].ours(G), result) <= MOST_OTHERS

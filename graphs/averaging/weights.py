@@ -58,6 +58,7 @@ def best_constant(graph: Graph) -> Array:
     """``2 / (lambda_2 + lambda_max)`` of the Laplacian, for a connected graph."""
     n = graph.n_nodes
     if n <= spectra.DENSE_LIMIT:
+        # all eigenvalues: where many are equal, as on complete graphs, LAPACK fails to find one of them alone
         top = np.linalg.eigvalsh(spectra.laplacian(graph).toarray())[-1]
     else:
         from scipy.sparse.linalg import eigsh

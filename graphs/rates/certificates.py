@@ -9,9 +9,10 @@ edges and a number ``t > 0``. Every bound below holds for *any* such object, how
 * Algebraic connectivity (dual of the fastest mixing process: Sun, Boyd, Xiao & Diaconis, SIAM Review 2006):
   ``lambda_2(w) <= <X, L(w)> = sum_e w_e x_e <= W max_e x_e`` with ``x_e = b_e' X b_e``.
 * Communication (derived): the least total rate is ``1 / max f`` over rates of sum one, with ``f =
-  sqrt(lambda_2 min_e 1/R_e)``. At any rates w0, ``1/R_e(w) <= v_e' L(w) v_e`` with ``v_e = L(w0)^+ b_e /
-  R_e(w0)``, so ``1/max_e R_e <= sum_a w_a y_a`` with ``y_a = sum_e p_e T_ae^2 / R_e^2``, ``T_ae = b_a'
-  L(w0)^+ b_e``. The inequality of the two means gives ``f <= max_a (t x_a + y_a / t) / 2`` for every t > 0.
+  sqrt(lambda_2 min_e 1/R_e)``. By Dirichlet's principle ``1/R_e(w) <= v_e' L(w) v_e`` for any potentials v_e
+  with ``b_e' v_e = 1``, here ``v_e = L(w0)^+ b_e / R_e(w0)`` at any rates w0. So ``1/max_e R_e <= sum_a w_a
+  y_a`` with ``y_a = sum_e p_e T_ae^2 / R_e^2``, ``T_ae = b_a' L(w0)^+ b_e``, whatever the rounding errors of
+  v_e. The inequality of the two means gives ``f <= max_a (t x_a + y_a / t) / 2`` for every t > 0.
 * Communication, simple: Foster's theorem ``sum_e w_e R_e = n - 1`` gives ``max_e R_e >= (n - 1) / W``, so
   the least total rate is at least ``sqrt((n - 1) / max_e x_e)``.
 * Largest resistance: the same theorem; no dual object, and the bound is attained on every graph.
@@ -27,7 +28,9 @@ edges and a number ``t > 0``. Every bound below holds for *any* such object, how
 On graphs of more than :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes, where lambda_2 is
 computed by an iteration that finds it from above, the value used is proven: ``L(w) - s I`` has as many
 negative pivots as eigenvalues below s (Sylvester), and s is lowered by a bound of the rounding errors of
-the elimination.
+the elimination. On graphs of more than :data:`~gossamer.graphs.rates.duals.EXACT_EDGES` edges the y_a, and
+where the pseudo-inverse would be too much work the d_e, are derivatives of a selected inverse with an
+allowance for rounding.
 """
 
 from collections.abc import Callable
@@ -44,8 +47,8 @@ from ..spectra import (
     PSEUDO_INVERSE_LIMIT,
     algebraic_connectivity,
     check_rates,
+    connecting_rates,
     effective_resistances,
-    pseudo_inverse,
 )
 from .duals import (
     Certificate,
@@ -73,6 +76,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+_EXACT_WORK = 500_000_000  # operations up to which the pseudo-inverse is computed, column by column
+_BLOCK = 32  # columns at once
 _MARGINS = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # below lambda_2, for its proof
 
 
@@ -120,7 +125,7 @@ def verify_rates(
     TypeError, ValueError
         If the rates or the dual object are malformed, or the rates do not connect the graph.
     """
-    w = check_rates(graph, rates)
+    w, _ = connecting_rates(graph, rates, "verify_rates")
     limits = Limits(graph, edge_costs, upper, node_budget)
     l2, resistances = proven_connectivity(graph, w), effective_resistances(graph, w)
     with one_blas_thread():
@@ -133,8 +138,10 @@ def bounds_of(
     """As :func:`verify_rates`, for rates whose lambda_2 and resistances are already at hand."""
     if certificate.criterion not in CRITERIA:
         raise ValueError(f"certificate.criterion {certificate.criterion!r} has no bounds")
-    lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, resistances, certificate, limits)
-    proven = 0 < lower < np.inf and upper < np.inf
+    with np.errstate(all="ignore"):  # what is not finite proves nothing
+        lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, resistances, certificate, limits)
+    # bounds that contradict each other by more than rounding are no proof either
+    proven = 0 < lower < np.inf and lower <= upper * (1.0 + 1e-6) < np.inf
     return Bounds(lower, upper, max(0.0, upper / lower - 1.0) if proven else np.inf)
 
 
@@ -186,7 +193,7 @@ def communication_cost(graph: Graph, rates: ArrayLike) -> float:
     float
         ``sqrt(2 chi1 chi2) * sum(rates)``, the same for all multiples of the rates.
     """
-    w = check_rates(graph, rates)
+    w, _ = connecting_rates(graph, rates, "communication_cost")
     largest = effective_resistances(graph, w).max()
     return float(np.sqrt(largest / algebraic_connectivity(graph, w)) * w.sum())
 
@@ -215,7 +222,8 @@ def communication_lower_bound(
         The larger of the two bounds of the module docstring.
     """
     weights = None if p is None else np.asarray(p)
-    return _least_cost(Limits(graph), rates, Certificate("communication", np.asarray(Y), weights, t))
+    with np.errstate(all="ignore"):  # what is not finite proves nothing
+        return _least_cost(Limits(graph), rates, Certificate("communication", np.asarray(Y), weights, t))
 
 
 # ---------------------------------------------------------------------- the table of criteria
@@ -278,10 +286,12 @@ def _kirchhoff_bounds(
     graph: Graph, w: Array, l2: float, resistances: Array, certificate: Certificate, limits: Limits
 ) -> tuple[float, float]:
     w = limits.fit(w) * w
-    d = _squares(graph, w)
-    g = float(w @ d)
-    least = g / max(g, limits.highest(d, certificate.node_prices))
-    return graph.n_nodes * g * least, graph.n_nodes * g
+    d, rounding = _squares(graph, w)
+    g, error = float(w @ d), 0.1 * rounding * float(w.sum())
+    if not error < g:
+        return 0.0, np.inf
+    least = (g - error) ** 2 / max(g - error, limits.highest(d + rounding, certificate.node_prices))
+    return graph.n_nodes * least, graph.n_nodes * (g + error)
 
 
 def _kirchhoff_certificate(
@@ -290,18 +300,24 @@ def _kirchhoff_certificate(
     if not np.isfinite(limits.nodes).any():
         return Certificate("total_resistance")
     return Certificate(
-        "total_resistance", node_prices=best_prices(limits, _squares(graph, limits.fit(rates) * rates))
+        "total_resistance", node_prices=best_prices(limits, _squares(graph, limits.fit(rates) * rates)[0])
     )
 
 
-def _squares(graph: Graph, w: Array) -> Array:
-    """Return ``b_e' (L^+)^2 b_e``."""
-    if graph.n_nodes <= PSEUDO_INVERSE_LIMIT:
-        P = pseudo_inverse(factor_laplacian(graph.n_nodes, graph.edges, w))
-        return np.sum((P[graph.edges[:, 0]] - P[graph.edges[:, 1]]) ** 2, axis=1)
-    from .edges import EdgeSpace
+def _squares(graph: Graph, w: Array) -> tuple[Array, float]:
+    """Return ``b_e' (L^+)^2 b_e``, and by how much one may be too small."""
+    n, i, j = graph.n_nodes, *graph.edges.T
+    factor = factor_laplacian(n, graph.edges, w)
+    if n * (len(factor.indices) + graph.n_edges) > _EXACT_WORK:
+        from .edges import EdgeSpace
 
-    return EdgeSpace(graph).spreads(w)
+        return EdgeSpace(graph).spreads(w)
+    d = np.zeros(graph.n_edges)
+    for k in range(0, n, _BLOCK):
+        unit = np.eye(n, min(_BLOCK, n - k), -k) - 1.0 / n
+        columns = factor.solve(unit)  # of the pseudo-inverse, but for constants
+        d += np.sum((columns[i] - columns[j]) ** 2, axis=1)
+    return d, 0.0
 
 
 CRITERIA = {

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import checks
-from ...kernels.sparse import factor_laplacian
+from ...kernels.sparse import LaplacianFactor, factor_laplacian
 from ..graph import Graph
 from ..spectra import (
     algebraic_connectivity,
     connecting_rates,
     effective_resistances,
-    incidence,
-    pseudo_inverse,
 )
 from .limits import Limits
 
@@ -34,11 +32,13 @@ __all__ = [
     "tighten",
     "tighten_resistance",
     "tighten_spread",
+    "tree_weights",
 ]
 
 Array = NDArray[np.float64]
 
-DENSE_EDGES = 1500  # up to here the dense matrix of all pairs of edges
+EXACT_EDGES = 10_000  # up to here y comes from potentials, a solve for each edge
+_BLOCK = 32  # edges at once
 LP_EDGES = 500  # up to here p is improved by a linear programme
 
 
@@ -155,6 +155,19 @@ def tighten(
             if value > most:
                 most, best = value, Certificate("communication", Y, q, choice, node_prices=prices)
     return best
+
+
+def tree_weights(graph: Graph, Y: Array) -> Array | None:
+    """Best p of uniform rates on a tree, for the communication criterion; None if the graph is none.
+
+    There ``y = p``, so ``t x_a + p_a / t`` is the same on all edges, and least, for ``t = 1 / sqrt(sum x)``
+    and ``p = 2/m - x / sum x``. Where this is not negative, uniform rates are optimal (derived); elsewhere it
+    is cut off.
+    """
+    if graph.n_edges != graph.n_nodes - 1:
+        return None
+    x = spread(graph, Y)
+    return np.maximum(2.0 / graph.n_edges - x / x.sum(), 0.0)
 
 
 def tighten_spread(
@@ -289,7 +302,9 @@ def _normalised(Y: ArrayLike) -> Array:
     norm = np.linalg.norm(factor)
     if not norm > 1e-12:
         raise ValueError("Y must not be zero or constant over the nodes")
-    return factor / norm
+    factor = factor / norm
+    factor -= factor.mean(axis=0)  # what rounding has left of the mean, large where Y is nearly constant
+    return factor / np.linalg.norm(factor)
 
 
 def spread(graph: Graph, Y: ArrayLike) -> Array:
@@ -302,29 +317,61 @@ def spread(graph: Graph, Y: ArrayLike) -> Array:
 
 def _curvature(graph: Graph, rates: ArrayLike) -> Array:
     """Return the (m, m) matrix ``T_ae^2 / R_e^2`` at the rates scaled to sum one."""
-    w, _ = connecting_rates(graph, rates, "the bound")
-    B = incidence(graph)
-    T = B.T @ pseudo_inverse(factor_laplacian(graph.n_nodes, graph.edges, w / w.sum())) @ B
-    return (T / np.diag(T)) ** 2
+    return _squared_drops(graph, _factor(graph, rates), np.arange(graph.n_edges))
 
 
 def curved(graph: Graph, rates: ArrayLike, p: Array) -> Array:
     """Return ``y_a = sum_e p_e T_ae^2 / R_e^2``; on large graphs by the derivative of a selected inverse."""
-    if graph.n_edges <= DENSE_EDGES:
-        return _curvature(graph, rates) @ p
+    factor, y = _factor(graph, rates), np.zeros(graph.n_edges)
+    if graph.n_edges <= EXACT_EDGES:
+        used = np.flatnonzero(p > 0)
+        for k in range(0, len(used), _BLOCK):
+            e = used[k : k + _BLOCK]
+            y += _squared_drops(graph, factor, e) @ p[e]
+        return y
     from .edges import EdgeSpace
 
     w, _ = connecting_rates(graph, rates, "the bound")
     space, w = EdgeSpace(graph), w / w.sum()
     inverse = space.grounded(w)
-    return np.maximum(space.squares(inverse, p / space.at_edges(inverse) ** 2), 0.0)
+    v = p / factor.resistances(graph.edges) ** 2
+    # Unlike the drops, y can be too small here by its rounding errors, which would make the bound too good.
+    # Ten times the largest ones met in tests, with rates over up to 14 magnitudes, are added.
+    largest = np.abs(inverse.diagonal).max()
+    condition = space.laplacian(w)[0].max() * largest
+    rounding = 20.0 * np.finfo(float).eps * condition * largest**2 * v.sum()
+    if not np.isfinite(rounding):
+        return np.full(graph.n_edges, np.inf)
+    return np.maximum(space.squares(inverse, v), 0.0) + rounding
+
+
+def _factor(graph: Graph, rates: ArrayLike) -> LaplacianFactor:
+    """Factor of the Laplacian at the rates scaled to sum one."""
+    w, _ = connecting_rates(graph, rates, "the bound")
+    return factor_laplacian(graph.n_nodes, graph.edges, w / w.sum())
+
+
+def _squared_drops(graph: Graph, factor: LaplacianFactor, e: NDArray[np.intp]) -> Array:
+    """Return the (m, k) squares of the potential differences on all edges when those on k edges are one.
+
+    They are ``T_ae^2 / R_e^2`` but for rounding errors, and as differences of potentials they prove a bound
+    with these too.
+    """
+    ends, k = graph.edges, np.arange(len(e))
+    flows = np.zeros((graph.n_nodes, len(e)))
+    flows[ends[e, 0], k], flows[ends[e, 1], k] = 1.0, -1.0
+    potentials = factor.solve(flows)
+    drops = potentials[ends[:, 0]] - potentials[ends[:, 1]]
+    drops /= drops[e, k]
+    return np.square(drops, out=drops)
 
 
 def probability(graph: Graph, p: ArrayLike) -> Array:
     """Return p scaled to sum one, or raise a ``TypeError``, ``ValueError``."""
     weights = checks.real_array("p", p, (graph.n_edges,), least=0.0)
-    if not weights.sum() > 0:
+    if not weights.max() > 0:
         raise ValueError("p must not be zero on all edges")
+    weights = weights / weights.max()  # their sum might overflow
     return weights / weights.sum()
 
 

@@ -16,6 +16,7 @@ __all__ = ["Limits"]
 
 Array = NDArray[np.float64]
 
+_LARGEST = 1e50
 _ROUNDING = 1e-9  # relative excess over a bound that counts as rounding
 
 
@@ -108,6 +109,8 @@ class Limits:
 
     def highest(self, z: Array, prices: ArrayLike | None = None) -> float:
         """Upper bound of ``z'w`` over all feasible rates of cost at most one, for z >= 0."""
+        if not np.all(np.isfinite(z)):
+            return np.inf
         on_edges, value = self.prices(prices)
         z = z - on_edges
         gains = z > 0
@@ -120,6 +123,8 @@ class Limits:
 
     def cheapest(self, z: Array, prices: ArrayLike | None = None) -> float:
         """Lower bound of ``c'w`` over all rates within the bounds with ``z'w >= 1``; infinite if none has."""
+        if not np.all(np.isfinite(z)):
+            return 0.0
         on_edges, value = self.prices(prices)
         useful = z > 0
         c, z, u = (self.costs + on_edges)[useful], z[useful], self.upper[useful]
@@ -129,13 +134,22 @@ class Limits:
         if not (len(reached) and reached[-1] >= 1.0 - _ROUNDING):
             return np.inf
         left = np.maximum(1.0 - np.concatenate([[0.0], reached[:-1]]), 0.0)
-        return max(0.0, float(np.sum(np.minimum(z * u, left) * c / z)) - value)
+        total = float(np.sum(np.minimum(z * u, left) * c / z))
+        # large prices leave a small difference of large numbers
+        rounding = (len(on_edges) + len(self.nodes)) * np.finfo(float).eps * value
+        return max(0.0, total - value - rounding) if np.isfinite(total) else 0.0
 
 
 def _positive(name: str, value: ArrayLike, length: int, finite: bool) -> Array:
     array = checks.real_array(name, value, (length,), finite=finite)
     if not np.all(array > 0):
         raise ValueError(f"{name} must be positive, got {array[~(array > 0)][0]:g}")
+    far = np.isfinite(array) & ((array < 1.0 / _LARGEST) | (array > _LARGEST))
+    if far.any():
+        raise ValueError(
+            f"{name} must lie within {1.0 / _LARGEST:g}..{_LARGEST:g}, so that no product overflows, got "
+            f"{array[far][0]:g}: choose another unit"
+        )
     array = array.copy()
     array.flags.writeable = False
     return array

@@ -15,7 +15,7 @@ from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import barrier, lowrank, multiplicative, sdp
 from .certificates import CRITERIA, bounds_of, proven_connectivity
-from .duals import Certificate, Proposal
+from .duals import Certificate, Proposal, tree_weights
 from .limits import Limits
 from .result import GossipRates
 
@@ -57,6 +57,7 @@ METHODS = {
 # "auto" tries the practical methods in the order of METHODS until one is certified. Measured crossovers:
 # beyond 16 nodes "barrier" overtakes "sdp", beyond 1500 edges "lowrank" overtakes it where 0.005 will do.
 _SDP_FIRST, _LOWRANK_FIRST, _LOWRANK_GAP = 16, 1500, 5e-3
+_LESS = 1.0 - 1e-12  # of a value, that it counts as better: not by rounding only
 
 
 def gossip_rates(
@@ -113,7 +114,8 @@ def gossip_rates(
         Relative gap below which the status is ``"certified"``.
     time_limit : float, optional
         Seconds after which the iterations stop and what has been found is returned. It is looked at once an
-        iteration, and the final proof comes on top.
+        iteration, which takes up to some ten seconds (``"sdp"`` beyond 50 nodes, ``"barrier"`` beyond 3000
+        edges), and the final proof comes on top.
 
     Returns
     -------
@@ -165,9 +167,10 @@ def _optimise(
     uniform = np.full(graph.n_edges, 1.0 / limits.costs.sum())
     target = "communication" if criterion == "uniform" else criterion
     # for the criteria of lambda_2, the projector on its eigenspace: it spreads evenly over the edges of an
-    # edge-transitive graph and then proves uniform rates optimal
+    # edge-transitive graph and then proves uniform rates optimal; on many trees it does so with weights p
     dual = fiedler_space(graph) if target in _BOTH else None
-    fallback = _assess(limits, uniform, [Certificate(target, dual)], "uniform")
+    p = tree_weights(graph, dual) if target == "communication" and dual is not None else None
+    fallback = _assess(limits, uniform, [Certificate(target, dual, p)], "uniform")
     chosen, message = fallback, "equal rates on all edges"
     if target == "communication":
         _require_reachable(limits)
@@ -194,13 +197,20 @@ def _optimise(
         if found.gap < chosen.gap:
             chosen = found
     if not _is_within(limits, criterion, chosen):
-        why = failures[-1] if failures else reason or f"method {names[0]!r} found none"
+        if not names:
+            raise ValueError(
+                f"uniform rates exceed upper or node_budget, and no method is practical, {reason}; "
+                "method='sdp' tries harder"
+            )
+        why = failures[-1] if failures else f"method {names[0]!r} found none"
         raise ValueError(
             "no rates within upper and node_budget were found that meet chi1 * chi2 <= 1/2; raise the bounds "
             f"(or time_limit, if it was short): {why}"
         )
     if chosen.method != "uniform":
         message = f"solved by method {chosen.method!r}"
+    elif time.monotonic() > deadline:
+        message = "; ".join(["uniform rates: nothing better was found within time_limit", *failures[-1:]])
     elif failures:
         message = f"uniform rates: {failures[-1]}"
         warnings.warn(message, RuntimeWarning, stacklevel=3)  # the caller of gossip_rates
@@ -215,6 +225,7 @@ class _Assessed(NamedTuple):
 
     rates: NDArray[np.float64]
     l2: float
+    proven_l2: float  # zero without a proof
     resistances: NDArray[np.float64]
     lower: float
     upper: float
@@ -226,6 +237,9 @@ class _Assessed(NamedTuple):
 def _check_arguments(graph: Graph, criterion: str, method: str, tol: float) -> None:
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be a Graph, got {type(graph).__name__}; see Graph.from_networkx")
+    for name, value in (("criterion", criterion), ("method", method)):
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a string, got {value!r}")
     if criterion != "uniform" and criterion not in CRITERIA:
         raise ValueError(f"criterion {criterion!r} is unknown; choose from uniform, {', '.join(CRITERIA)}")
     if method != "auto" and method not in METHODS:
@@ -308,7 +322,7 @@ def _assess(
     resistances = effective_resistances(graph, rates)
     proven = [(bounds_of(graph, rates, proven_l2, resistances, c, limits), c) for c in certificates]
     bounds, certificate = min(proven, key=lambda pair: pair[0].gap)
-    return _Assessed(rates, l2, resistances, *bounds, certificate, method)
+    return _Assessed(rates, l2, proven_l2, resistances, *bounds, certificate, method)
 
 
 def _refine(
@@ -326,12 +340,16 @@ def _refine(
     reference = rates if proposal.reference is None else proposal.reference
     new = replace(certify(graph, reference, proposal.Y, proposal.p, limits), reference=proposal.reference)
     found = _assess(limits, rates, [new, chosen.certificate, fallback.certificate], name)
-    if found.upper < chosen.upper if minimise else found.lower > chosen.lower:
+    if found.upper < chosen.upper * _LESS if minimise else found.lower * _LESS > chosen.lower:
         return found
     # the rates are no better, but their dual object may still prove more about the others
     if proposal.reference is None:
         new = replace(new, reference=rates)
-    return _assess(limits, chosen.rates, [new, chosen.certificate], chosen.method)
+    bounds = bounds_of(graph, chosen.rates, chosen.proven_l2, chosen.resistances, new, limits)
+    if bounds.gap >= chosen.gap:
+        return chosen
+    lower, upper, gap = bounds
+    return chosen._replace(lower=lower, upper=upper, gap=gap, certificate=new)
 
 
 def _result(

@@ -284,7 +284,13 @@ def _solve(
         setattr(options, key, value)
     no_quadratic = csc_matrix((len(cost), len(cost)))
     cone_list = [kinds[kind](order) for kind, order in cones]
-    solution = api.DefaultSolver(no_quadratic, cost, A, right_side, cone_list, options).solve()
+    try:
+        solution = api.DefaultSolver(no_quadratic, cost, A, right_side, cone_list, options).solve()
+    except BaseException as error:
+        # a panic of the Rust library is no Exception, and its class cannot be imported
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RuntimeError(f"the solver panicked: {error}") from error
     return np.array(solution.x), np.array(solution.z)
 
 

@@ -127,3 +127,9 @@ def test_disconnected_single_and_errors():
         graphs.mixing_matrix(apart, "hastings")
     with pytest.raises(ValueError, match="2000 nodes"):
         graphs.mixing_matrix(graphs.cycle(2001), "fdla")
+
+
+@pytest.mark.parametrize("n", [8, 18, 22, 50, 159])
+def test_best_constant_among_equal_eigenvalues(n):
+    W = graphs.mixing_matrix(graphs.complete(n), "best_constant").toarray()
+    np.testing.assert_allclose(W, np.full((n, n), 1.0 / n), atol=1e-12)

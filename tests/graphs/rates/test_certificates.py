@@ -115,6 +115,70 @@ def test_tampering_shows():
     assert np.linalg.eigvalsh(X).min() >= -1e-12
 
 
+@pytest.mark.parametrize("exact_edges", [0, 10_000])
+@pytest.mark.parametrize("magnitudes", [8, 14, 18, 30, 100])
+def test_no_reference_proves_too_much(magnitudes, exact_edges, monkeypatch):
+    # rounding spoils resistances and drops at such rates; the bound must not get better by that
+    monkeypatch.setattr("gossamer.graphs.rates.duals.EXACT_EDGES", exact_edges)
+    rng = np.random.default_rng(0)
+    for graph in (graphs.barbell(4), graphs.erdos_renyi(8, 0.4, 1)):
+        r = graphs.gossip_rates(graph, tol=1e-5, method="sdp")
+        m, span = graph.n_edges, magnitudes / 2
+        for k in range(20):
+            reference = 10.0 ** (rng.uniform(-span, span, m) if k % 2 else rng.choice([-span, span], m))
+            p = r.certificate.p if k % 3 else np.eye(m)[rng.integers(m)]
+            certificate = Certificate("communication", r.certificate.Y, p, None, reference)
+            bounds = verify_rates(graph, r.rates, certificate)
+            assert bounds.lower <= r.upper_bound * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("magnitudes", [0, 8, 12, 14])
+@pytest.mark.parametrize(
+    "graph", [graphs.path(260), graphs.grid_2d(15, 15), graphs.barabasi_albert(220, 2, 0)], ids=repr
+)
+def test_kirchhoff_index_at_any_rates(graph, magnitudes, monkeypatch):
+    w = 10.0 ** np.random.default_rng(0).uniform(-magnitudes / 2, magnitudes / 2, graph.n_edges)
+    w /= w.sum()
+    n = graph.n_nodes
+    everywhere = graphs.Graph.from_edges(n, np.argwhere(np.triu(np.ones((n, n)), 1)))
+    all_pairs = np.zeros(everywhere.n_edges)
+    i, j = graph.edges.T
+    all_pairs[i * n - i * (i + 1) // 2 + j - i - 1] = w
+    exact = graphs.effective_resistances(everywhere, all_pairs).sum()  # the sum over all pairs of nodes
+    solved = verify_rates(graph, w, Certificate("total_resistance"))
+    assert solved.upper == pytest.approx(exact, rel=1e-9)
+    monkeypatch.setattr("gossamer.graphs.rates.certificates._EXACT_WORK", 0)
+    sparse = verify_rates(graph, w, Certificate("total_resistance"))
+    assert sparse.lower <= solved.lower * (1 + 1e-9)
+    assert sparse.upper >= exact * (1 - 1e-12)
+    if magnitudes == 0:
+        assert sparse.upper == pytest.approx(exact, rel=1e-6)
+        assert sparse.lower == pytest.approx(solved.lower, rel=1e-6)
+
+
+def test_extreme_sizes_prove_nothing_false():
+    r = graphs.gossip_rates(graphs.barbell(5))
+    graph, w, Y = r.graph, r.rates, r.certificate.Y
+    least = r.upper_bound * (1 + 1e-9)
+    plain = verify_rates(graph, w, Certificate("communication", Y, np.ones(21)))
+    for size in (1e308, 5e-324):
+        same = verify_rates(graph, w, Certificate("communication", Y, np.full(21, size)))
+        assert same.lower == pytest.approx(plain.lower, rel=1e-12)
+        for t in (1e-320, 1e-30, 1e30, 1e308):
+            bounds = verify_rates(graph, w, Certificate("communication", Y, np.full(21, size), t))
+            assert bounds.lower <= least
+    for scale in (1e-250, 1e-200, 1e200, 1e250):
+        assert communication_cost(graph, scale * w) == pytest.approx(r.cost, rel=1e-12)
+        assert verify_rates(graph, scale * w, r.certificate).upper == pytest.approx(r.cost, rel=1e-12)
+    # rounding of the mean is large next to what differs
+    shape = np.random.default_rng(0).standard_normal((10, 1))
+    Y = 1.0 + 1e-11 * shape
+    exact = [Y[k, 0] - 1.0 for k in range(10)]  # these differences have no rounding error
+    x = verify_rates(graph, w, Certificate("algebraic_connectivity", Y)).upper
+    same = verify_rates(graph, w, Certificate("algebraic_connectivity", np.reshape(exact, (10, 1)))).upper
+    assert x == pytest.approx(same, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import time
 
 import cvxpy as cp
 import networkx as nx
@@ -107,6 +108,17 @@ def test_uniform_is_optimal_on_edge_transitive_graphs(graph, method):
             assert r.method == "uniform"
     u = consistent(gossip_rates(graph, "uniform"))
     assert u.status == "certified"
+
+
+@pytest.mark.parametrize(
+    "graph", [graphs.path(9), graphs.path(400), graphs.path(1500), graphs.star(90)], ids=repr
+)
+def test_trees_on_which_uniform_is_optimal_need_no_solver(graph):
+    r = gossip_rates(graph)
+    assert (r.status, r.method) == ("certified", "uniform")
+    n = graph.n_nodes
+    best = n - 1 if graph.name.startswith("star") else (n - 1) / np.sqrt(2 - 2 * np.cos(np.pi / n))
+    assert r.cost == pytest.approx(best, rel=1e-6)
 
 
 def test_large_edge_transitive_graph_needs_no_solver():
@@ -342,6 +354,10 @@ def test_bad_arguments():
     for tol in ("small", None, True, 1j):
         with pytest.raises(TypeError, match="tol must be a number"):
             gossip_rates(ring, tol=tol)
+    for name in (None, 3, ["communication"]):
+        for arguments in ({"criterion": name}, {"method": name}):
+            with pytest.raises(TypeError, match="must be a string"):
+                gossip_rates(ring, **arguments)
     with pytest.raises(ValueError, match=r"gossip_rates needs a connected graph.*2 components"):
         gossip_rates(graphs.Graph.from_edges(4, [(0, 1), (2, 3)]))
     with pytest.raises(ValueError, match="one node"):
@@ -424,6 +440,51 @@ def test_solver_gone_wrong_inside(monkeypatch):
     )
     with pytest.warns(RuntimeWarning, match="failed"):
         assert gossip_rates(graphs.barbell(3), method="sdp").method == "uniform"
+
+
+class PanicException(BaseException):
+    """As a panic of a Rust library arrives."""
+
+
+@pytest.mark.parametrize("thrown", [PanicException, KeyboardInterrupt])
+def test_panics_are_failures_and_interrupts_are_not(monkeypatch, thrown):
+    import clarabel
+
+    def solver(*_):
+        raise thrown("index out of bounds")
+
+    monkeypatch.setattr(clarabel, "DefaultSolver", solver)
+    if thrown is KeyboardInterrupt:
+        with pytest.raises(KeyboardInterrupt):
+            gossip_rates(graphs.barbell(3), method="sdp")
+    else:
+        with pytest.warns(RuntimeWarning, match="solver panicked: index out of bounds"):
+            assert gossip_rates(graphs.barbell(3), method="sdp").method == "uniform"
+
+
+def test_time_over_is_no_failure(monkeypatch):
+    def propose(g, criterion, attempt, tol, deadline, limits):
+        while time.monotonic() <= deadline:
+            pass
+        raise ArithmeticError("stopped")
+
+    monkeypatch.setitem(METHODS, "sdp", METHODS["sdp"]._replace(propose=propose))
+    r = gossip_rates(graphs.barbell(3), method="sdp", time_limit=0.05)
+    assert (r.status, r.method) == ("tolerance_not_met", "uniform")
+    assert "within time_limit" in r.message
+    assert "stopped" in r.message
+
+
+def test_rounding_is_no_improvement(monkeypatch):
+    graph = graphs.barbell(4)
+    for seed in range(20):
+        w = np.full(graph.n_edges, 1.0) * (1.0 + 1e-15 * np.random.default_rng(seed).standard_normal(13))
+        monkeypatch.setitem(
+            METHODS, "sdp", METHODS["sdp"]._replace(propose=lambda g, *_, w=w: proposal(g, w))
+        )
+        r = gossip_rates(graph, method="sdp")
+        assert r.saved >= 0.0
+        assert r.method == "uniform"
 
 
 def test_never_worse_than_uniform(monkeypatch):

@@ -272,6 +272,18 @@ def test_rates_beyond_the_bounds_prove_no_upper_bound():
     assert verify_rates(g, r.rates, worse, edge_costs=np.ones(13)).lower < r.lower_bound
 
 
+@pytest.mark.parametrize("price", [1e5, 1e16, 1e25, 1e300, 1e308])
+def test_large_prices_prove_nothing_false(price):
+    for g in (graphs.path(2), graphs.barbell(4)):
+        r = gossip_rates(g)
+        nodes = np.abs(graphs.spectra.incidence(g)) @ r.rates  # there is no room left
+        for k in range(5):
+            prices = price * np.random.default_rng(k).choice([0.5, 1.0], g.n_nodes)
+            dual: dict[str, Any] = {"Y": r.certificate.Y, "p": np.ones(g.n_edges), "node_prices": prices}
+            bounds = verify_rates(g, r.rates, Certificate("communication", **dual), node_budget=nodes)
+            assert bounds.lower <= r.upper_bound * (1 + 1e-9)
+
+
 def test_bounds_that_no_rates_meet():
     g = graphs.grid_2d(3, 3)
     r = gossip_rates(g)
@@ -323,5 +335,13 @@ def test_refusals():
                 refused({name: bad})
         with pytest.raises(TypeError, match=name):
             refused({name: ["a"] * size})
+        for far in (1e-300, 1e-60, 1e60, 1e300):
+            with pytest.raises(
+                ValueError, match=f"{name} must lie within 1e-50..1e\\+50.*choose another unit"
+            ):
+                refused({name: np.full(size, far)})
     with pytest.raises(ValueError, match="edge_costs"):
         gossip_rates(g, edge_costs=np.full(g.n_edges, np.inf))
+    large = graphs.grid_2d(9, 9)
+    with pytest.raises(ValueError, match=r"uniform rates exceed upper .* the graph has 81 nodes"):
+        gossip_rates(large, node_budget=np.r_[1.0, np.full(80, np.inf)])

@@ -46,7 +46,9 @@ def test_edge_space_against_dense_matrices():
     inverse = space.grounded(w)
     np.testing.assert_allclose(space.at_edges(inverse), np.diag(T), rtol=1e-10)
     np.testing.assert_allclose(space.squares(inverse, v), T**2 @ v, rtol=1e-10)
-    np.testing.assert_allclose(space.spreads(w), np.diag(B.T @ P @ P @ B), rtol=1e-9)
+    spreads, rounding = space.spreads(w)
+    np.testing.assert_allclose(spreads, np.diag(B.T @ P @ P @ B), rtol=1e-9)
+    assert 0 < rounding < 1e-9 * spreads.max()
     np.testing.assert_array_equal(space.divergences().toarray(), B)
     values = np.linalg.eigvalsh(B @ np.diag(w) @ B.T)
     found, V = space.lowest(w, rng.standard_normal((40, 6)), 60)
@@ -188,14 +190,14 @@ def test_proofs_on_larger_graphs(graph):
     L = graphs.laplacian(graph, w).toarray()
     exact = np.linalg.eigvalsh(L)[1]
     assert exact * (1 - 1e-7) <= proven_connectivity(graph, w) <= exact * (1 + 1e-12)
-    # the sparse form of the communication bound is the dense one
+    # the sparse form of the communication bound is the exact one, less an allowance for rounding
     Y, p = rng.standard_normal((300, 3)), rng.exponential(size=graph.n_edges)
     certificate = Certificate("communication", Y, p)
-    dense = verify_rates(graph, w, certificate)
+    solved = verify_rates(graph, w, certificate)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gossamer.graphs.rates.duals.DENSE_EDGES", 0)
+        patch.setattr("gossamer.graphs.rates.duals.EXACT_EDGES", 0)
         sparse = verify_rates(graph, w, certificate)
-    assert sparse.lower == pytest.approx(dense.lower, rel=1e-9)
+    assert solved.lower * (1 - 1e-4) <= sparse.lower <= solved.lower
     assert sparse.upper == pytest.approx(communication_cost(graph, w), rel=1e-7)
 
 
