@@ -11,6 +11,8 @@ A map of the room:
 `spectra`                 :func:`laplacian`, :func:`chi`, :func:`algebraic_connectivity`,
                           :func:`effective_resistances`, :func:`spectral_gap`
 `mixing`                  :func:`mixing_matrix` for synchronous averaging
+`averaging`               :func:`fastest_mixing`, the best of them, with certificates that
+                          :func:`verify_mixing` checks without a solver
 `rates`                   :func:`gossip_rates` for asynchronous gossip, with certificates that
                           :func:`verify_rates` checks without a solver
 `draw`                    :func:`draw`, a graph with its rates
@@ -25,6 +27,7 @@ Everything "per edge" follows the order of ``graph.edges``; names of graphs neve
 '74% fewer communications than with uniform rates'
 """
 
+from .averaging import FastestMixing, MixingCertificate, fastest_mixing, verify_mixing
 from .draw import draw
 from .graph import Graph
 from .io import read_graph, write_graph
@@ -64,8 +67,10 @@ from .topologies import (
 __all__ = [
     "Bounds",
     "Certificate",
+    "FastestMixing",
     "GossipRates",
     "Graph",
+    "MixingCertificate",
     "algebraic_connectivity",
     "barabasi_albert",
     "barbell",
@@ -79,6 +84,7 @@ __all__ = [
     "effective_resistances",
     "erdos_renyi",
     "exponential",
+    "fastest_mixing",
     "gossip_rates",
     "grid_2d",
     "hypercube",
@@ -94,6 +100,7 @@ __all__ = [
     "topology",
     "topology_names",
     "torus_2d",
+    "verify_mixing",
     "verify_rates",
     "watts_strogatz",
     "write_graph",

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from ..graph import Graph
 from .certificates import proven_connectivity
+from .dense import EdgeMatrices, ScaledCholesky, room, top_eigenvalue
 from .duals import Proposal, best_balance, communication_bound
-from .edges import EdgeSpace, largest_step
+from .edges import largest_step
 from .limits import Limits
 
 __all__ = ["propose", "size_limit"]
@@ -90,21 +91,20 @@ class _Direction:
     X: Array = field(default_factory=lambda: np.zeros((0, 0)))
 
 
-class _Solver:
+class _Solver(EdgeMatrices):
     """The iterates; matrices on the zero-sum vectors are kept as n x n ones whose rows sum to zero."""
 
     def __init__(self, graph: Graph, with_resistances: bool, limits: Limits):
+        super().__init__(graph)
         self.limits, self.unit = limits, float(limits.costs.mean())
         self.costs = limits.costs / self.unit
         self.graph, self.with_resistances = graph, with_resistances
-        self.space = EdgeSpace(graph)
         n, m = self.space.n, self.space.m
-        self.J = np.full((n, n), 1.0 / n)
         self.rows, self.right = limits.rows(with_cost=not with_resistances)
         self.raising = not with_resistances and limits.has_bounds  # s is what is optimised
         self.w = 0.5 * limits.shares() if self.raising else np.ones(m)
         P = self.inverse(self.laplacian(self.w))
-        l2, resistances = 1.0 / _extreme(P), np.diag(self.on_edges(P))
+        l2, resistances = 1.0 / top_eigenvalue(P), np.diag(self.on_edges(P))
         # a point inside: lambda_2 > s > R; if need be beyond the bounds, whose slacks then disagree
         scale, self.s = 1.0, 0.5 * l2
         if with_resistances:
@@ -122,45 +122,9 @@ class _Solver:
         mu = 1.0 / float(np.trace(S)) if self.raising else float(self.costs @ self.w) / self.size
         self.q, self.p, self.X = mu / self.w, mu / self.slack, mu * S
 
-    # ------------------------------------------------------------------ matrices
-
-    def laplacian(self, w: Array) -> Array:
-        i, j, n = self.space.i, self.space.j, self.space.n
-        L = np.zeros((n, n))
-        L[i, j] = L[j, i] = -w
-        L[np.arange(n), np.arange(n)] = self.space.laplacian(w)[0]
-        return L
-
     def gap_matrix(self) -> Array:
         """``Z = L(w) - s I`` on the zero-sum vectors."""
         return self.laplacian(self.w) - self.s * (np.eye(self.space.n) - self.J)
-
-    def cholesky(self, M: Array) -> Array:
-        """Lower factor of M, with a value of its own size on the constant vector."""
-        from scipy.linalg import cholesky
-
-        return cholesky(M + np.trace(M) / len(M) * self.J, lower=True, check_finite=False)
-
-    def inverse(self, M: Array) -> Array:
-        """Inverse on the zero-sum vectors."""
-        from scipy.linalg import get_lapack_funcs
-
-        size = np.trace(M) / len(M)
-        invert: Any = get_lapack_funcs("potri", (M,))
-        lower, failed = invert(self.cholesky(M), lower=1)
-        if failed:
-            raise np.linalg.LinAlgError("singular")
-        lower = np.tril(lower)
-        return lower + np.tril(lower, -1).T - self.J / size
-
-    def on_edges(self, M: Array) -> Array:
-        """``B'MB`` for symmetric M."""
-        A = np.ascontiguousarray(self.space.differences(M).T)
-        return self.space.differences(A)
-
-    def at_edges(self, M: Array) -> Array:
-        """Diagonal of ``B'MB`` for symmetric M."""
-        return self.space.between(np.diag(M), M[self.space.i, self.space.j])
 
     # ------------------------------------------------------------------ iterations
 
@@ -200,7 +164,7 @@ class _Solver:
         """Value of the rates, bound of the dual variables, and X."""
         if len(self.right):
             return self.bounds_within()
-        total, l2 = float(self.costs @ self.w), 1.0 / _extreme(self.P)
+        total, l2 = float(self.costs @ self.w), 1.0 / top_eigenvalue(self.P)
         x = self.x / np.trace(self.X) / self.costs
         if not self.with_resistances:
             return total / l2, 1.0 / x.max(), self.X
@@ -215,7 +179,7 @@ class _Solver:
         trace = float(np.trace(self.X))
         x = self.x / trace
         if self.raising:
-            return _extreme(self.P) / limits.fit(w), 1.0 / limits.highest(x, prices / trace), self.X
+            return top_eigenvalue(self.P) / limits.fit(w), 1.0 / limits.highest(x, prices / trace), self.X
         # with the lambda_2 that will be proven
         scale = float(np.sqrt(self.R.max() / proven_connectivity(self.graph, w)))
         value = scale * limits.cost(w) if limits.allow((1.0 + _ROUNDING) * scale * w) else np.inf
@@ -258,26 +222,6 @@ class _Solver:
         self.residual = values - self.slack
         self.H = H
 
-    def factor(self) -> None:
-        from scipy.linalg import cho_factor
-
-        # scaled to a unit diagonal: the rates differ by many magnitudes near the optimum
-        self.D = 1.0 / np.sqrt(np.diag(self.H))
-        self.H *= self.D
-        self.H *= self.D[:, None]
-        scaled = self.H.copy()
-        scaled[np.diag_indices_from(scaled)] += 1e-13
-        self.L = cho_factor(scaled, lower=True, overwrite_a=True, check_finite=False)
-        self.column = self.solve(self.border)
-
-    def solve(self, b: Array) -> Array:
-        from scipy.linalg import cho_solve
-
-        b = self.D * b
-        x = cho_solve(self.L, b, check_finite=False)
-        x += cho_solve(self.L, b - self.H @ x, check_finite=False)  # refinement
-        return self.D * x
-
     def direction(self, mu: float, second: _Direction | None = None) -> _Direction:
         """Newton's direction towards complementary products mu, less the second-order terms."""
         w, s = self.w, self.s
@@ -298,7 +242,7 @@ class _Solver:
             gain = float(force[: self.k].sum()) / s**2
         if len(self.right):
             right -= self.rows.T @ force[self.k :]
-        dw = self.solve(right)
+        dw = self.system.solve(right)
         if self.with_resistances or self.raising:
             bottom = gain - mu * float(np.trace(self.S)) + trace
             ds = (bottom - float(self.border @ dw)) / (self.corner - float(self.border @ self.column))
@@ -316,10 +260,10 @@ class _Solver:
 
     def lengths(self, d: _Direction, fraction: float) -> tuple[float, float]:
         """Primal and dual steps, a fraction of those to the boundary and at most one."""
-        primal = min(largest_step(self.w, d.w), largest_step(self.slack, d.slack), _room(self.LZ, d.Z))
+        primal = min(largest_step(self.w, d.w), largest_step(self.slack, d.slack), room(self.LZ, d.Z))
         if d.s < 0:
             primal = min(primal, -self.s / d.s)
-        dual = min(largest_step(self.q, d.q), largest_step(self.p, d.p), _room(self.LX, d.X))
+        dual = min(largest_step(self.q, d.q), largest_step(self.p, d.p), room(self.LX, d.X))
         return min(1.0, fraction * primal), min(1.0, fraction * dual)
 
     def product(self, d: _Direction, a: float, b: float) -> float:
@@ -334,7 +278,8 @@ class _Solver:
 
     def advance(self) -> None:
         """Predict, correct, move."""
-        self.factor()
+        self.system = ScaledCholesky(self.H)
+        self.column = self.system.solve(self.border)
         self.LZ, self.LX = self.cholesky(self.Z), self.cholesky(self.X)
         predictor = self.direction(0.0)
         a, b = self.lengths(predictor, 1.0)
@@ -364,32 +309,6 @@ def _add_congruence(H: Array, A: Array, d: Array) -> None:
             H += upper
             H += upper.T
             H[np.diag_indices_from(H)] += np.diag(lower)
-
-
-def _extreme(P: Array) -> float:
-    """Largest eigenvalue of a symmetric matrix."""
-    return _eigenvalue(P, len(P) - 1)
-
-
-def _eigenvalue(M: Array, k: int) -> float:
-    """Eigenvalue k, ascending, of a symmetric matrix."""
-    from scipy.linalg import eigh
-
-    try:
-        return float(eigh(M, eigvals_only=True, subset_by_index=[k, k], check_finite=False)[0])
-    except np.linalg.LinAlgError:  # eigenvalues of high multiplicity can defeat the search for one of them
-        return float(np.linalg.eigvalsh(M)[k])
-
-
-def _room(lower: Array, D: Array) -> float:
-    """Largest a with ``M + a D >= 0``, where ``M = lower lower'``."""
-    from scipy.linalg import solve_triangular
-
-    half = solve_triangular(lower, D, lower=True, check_finite=False)
-    scaled = solve_triangular(lower, half.T, lower=True, check_finite=False)
-    scaled = 0.5 * (scaled + scaled.T)
-    lowest = _eigenvalue(scaled, 0)
-    return -1.0 / lowest if lowest < 0 else np.inf
 
 
 def _factor(X: Array) -> Array:

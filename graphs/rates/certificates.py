@@ -83,7 +83,7 @@ _MARGINS = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # belo
 
 
 class Bounds(NamedTuple):
-    """Bounds on an optimal value: ``lower <= optimum <= upper``, ``gap = upper / lower - 1``."""
+    """Bounds on an optimal value: ``lower <= optimum <= upper``; for rates ``gap = upper / lower - 1``."""
 
     lower: float
     upper: float

@@ -370,8 +370,9 @@ def test_bad_arguments():
 
 @pytest.mark.parametrize("criterion", ["communication", "algebraic_connectivity"])
 def test_too_large_is_said_and_still_bounded(monkeypatch, criterion):
-    for module in (barrier, lowrank):
-        monkeypatch.setattr(module, "PRACTICAL_EDGES", 10)
+    monkeypatch.setattr(barrier, "PRACTICAL_EDGES", 10)
+    for limit in ("PRACTICAL_WORK", "FEASIBLE_WORK"):
+        monkeypatch.setattr(lowrank, limit, 10)
     r = consistent(gossip_rates(graphs.grid_2d(9, 9), criterion))
     assert (r.status, r.method) == ("tolerance_not_met", "uniform")
     assert "81 nodes" in r.message

@@ -308,7 +308,7 @@ def test_the_answer_records_the_problem():
     assert gossip_rates(g).edge_costs is None
 
 
-def test_refusals():
+def test_refusals(monkeypatch):
     def refused(arguments: dict[str, Any]):
         gossip_rates(g, **arguments)
 
@@ -346,6 +346,7 @@ def test_refusals():
                 refused({name: np.full(size, far)})
     with pytest.raises(ValueError, match="edge_costs"):
         gossip_rates(g, edge_costs=np.full(g.n_edges, np.inf))
+    monkeypatch.setattr("gossamer.graphs.rates.barrier.PRACTICAL_EDGES", 10)
     large = graphs.grid_2d(9, 9)
     with pytest.raises(ValueError, match=r"uniform rates exceed upper .* the graph has 81 nodes"):
         gossip_rates(large, node_budget=np.r_[1.0, np.full(80, np.inf)])
