@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
 from .._jit import NO_ALIAS, REORDER, LazyKernel, array_type, inner_njit, lazy_njit
-from .cpu_tiles import BYTES, ROWS, SUMS, add_own_products, add_products
+from .cpu_tiles import LINE, ROWS, SUMS, add_own_products, add_products
 
 _U = np.uint64
 _DTYPES = {np.dtype(np.float64): types.float64, np.dtype(np.float32): types.float32}
@@ -104,24 +104,24 @@ def gram(rows, d, centre, block, work, K):
     """Add the inner products of rows of d numbers, less the row `centre` where that is not 0, to K.
 
     Blocks of `block` columns are copied to `work` where they fit, as there must be room for where there is a
-    centre. Else only what fills no vector is copied: `work` has 64 bytes at least for each row.
+    centre. Else only what fills no LINE is copied: `work` has one at least for each row.
     """
     p = rows.size
     like = work[0]
     size = like.itemsize
-    lanes = BYTES // size
+    step = LINE // size
     groups = -(-p // ROWS)
     n_tiles = groups * (groups + 1) // 2
     at = np.empty(groups * ROWS, np.uint64)  # the last row in place of those beyond
     ahead = np.empty(ROWS, np.uint64)
     sums = np.zeros(n_tiles * SUMS)
-    copied = work.shape[1] >= max(block, lanes)
+    copied = work.shape[1] >= max(block, step)
     b = 0
     while b < d:
         n = min(block, d - b)
-        if n >= lanes:
-            n -= n % lanes  # the rest is a block by itself, filled up with zeros
-        wide = -(-n // lanes) * lanes
+        if n >= step:
+            n -= n % step  # the rest is a block by itself, filled up with zeros
+        wide = -(-n // step) * step
         if copied or n < wide:
             _place_copies(rows, centre, b, n, wide, work, at)
         else:

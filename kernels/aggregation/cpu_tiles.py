@@ -24,10 +24,13 @@ def _registers() -> tuple[int, int]:
     features = present.split(",")
     if "+avx512f" in features:
         return 32, 64
-    return (32, 16) if "+neon" in features else (16, 32)
+    if "+neon" in features:
+        return 32, 16
+    return (16, 32) if "+avx" in features else (16, 16)
 
 
-_COUNT, BYTES = _registers()  # BYTES: a vector's
+_COUNT, _WIDTH = _registers()
+LINE = 64  # bytes of a step of the loop: a line of the caches, a vector or several
 ROWS = 5 if _COUNT == 32 else 3  # of a tile: ROWS^2 sums, and the rows themselves, stay in registers
 SUMS = 32 if _COUNT == 32 else 16  # numbers that a tile takes among the sums
 SLICE = 8192 if _COUNT == 32 else 4096  # bytes of a row for one tile, at best (measured)
@@ -45,7 +48,7 @@ def _loop(own: bool) -> Callable[..., Any]:
         at, i, j, ahead, n, _, sums, where = arguments
         real = context.get_value_type(signature.args[5].dtype)
         size = context.get_abi_sizeof(real)
-        lanes = BYTES // size
+        lanes = _WIDTH // size
         vector, pointer = ir.VectorType(real, lanes), ir.PointerType(ir.VectorType(real, lanes))
         zero = ir.Constant(vector, [real(0.0)] * lanes)
         contract = ("contract",)  # to a fused multiply-add, where there is one
@@ -72,23 +75,25 @@ def _loop(own: bool) -> Callable[..., Any]:
         def shifted(row):
             return builder.gep(row, [k], source_etype=_BYTE)
 
-        def load(row):
-            return builder.load(builder.bitcast(shifted(row), pointer), align=size, typ=vector)
+        def load(row, step):
+            where = builder.gep(shifted(row), [_LONG(step)], source_etype=_BYTE)
+            return builder.load(builder.bitcast(where, pointer), align=size, typ=vector)
 
         pairs = [(r, s) for r in range(ROWS) for s in range(ROWS) if s <= r or not own]
-        old = [builder.phi(vector) for _ in pairs]
-        u = [load(row) for row in x]
-        v = u if own else [load(row) for row in y]
+        new = old = [builder.phi(vector) for _ in pairs]
         for row in fetched:  # to be read, kept in the second cache, data
             builder.call(prefetch, (shifted(row), _INT(0), _INT(2), _INT(1)))
-        new = [
-            builder.fadd(total, builder.fmul(u[r], v[s], flags=contract), flags=contract)
-            for total, (r, s) in zip(old, pairs, strict=True)
-        ]
+        for step in range(0, LINE, _WIDTH):
+            u = [load(row, step) for row in x]
+            v = u if own else [load(row, step) for row in y]
+            new = [
+                builder.fadd(total, builder.fmul(u[r], v[s], flags=contract), flags=contract)
+                for total, (r, s) in zip(new, pairs, strict=True)
+            ]
         for total, grown in zip(old, new, strict=True):
             total.add_incoming(zero, before)
             total.add_incoming(grown, body)
-        following = builder.add(k, _LONG(BYTES))
+        following = builder.add(k, _LONG(LINE))
         k.add_incoming(following, body)
         builder.cbranch(builder.icmp_signed("<", following, n), body, after)
 
@@ -125,7 +130,7 @@ def _signature(at, ahead, like, sums):
 def add_products(typing_context, at, i, j, ahead, n, like, sums, where):
     """Add the inner products of ROWS rows with ROWS rows to sums[where], ..., row by row.
 
-    The rows are at the addresses at[i], ... and at[j], ..., n bytes long, a positive multiple of BYTES, of
+    The rows are at the addresses at[i], ... and at[j], ..., n bytes long, a positive multiple of LINE, of
     numbers of the type of `like`. As many bytes behind the addresses in `ahead`, ROWS, are fetched into the
     second cache meanwhile.
     """

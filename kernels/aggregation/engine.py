@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import cpu_gram, cpu_sort, gpu, networks
-from .cpu_tiles import SLICE
+from .cpu_tiles import LINE, SLICE
 from .rows import Rows
 
 _NO_CENTRE = np.uint64(0)
@@ -63,7 +63,7 @@ def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int 
         return gpu.DeviceEngine(rows.device).gram(rows, chosen, centre)
     K = np.zeros((q, q))
     columns = block or block_columns(rows, _CACHE, 512, SLICE // rows.dtype.itemsize)
-    line = 64 // rows.dtype.itemsize
+    line = LINE // rows.dtype.itemsize
     for t, segment in enumerate(rows.segments):
         addresses = rows.addresses(segment, chosen)
         where = centre.segments[t].data[0] if centre is not None else _NO_CENTRE

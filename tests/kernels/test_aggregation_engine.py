@@ -112,7 +112,7 @@ def test_equal_rows_are_at_distance_zero(d, dtype):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("column", [0, 700, 3000])
 def test_rows_that_are_not_finite_spoil_no_others(column, bad, dtype):
-    """Column 3000 is among the last ones, which fill no vector."""
+    """Column 3000 is among the last ones, which fill no line of a cache."""
     X = matrix(13, 3001, dtype)
     K = engine.gram(as_rows(X), np.arange(13))
     X[6, column] = bad
