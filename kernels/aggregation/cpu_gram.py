@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
 from .._jit import NO_ALIAS, REORDER, LazyKernel, array_type, inner_njit, lazy_njit
+from .cpu_tiles import LINE, ROWS, SUMS, add_own_products, add_products
 
 _U = np.uint64
 _DTYPES = {np.dtype(np.float64): types.float64, np.dtype(np.float32): types.float32}
@@ -82,31 +83,10 @@ def part(where, begin, size, like):
 # ---------------------------------------------------------------------- Gram matrix
 
 
-@inner_njit(fastmath=REORDER)
-def _tile(x0, x1, x2, x3, y0, y1, y2, y3):
-    """Return the sixteen inner products of four rows with four rows, as many as registers hold."""
-    zero = x0.dtype.type(0)
-    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zero
-    for k in range(x0.size):
-        u0, u1, u2, u3 = x0[k], x1[k], x2[k], x3[k]
-        v0, v1, v2, v3 = y0[k], y1[k], y2[k], y3[k]
-        a0 += u0 * v0
-        a1 += u0 * v1
-        a2 += u0 * v2
-        a3 += u0 * v3
-        b0 += u1 * v0
-        b1 += u1 * v1
-        b2 += u1 * v2
-        b3 += u1 * v3
-        c0 += u2 * v0
-        c1 += u2 * v1
-        c2 += u2 * v2
-        c3 += u2 * v3
-        d0 += u3 * v0
-        d1 += u3 * v1
-        d2 += u3 * v2
-        d3 += u3 * v3
-    return a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3
+@inner_njit(**NO_ALIAS)
+def _copy(x, out):
+    for k in range(x.size):
+        out[k] = x[k]
 
 
 @inner_njit(**NO_ALIAS)
@@ -116,53 +96,86 @@ def _subtract(x, y, out):
 
 
 @for_both_dtypes(
-    lambda real: types.void(ADDRESSES, INT, types.uint64, array_type(real, 2), array_type(types.float64, 2))
+    lambda real: types.void(
+        ADDRESSES, INT, types.uint64, INT, array_type(real, 2), array_type(types.float64, 2)
+    )
 )
-def gram(rows, d, centre, work, K):
+def gram(rows, d, centre, block, work, K):
     """Add the inner products of rows of d numbers, less the row `centre` where that is not 0, to K.
 
-    `work` has the columns of a block, and as many rows as there are where there is a centre. Only the lower
-    triangle of K is written.
+    Blocks of `block` columns are copied to `work` where they fit, as there must be room for where there is a
+    centre. Else only what fills no LINE is copied: `work` has one at least for each row.
     """
     p = rows.size
-    block = work.shape[1]
     like = work[0]
-    for b in range(0, d, block):
+    size = like.itemsize
+    step = LINE // size
+    groups = -(-p // ROWS)
+    n_tiles = groups * (groups + 1) // 2
+    at = np.empty(groups * ROWS, np.uint64)  # the last row in place of those beyond
+    ahead = np.empty(ROWS, np.uint64)
+    sums = np.zeros(n_tiles * SUMS)
+    copied = work.shape[1] >= max(block, step)
+    b = 0
+    while b < d:
         n = min(block, d - b)
-        if centre != _U(0):
-            middle = part(centre, b, n, like)
-            for i in range(p):
-                _subtract(part(rows[i], b, n, like), middle, work[i, :n])
-        for i in range(0, p, 4):
-            x0, x1, x2, x3 = _four(i, rows, centre, b, n, work)
-            # tiles on the diagonal, too: a kernel of their own would add in another order, and equal rows
-            # would not be at distance 0
-            for j in range(0, i + 1, 4):
-                y0, y1, y2, y3 = _four(j, rows, centre, b, n, work)
-                _add_products(i, j, _tile(x0, x1, x2, x3, y0, y1, y2, y3), K)
-            for k in range(i, min(i + 4, p)):
-                prefetch(rows[k], b + block, block, like)
+        if n >= step:
+            n -= n % step  # the rest is a block by itself, filled up with zeros
+        wide = -(-n // step) * step
+        if copied or n < wide:
+            _place_copies(rows, centre, b, n, wide, work, at)
+        else:
+            for i in range(at.size):
+                at[i] = rows[min(i, p - 1)] + _U(b * size)
+        tile = 0
+        first = 0
+        for i in range(0, at.size, ROWS):
+            for j in range(0, i + 1, ROWS):
+                # the next block is fetched evenly over the tiles
+                end = (tile + 1) * p // n_tiles
+                for r in range(ROWS):
+                    ahead[r] = rows[first + r] + _U((b + n) * size) if first + r < end else at[i]
+                first = end
+                where = tile * SUMS
+                if i == j:
+                    add_own_products(at, i, i, ahead, wide * size, like, sums, where)  # type: ignore[call-arg]
+                else:
+                    add_products(at, i, j, ahead, wide * size, like, sums, where)  # type: ignore[call-arg]
+                tile += 1
+        b += n
+    _add_sums(sums, K)
 
 
 @inner_njit()
-def _four(i, rows, centre, begin, n, work):
-    """Return a part of rows i, ..., i + 3, the last row in place of those beyond."""
-    last = rows.size - 1
-    i1, i2, i3 = min(i + 1, last), min(i + 2, last), min(i + 3, last)
-    if centre != _U(0):
-        return work[i, :n], work[i1, :n], work[i2, :n], work[i3, :n]
+def _place_copies(rows, centre, begin, n, wide, work, at):
+    """Copy a part of all rows, less the centre, with zeros up to `wide` columns, and set their addresses."""
     like = work[0]
-    x0, x1 = part(rows[i], begin, n, like), part(rows[i1], begin, n, like)
-    return x0, x1, part(rows[i2], begin, n, like), part(rows[i3], begin, n, like)
+    for i in range(rows.size):
+        x = part(rows[i], begin, n, like)
+        if centre != _U(0):
+            _subtract(x, part(centre, begin, n, like), work[i, :n])
+        else:
+            _copy(x, work[i, :n])
+        work[i, n:wide] = 0
+    for i in range(at.size):
+        at[i] = _U(work[min(i, rows.size - 1)].ctypes.data)
 
 
 @inner_njit()
-def _add_products(i, j, products, K):
-    """Add a tile to the lower triangle of K, as far as it lies there."""
-    for t in range(16):
-        r, s = i + (t >> 2), j + (t & 3)
-        if r < K.shape[0] and s <= r:
-            K[r, s] += products[t]
+def _add_sums(sums, K):
+    """Add the sums of all tiles to K."""
+    p = K.shape[0]
+    tile = 0
+    for i in range(0, p, ROWS):
+        for j in range(0, i + 1, ROWS):
+            where = tile * SUMS
+            for r in range(i, i + ROWS):
+                for s in range(j, min(j + ROWS, r + 1)):
+                    if r < p:
+                        K[r, s] += sums[where]
+                        K[s, r] = K[r, s]
+                    where += 1
+            tile += 1
 
 
 @inner_njit(fastmath=REORDER)

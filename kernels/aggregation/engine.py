@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..backend import array_module
 from . import cpu_gram, cpu_sort, gpu, networks
+from .cpu_tiles import LINE, SLICE
 from .rows import Rows
 
 _NO_CENTRE = np.uint64(0)
@@ -76,14 +77,25 @@ def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int 
     if rows.device is not None:
         return _gram_in_range(gpu.DeviceEngine(rows.device).gram(rows, chosen, centre), rows)
     K = np.zeros((q, q))
-    columns = block or block_columns(rows, _CACHE, 512, 4096)
-    work = np.empty((1 if centre is None else q, columns), rows.dtype)
+    columns = block or block_columns(rows, _CACHE, 512, SLICE // rows.dtype.itemsize)
+    line = LINE // rows.dtype.itemsize
     for t, segment in enumerate(rows.segments):
+        addresses = rows.addresses(segment, chosen)
         where = centre.segments[t].data[0] if centre is not None else _NO_CENTRE
-        cpu_gram.gram[rows.dtype](
-            rows.addresses(segment, chosen), segment.stop - segment.start, where, work, K
-        )
-    return _gram_in_range(np.tril(K) + np.tril(K, -1).T, rows)
+        copied = centre is not None or _collide(addresses)
+        # a line more, lest the copies collide
+        work = np.empty((q, columns + line if copied else line), rows.dtype)
+        cpu_gram.gram[rows.dtype](addresses, segment.stop - segment.start, where, columns, work, K)
+    return _gram_in_range(K, rows)
+
+
+def _collide(addresses: NDArray[np.uint64]) -> bool:
+    """Return whether so many rows compete for one place in the caches that copies of them are faster.
+
+    They do where all begin at the same line of 64 bytes of a page, as rows of a power of two of columns.
+    """
+    line = addresses // 64 % 64
+    return len(addresses) > 24 and bool((line == line[0]).all())
 
 
 def _gram_in_range(K: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:

@@ -85,6 +85,44 @@ def test_blocks_of_any_length_give_the_same(d, dtype):
         assert np.array_equal(again, middle)
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("p", [7, 30])
+def test_gram_does_not_depend_on_where_the_rows_lie(p, dtype):
+    """Rows 4096 bytes apart are copied if they are many, others not; the bits are the same."""
+    d = 4096 // np.dtype(dtype).itemsize
+    X = matrix(p, d, dtype)
+    shifted = np.empty(p * (d + 5) + 1, dtype)[1:].reshape(p, d + 5)[:, :d]
+    shifted[:] = X
+    everyone = np.arange(p)
+    K = engine.gram(as_rows(X), everyone)
+    for rows in (shifted, [row.copy() for row in X], X[::-1].copy()[::-1]):
+        assert np.array_equal(engine.gram(as_rows(rows), everyone), K)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("d", [1, 37, 5000])
+def test_equal_rows_are_at_distance_zero(d, dtype):
+    """To the last bit, whichever tile of K a pair is in."""
+    X = np.tile(matrix(1, d, dtype), (23, 1))
+    K = engine.gram(as_rows(X), np.arange(23))
+    assert np.unique(K).size == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("column", [0, 700, 3000])
+def test_rows_that_are_not_finite_spoil_no_others(column, bad, dtype):
+    """Column 3000 is among the last ones, which fill no line of a cache."""
+    X = matrix(13, 3001, dtype)
+    K = engine.gram(as_rows(X), np.arange(13))
+    X[6, column] = bad
+    spoilt = engine.gram(as_rows(X), np.arange(13))
+    others = np.arange(13) != 6
+    assert np.array_equal(spoilt[np.ix_(others, others)], K[np.ix_(others, others)])
+    assert not np.isfinite(spoilt[6]).any()
+    assert not np.isfinite(spoilt[:, 6]).any()
+
+
 def test_float32_sums_do_not_drift():
     """A million products of one sign: plain float32 sums would be off by 1e-3 and more."""
     X = np.random.default_rng(0).random((2, 1_000_000), np.float32)
