@@ -42,7 +42,7 @@ DIMS = 10_000, 100_000, 1_000_000, 10_000_000
 SECONDS = 0.05  # for each kernel of a cell
 TURN = 0.005
 SLOW = 0.5  # runs once
-LIMIT = 2.0
+LIMIT = 5.0
 BYZFL = "byzfl numpy", "byzfl torch"
 
 Kernels = dict[str, Callable[[], Any]]
@@ -133,8 +133,8 @@ def measure(kernels: Kernels, before: Kernels, rule: Rule) -> dict[str, Any]:
                 if time.process_time() > until:
                     break
         rounds += 1
-    cell: dict[str, Any] = {name: statistics.median(seconds) for name, seconds in found.items()}
-    return cell | {"others": others, "left out": left_out}
+    medians = {name: statistics.median(seconds) for name, seconds in found.items()}
+    return medians | {"others": others, "left out": left_out}
 
 
 def measured(
@@ -168,7 +168,8 @@ def main(largest_p: int = ROWS[-1], largest_d: int = DIMS[-1]) -> None:
     titles = "ours (ms)", "reads", "NumPy / ours", "ByzFL numpy / ours", "ByzFL torch / ours"
     print(f"| rule, p, d | {' | '.join(titles)} |\n| --- |{' ---: |' * len(titles)}")
     OUT.parent.mkdir(exist_ok=True)
-    found = {"date": datetime.date.today().isoformat(), "versions": byzfl.versions if byzfl else {}}
+    versions = byzfl.versions if byzfl else {}
+    found = {"date": datetime.date.today().isoformat(), "versions": versions, "limit": LIMIT}
     cells: dict[str, Any] = {}
     smaller: dict[tuple[str, int], dict[str, Any]] = {}  # the cell of a tenth of the coordinates
     for d, p in itertools.product(DIMS, ROWS):
