@@ -69,10 +69,10 @@ def grid() -> str:
         f"{text}ByzFL {run['versions']['byzfl']} with torch {run['versions']['torch']}: the better of its "
         f"NumPy and its torch path over our time; in {slower} of {len(with_byzfl)} cells it is faster.\n\n"
         f"{by_size(with_byzfl)}\n\nEmpty: it took more than {run['limit']:g} s, or more memory than there "
-        "was. Its Krum counts one neighbour more, and is given f + 1; its geometric median makes three steps, "
-        "ours converges. Results agree to 1e-4 (up to d = 1e6: torch's float32 norms of 1e7 numbers are off by "
-        "4e-4), but those that draw: its CAF and SMEA make one power iteration from a random vector (ours "
-        "take the eigenvector), bucketing draws other groups."
+        "was. Its Krum counts one neighbour more, and is given f + 1; its geometric median makes three "
+        "steps, ours converges. Results agree to 1e-4 (up to d = 1e6: torch's float32 norms of 1e7 "
+        "numbers are off by 4e-4), but those that draw: its CAF and SMEA make one power iteration from a "
+        "random vector (ours take the eigenvector), bucketing draws other groups."
         f"\n\nThe worst cells:\n\n{worst(with_byzfl[:WORST])}"
     )
 
