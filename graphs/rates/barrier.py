@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Graph
-from .certificates import proven_connectivity
+from .connectivity import proven_connectivity
 from .dense import EdgeMatrices, ScaledCholesky, room, top_eigenvalue
 from .duals import Proposal, best_balance, communication_bound
 from .edges import largest_step
@@ -146,11 +146,12 @@ class _Solver(EdgeMatrices):
                     best = best._replace(Y=dual)
                     if self.with_resistances:
                         best = best._replace(p=self.p[: self.k], reference=self.w)
-                # early bounds can be good by luck: while the products fall, better ones are to come
+                # early bounds can be good by luck: while the products fall, or the slacks do not yet agree,
+                # better ones are to come
                 product = self.mean_product()
                 if product < 0.9 * lowest and product * self.size > 0.1 * tol * least:
                     lowest, since = product, 0
-                since += 1
+                since += bool(np.abs(self.residual).max(initial=0.0) * self.s <= 0.01)
                 if least <= most * (1.0 + 0.5 * tol) or since > _PATIENCE or time.monotonic() > deadline:
                     break
                 if most > dearest * (1.0 + tol):  # no rates within the bounds meet the condition

@@ -26,11 +26,9 @@ edges and a number ``t > 0``. Every bound below holds for *any* such object, how
   With costs the largest resistance is no longer known beforehand: ``min_e 1/R_e <= sum_a w_a y_a`` bounds it.
 
 On graphs of more than :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes, where lambda_2 is
-computed by an iteration that finds it from above, the value used is proven: ``L(w) - s I`` has as many
-negative pivots as eigenvalues below s (Sylvester), and s is lowered by a bound of the rounding errors of
-the elimination. On graphs of more than :data:`~gossamer.graphs.rates.duals.EXACT_EDGES` edges the y_a, and
-where the pseudo-inverse would be too much work the d_e, are derivatives of a selected inverse with an
-allowance for rounding.
+computed by an iteration that finds it from above, the value used is proven (`.connectivity`). On graphs of
+more than :data:`~gossamer.graphs.rates.duals.EXACT_EDGES` edges the y_a, and where the pseudo-inverse would
+be too much work the d_e, are derivatives of a selected inverse with an allowance for rounding.
 """
 
 from collections.abc import Callable
@@ -42,15 +40,13 @@ from numpy.typing import ArrayLike, NDArray
 from ...kernels import checks
 from ...kernels.blas import one_blas_thread
 from ...kernels.sparse import factor_laplacian
-from ...kernels.sparse.inertia import inertia
 from ..graph import Graph
 from ..spectra import (
-    PSEUDO_INVERSE_LIMIT,
     algebraic_connectivity,
-    check_rates,
     connecting_rates,
     effective_resistances,
 )
+from .connectivity import proven_connectivity
 from .duals import (
     Certificate,
     best_balance,
@@ -71,7 +67,6 @@ __all__ = [
     "Bounds",
     "communication_cost",
     "communication_lower_bound",
-    "proven_connectivity",
     "verify_rates",
 ]
 
@@ -79,7 +74,6 @@ Array = NDArray[np.float64]
 
 _EXACT_WORK = 500_000_000  # operations up to which the pseudo-inverse is computed, column by column
 _BLOCK = 32  # columns at once
-_MARGINS = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # below lambda_2, for its proof
 
 
 class Bounds(NamedTuple):
@@ -144,37 +138,6 @@ def bounds_of(
     # bounds that contradict each other by more than rounding are no proof either
     proven = 0 < lower < np.inf and lower <= upper * (1.0 + 1e-6) < np.inf
     return Bounds(lower, upper, max(0.0, upper / lower - 1.0) if proven else np.inf)
-
-
-def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:
-    """Lower bound on lambda_2, within some 1e-9 of it: by inertia on large graphs, see the module docstring.
-
-    Parameters
-    ----------
-    graph : Graph
-        Connected, at least two nodes.
-    rates : (m,) array_like
-        Finite, non-negative, connecting the graph.
-
-    Returns
-    -------
-    float
-        Never above lambda_2. Zero if rounding allows no proof, as for rates over ten and more magnitudes.
-    """
-    l2 = algebraic_connectivity(graph, rates)
-    n = graph.n_nodes
-    if n <= PSEUDO_INVERSE_LIMIT:  # from the whole spectrum
-        return l2
-    w = check_rates(graph, rates)
-    i, j = graph.edges.T
-    diagonal = np.bincount(i, w, n) + np.bincount(j, w, n)
-    sums = (graph.degrees.max() + 1) * np.finfo(float).eps * diagonal.max()  # roundings of the diagonal
-    for margin in _MARGINS:
-        s = (1.0 - margin) * l2
-        found = inertia(n, graph.edges, diagonal - s, -w)
-        if found.negative == 1 and found.uncertainty + sums <= margin * l2:
-            return float(s - found.uncertainty - sums)
-    return 0.0
 
 
 def communication_cost(graph: Graph, rates: ArrayLike) -> float:

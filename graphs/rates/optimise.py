@@ -14,7 +14,8 @@ from ...kernels.blas import one_blas_thread
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import barrier, lowrank, multiplicative, sdp
-from .certificates import CRITERIA, bounds_of, proven_connectivity
+from .certificates import CRITERIA, bounds_of
+from .connectivity import proven_connectivity
 from .duals import Certificate, Proposal, tree_weights
 from .limits import Limits
 from .result import GossipRates
