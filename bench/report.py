@@ -14,7 +14,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from gossamer.bench import floors, report_aggregation, report_rounds
+from gossamer.bench import floors, report_aggregation, report_rates, report_rounds
 from gossamer.bench.many_events import OUT
 from gossamer.bench.measured import Measured, Target, number, table
 from gossamer.bench.setups import Setup
@@ -248,6 +248,10 @@ NumPy: `bench/numpy_aggregation.py`, with BLAS's syrk for the Gram matrix, three
 {report_aggregation.grid()}
 
 {report_aggregation.memory()}
+
+## Gossip rates
+
+{report_rates.section()}
 
 ## New process
 
