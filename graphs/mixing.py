@@ -58,9 +58,9 @@ def mixing_matrix(graph: Graph, kind: str = "metropolis", *, lazy: bool = False)
 
     Raises
     ------
-    ValueError
-        If the kind is unknown, the graph is disconnected where it must not be, or too large for ``fdla``
-        and ``fmmc``.
+    TypeError, ValueError
+        If ``graph`` is no Graph, disconnected where it must not be or too large for ``fdla`` and ``fmmc``,
+        or the kind is unknown.
 
     Examples
     --------
@@ -69,7 +69,9 @@ def mixing_matrix(graph: Graph, kind: str = "metropolis", *, lazy: bool = False)
     >>> W.toarray().round(3).tolist()
     [[0.667, 0.333, 0.0], [0.333, 0.333, 0.333], [0.0, 0.333, 0.667]]
     """
-    if kind not in _KINDS:
+    if not isinstance(graph, Graph):
+        raise TypeError(f"graph must be a Graph, got {type(graph).__name__}; see Graph.from_edges")
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"kind {kind!r} is unknown; choose from {', '.join(_KINDS)}")
     if kind in ("best_constant", "fdla", "fmmc"):
         graph.require_connected(f"mixing_matrix(kind={kind!r})")

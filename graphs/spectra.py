@@ -51,10 +51,9 @@ def laplacian(graph: Graph, rates: ArrayLike | None = None) -> "csr_array":
     from scipy.sparse import csr_array
 
     w = check_rates(graph, rates)
-    n = graph.n_nodes
+    n, diagonal = graph.n_nodes, node_sums(graph, w)
     active = w > 0
     i, j, w = graph.edges[active, 0], graph.edges[active, 1], w[active]
-    diagonal = np.bincount(i, w, n) + np.bincount(j, w, n)
     nodes = np.arange(n, dtype=np.int32)
     rows = np.concatenate([i, j, nodes])
     columns = np.concatenate([j, i, nodes])
@@ -239,6 +238,21 @@ def connecting_rates(
             f"{purpose} would overflow: rates must be zero or at least {limit:.2g}, got {w[active].min():.2g}"
         )
     return w / scale, scale
+
+
+def node_sums(graph: Graph, v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of v, of any sign, over the edges at each node."""
+    i, j = graph.edges.T
+    sums = np.bincount(i, v, graph.n_nodes) + np.bincount(j, v, graph.n_nodes)
+    return sums.astype(np.float64)  # without edges they are integers
+
+
+def dense_laplacian(graph: Graph, w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Dense ``L(w)``; w of any sign."""
+    i, j = graph.edges.T
+    L = np.diag(node_sums(graph, w))
+    L[i, j] = L[j, i] = -w
+    return L
 
 
 def incidence(graph: Graph) -> NDArray[np.float64]:

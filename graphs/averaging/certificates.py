@@ -32,6 +32,7 @@ from ...kernels import checks
 from ...kernels.blas import one_blas_thread
 from ..graph import Graph
 from ..rates import Bounds
+from ..spectra import dense_laplacian, node_sums
 from .weights import assemble
 
 __all__ = ["KINDS", "MixingCertificate", "lower_bound", "relative_gap", "slem_of", "verify_mixing"]
@@ -64,7 +65,7 @@ class MixingCertificate:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         for array in (self.Y, self.y):
-            if array is not None:
+            if isinstance(array, np.ndarray):
                 checks.frozen(array)  # pickles and copies do not keep arrays read-only
 
 
@@ -132,7 +133,8 @@ def slem_of(graph: Graph, w: Array) -> tuple[float, float]:
         return 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         D = assemble(graph, w).toarray() - 1.0 / n
-        size = 1.0 + 2.0 * float(_sums(graph, np.abs(w)).max())  # no less than the norm of I - J and L(|w|)
+        # no less than the norms of I - J and L(|w|)
+        size = 1.0 + 2.0 * float(node_sums(graph, np.abs(w)).max())
     if not size < 1e150:
         return np.inf, np.inf
     # the diagonal is off by sums of at most n terms; the eigenvalues are those of a matrix nearby
@@ -182,16 +184,9 @@ def lower_bound(graph: Graph, kind: str, Y: Array, y: Array) -> float:
 # ---------------------------------------------------------------------- conditions of the dual
 
 
-def _sums(graph: Graph, v: Array) -> Array:
-    """Sum of v over the edges at each node."""
-    n = graph.n_nodes
-    sums = np.bincount(graph.edges[:, 0], v, n) + np.bincount(graph.edges[:, 1], v, n)
-    return sums.astype(np.float64)
-
-
 def _is_markov(graph: Graph, w: Array) -> bool:
     slack = 4.0 * graph.n_nodes * _EPS
-    return bool(np.all(w >= 0.0) and np.all(_sums(graph, w) <= 1.0 + slack))
+    return bool(np.all(w >= 0.0) and np.all(node_sums(graph, w) <= 1.0 + slack))
 
 
 def _centred(Y: Array) -> Array:
@@ -219,15 +214,8 @@ def _repaired(graph: Graph, Y: Array) -> Array:
     # (2 I + |B|'|B|)^-1 = (I - |B|' (2 I + |B||B|')^-1 |B|) / 2, and |B||B|' = degrees + adjacency
     signless = np.diag(2.0 + graph.degrees)
     signless[i, j] = signless[j, i] = 1.0
-    v = solve(signless, _sums(graph, r), assume_a="pos")
-    return Y - _dense_laplacian(graph, 0.5 * (r - v[i] - v[j]))
-
-
-def _dense_laplacian(graph: Graph, a: Array) -> Array:
-    i, j = graph.edges[:, 0], graph.edges[:, 1]
-    L = np.diag(_sums(graph, a))
-    L[i, j] = L[j, i] = -a
-    return L
+    v = solve(signless, node_sums(graph, r), assume_a="pos")
+    return Y - dense_laplacian(graph, 0.5 * (r - v[i] - v[j]))
 
 
 def _cover(graph: Graph, Y: Array, y: Array) -> float:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from ..graph import Graph
 from ..rates.dense import EdgeMatrices, ScaledCholesky, room
 from ..rates.edges import largest_step
+from ..spectra import node_sums
 from .certificates import lower_bound, relative_gap
 
 __all__ = ["Proposal", "propose"]
@@ -106,7 +107,7 @@ class _Solver(EdgeMatrices):
 
     def at_nodes(self, v: Array) -> Array:
         """``|B| v``: sums over the edges at each node."""
-        return self.space.laplacian(v)[0]
+        return node_sums(self.graph, v)
 
     def at_ends(self, y: Array) -> Array:
         """``|B|' y``: sums over the two ends of each edge."""

@@ -30,7 +30,7 @@ def assemble(graph: Graph, weights: Array) -> "csr_array":
     n = graph.n_nodes
     i, j = graph.edges[:, 0], graph.edges[:, 1]
     nodes = np.arange(n, dtype=np.int32)
-    diagonal = 1.0 - (np.bincount(i, weights, n) + np.bincount(j, weights, n))
+    diagonal = 1.0 - spectra.node_sums(graph, weights)
     rows, columns = np.concatenate([i, j, nodes]), np.concatenate([j, i, nodes])
     return csr_array((np.concatenate([weights, weights, diagonal]), (rows, columns)), shape=(n, n))
 

@@ -121,6 +121,8 @@ def verify_rates(
         If the rates or the dual object are malformed, or the rates do not connect the graph.
     """
     w, _ = connecting_rates(graph, rates, "verify_rates")
+    if not isinstance(certificate, Certificate):
+        raise TypeError(f"certificate must be a Certificate, got {type(certificate).__name__}")
     limits = Limits(graph, edge_costs, upper, node_budget)
     l2, resistances = proven_connectivity(graph, w), effective_resistances(graph, w)
     with one_blas_thread():

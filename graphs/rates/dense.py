@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Graph
+from ..spectra import dense_laplacian
 from .edges import EdgeSpace
 
 __all__ = ["EdgeMatrices", "ScaledCholesky", "room", "top_eigenvalue"]
@@ -29,11 +30,7 @@ class EdgeMatrices:
 
     def laplacian(self, w: Array) -> Array:
         """``L(w)``; w of any sign."""
-        i, j, n = self.space.i, self.space.j, self.space.n
-        L = np.zeros((n, n))
-        L[i, j] = L[j, i] = -w
-        L[np.arange(n), np.arange(n)] = self.space.laplacian(w)[0]
-        return L
+        return dense_laplacian(self.space.graph, w)
 
     def cholesky(self, M: Array) -> Array:
         """Lower factor of M, with a value of its own size on the constant vector."""

@@ -4,7 +4,7 @@ See :mod:`.certificates` for what they prove; whatever is done to them here, tha
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,7 @@ __all__ = [
     "communication_bound",
     "curved",
     "factor_of",
+    "freeze_arrays",
     "probability",
     "spread",
     "tighten",
@@ -71,6 +72,10 @@ class Certificate:
     reference: Array | None = None
     node_prices: Array | None = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        freeze_arrays(self)  # pickles and copies do not keep arrays read-only
+
     @property
     def X(self) -> Array:
         """The dual matrix: (n, n), positive semidefinite, centred, of trace one.
@@ -82,6 +87,13 @@ class Certificate:
         """
         Y = _normalised(factor_of(self))
         return Y @ Y.T
+
+
+def freeze_arrays(certificate: Certificate) -> None:
+    """Make the arrays of a result's certificate read-only."""
+    for array in vars(certificate).values():
+        if isinstance(array, np.ndarray):
+            checks.frozen(array)
 
 
 class Proposal(NamedTuple):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ...kernels.sparse import factor_laplacian
 from ...kernels.sparse.inverse import Derivative, Inverse, Pattern
 from ..graph import Graph
+from ..spectra import node_sums
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -36,8 +37,7 @@ class EdgeSpace:
 
     def laplacian(self, w: Array) -> tuple[Array, Array]:
         """Diagonal and off-diagonal entries of ``L(w)``; w of any sign."""
-        diagonal = np.bincount(self.i, w, self.n) + np.bincount(self.j, w, self.n)
-        return diagonal.astype(np.float64), -w
+        return node_sums(self.graph, w), -w
 
     def grounded(self, w: Array) -> Inverse:
         """Inverse of ``L(w)`` with one node tied to the ground; the same resistances."""

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import checks
 from ..graph import Graph
+from ..spectra import node_sums
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -85,15 +86,9 @@ class Limits:
         """``c'w``."""
         return float(self.costs @ w)
 
-    def loads(self, w: Array) -> Array:
-        """Sum of the rates at each node."""
-        edges, n = self.graph.edges, self.graph.n_nodes
-        loads = np.bincount(edges[:, 0], w, n) + np.bincount(edges[:, 1], w, n)
-        return loads.astype(np.float64)
-
     def room(self, w: Array) -> float:
         """Largest a with ``a w`` within the bounds, whatever it costs."""
-        loads = self.loads(w)
+        loads = node_sums(self.graph, w)
         with np.errstate(divide="ignore", over="ignore"):
             return float(
                 min(np.min(self.upper[w > 0] / w[w > 0]), np.min(self.nodes[loads > 0] / loads[loads > 0]))

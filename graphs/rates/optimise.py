@@ -16,7 +16,7 @@ from ..spectra import algebraic_connectivity, effective_resistances, fiedler_spa
 from . import barrier, lowrank, multiplicative, sdp
 from .certificates import CRITERIA, bounds_of
 from .connectivity import proven_connectivity
-from .duals import Certificate, Proposal, tree_weights
+from .duals import Certificate, Proposal, freeze_arrays, tree_weights
 from .limits import Limits
 from .result import GossipRates
 
@@ -183,7 +183,7 @@ def _optimise(
         return _result(limits, criterion, fallback, fallback, "certified", "uniform rates are optimal")
     names, reason = _candidates(graph, criterion, method, tol, deadline, limits)
     if not names and _is_within(limits, criterion, fallback):
-        message = f"uniform rates: no method is practical, {reason}; method='sdp' tries harder"
+        message = f"uniform rates: no method is practical, {reason}"
         return _result(limits, criterion, fallback, fallback, "tolerance_not_met", message)
     failures = []
     for name, attempt in [(one, k) for one in names for k in range(METHODS[one].attempts)]:
@@ -201,8 +201,7 @@ def _optimise(
     if not _is_within(limits, criterion, chosen):
         if not names:
             raise ValueError(
-                f"uniform rates exceed upper or node_budget, and no method is practical, {reason}; "
-                "method='sdp' tries harder"
+                f"uniform rates exceed upper or node_budget, and no method is practical, {reason}"
             )
         why = failures[-1] if failures else f"method {names[0]!r} found none"
         raise ValueError(
@@ -300,13 +299,13 @@ def _candidates(
         if reason:
             raise ValueError(f"method {method!r} is out of reach: {reason}; use method='auto'")
         return [method], ""
-    names, reason = [], ""
-    for name, entry in METHODS.items():
-        if entry.serves(criterion, limits):
-            limit = entry.size_limit(graph, criterion, practical=True)
-            reason = reason or limit
-            if not limit:
-                names.append(name)
+    able = {name: entry for name, entry in METHODS.items() if entry.serves(criterion, limits)}
+    reasons = {name: entry.size_limit(graph, criterion, practical=True) for name, entry in able.items()}
+    names = [name for name in able if not reasons[name]]
+    if not names:
+        reason = ", and ".join(f"{why} for {name!r}" for name, why in reasons.items())
+        harder = [name for name in able if not able[name].size_limit(graph, criterion, practical=False)]
+        return [], reason + "".join(f"; method={name!r} tries harder" for name in harder)
     if "lowrank" in names and "barrier" in names:
         quick = tol >= _LOWRANK_GAP or time.monotonic() + _BARRIER_SECONDS * graph.n_edges**3 > deadline
         if criterion == "communication" and quick and graph.n_edges > _LOWRANK_FIRST:
@@ -315,7 +314,7 @@ def _candidates(
             names.remove("lowrank")
     if graph.n_nodes > _SDP_FIRST and "sdp" in names[:-1]:
         names.append(names.pop(names.index("sdp")))
-    return names, reason
+    return names, ""
 
 
 def _assess(
@@ -366,6 +365,7 @@ def _result(
     total = cost(chosen) if criterion == "communication" else min(1.0, limits.room(chosen.rates))
     rates, resistances = chosen.rates * total, chosen.resistances / total
     rates.flags.writeable = resistances.flags.writeable = False
+    freeze_arrays(chosen.certificate)
     return GossipRates(
         graph=limits.graph,
         criterion=criterion,

@@ -333,6 +333,8 @@ def test_result_is_read_only_and_survives_pickling():
     for result in (found, again):
         for array in (result.weights, result.certificate.Y, result.certificate.y):
             assert not array.flags.writeable
+    lists = pickle.loads(pickle.dumps(graphs.MixingCertificate("fdla", np.eye(4).tolist())))
+    assert graphs.verify_mixing(found.graph, found.weights, lists).lower > 0
     assert repr(found).startswith("FastestMixing(fmmc on Graph(")
     assert "SLEM 0.666667" in repr(found)
 

@@ -123,6 +123,10 @@ def test_disconnected_single_and_errors():
             graphs.mixing_matrix(apart, kind)
     for kind in ALL:
         assert graphs.mixing_matrix(graphs.path(1), kind).toarray().tolist() == [[1.0]]
+    with pytest.raises(TypeError, match="graph must be a Graph, got int"):
+        graphs.mixing_matrix(5)
+    with pytest.raises(ValueError, match=r"\['fdla'\] is unknown"):
+        graphs.mixing_matrix(graphs.path(3), ["fdla"])
     with pytest.raises(ValueError, match="choose from metropolis"):
         graphs.mixing_matrix(apart, "hastings")
     with pytest.raises(ValueError, match="2000 nodes"):

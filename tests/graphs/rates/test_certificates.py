@@ -206,6 +206,9 @@ def test_certificates_of_wrong_types(change):
     fields = {"criterion": "communication", "Y": np.eye(10), "p": np.ones(21), "t": 1.0} | change
     with pytest.raises(TypeError, match=f"^{next(iter(change))} must be"):
         verify_rates(graphs.barbell(5), np.ones(21), Certificate(**fields))
+    other = graphs.MixingCertificate("fdla", np.eye(10))
+    with pytest.raises(TypeError, match="certificate must be a Certificate, got MixingCertificate"):
+        verify_rates(graphs.barbell(5), np.ones(21), other)
 
 
 def test_rates_must_connect():

@@ -375,7 +375,10 @@ def test_too_large_is_said_and_still_bounded(monkeypatch, criterion):
         monkeypatch.setattr(lowrank, limit, 10)
     r = consistent(gossip_rates(graphs.grid_2d(9, 9), criterion))
     assert (r.status, r.method) == ("tolerance_not_met", "uniform")
-    assert "81 nodes" in r.message
+    # each limit with its method, and only methods that would take the graph
+    assert "81 nodes, and the limit is 60 for 'sdp', and the graph has 144 edges" in r.message
+    assert "'sdp' tries harder; method='barrier' tries harder" in r.message
+    assert "'lowrank' tries harder" not in r.message
     assert 0 < r.gap < 1
     with pytest.raises(ValueError, match="144 nodes"):
         gossip_rates(graphs.grid_2d(12, 12), criterion, method="sdp")
@@ -524,9 +527,11 @@ def test_fifty_nodes():
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))])
 def test_copies_are_read_only(duplicate):
-    original = graphs.gossip_rates(graphs.path(3), "uniform")
+    original = graphs.gossip_rates(graphs.barbell(3), method="barrier")
     made = duplicate(original)
     np.testing.assert_array_equal(made.rates, original.rates)
-    for array in (made.rates, made.edge_resistances):
-        with pytest.raises(ValueError, match="read-only"):
-            array[0] = 1.0
+    for r in (original, made):
+        proof = r.certificate
+        for array in (r.rates, r.edge_resistances, proof.Y, proof.p, proof.reference):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1.0

@@ -230,6 +230,13 @@ def test_proofs_of_multiple_eigenvalues(monkeypatch, dense_nodes):
     )
 
 
+@pytest.mark.parametrize("n", [300, 1000])
+def test_proofs_where_lambda_2_is_small(n):
+    # many roundings of numbers far above lambda_2
+    exact = 2.0 - 2.0 * np.cos(np.pi / n)
+    assert exact * (1 - 1e-8) <= proven_connectivity(graphs.path(n), np.ones(n - 1)) <= exact
+
+
 def test_no_proof_is_no_certificate(monkeypatch):
     # as if rounding had spoilt the elimination
     monkeypatch.setattr("gossamer.graphs.rates.connectivity._MARGINS", ())
