@@ -1,9 +1,9 @@
-"""Optimal rates of real networks: `python -m gossamer.bench.networks [SECONDS]` fills `networks.csv`.
+"""Optimal rates of topohub's networks: `python -m gossamer.bench.networks [SECONDS]` fills `networks.csv`.
 
-One row for each connected network of topohub with at most 600 nodes: the cost of uniform rates, the least
-cost, the communications saved, the proven gap and the processor time. Rows that are there stay, so that a run
-can be continued; networks that do not fit the time (in seconds, all by default) are left for the next run. At
-the end the figure of the savings by family is drawn into `docs/`.
+One row for each connected one with at most 600 nodes, real or synthetic (`gabriel`): the cost of uniform
+rates, the least cost, the communications saved, the proven gap and the processor time. Rows that are there
+stay, so that a run can be continued; networks that do not fit the time (in seconds, all by default) are left
+for the next run. At the end the figure of the savings by family is drawn into `docs/`.
 """
 
 import csv

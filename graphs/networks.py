@@ -1,4 +1,4 @@
-"""Real networks from the package topohub: backbones, research networks, autonomous systems."""
+"""Networks of topohub: backbones, research networks, autonomous systems, and synthetic Gabriel graphs."""
 
 import json
 from difflib import get_close_matches

@@ -31,7 +31,7 @@ plt.rcParams.update(
 # %% [markdown]
 # ## A network
 #
-# GÉANT connects the research networks of Europe. `graphs.topology_names()` lists the other real networks;
+# GÉANT connects the research networks of Europe. `graphs.topology_names()` lists the other networks by name;
 # families such as `graphs.grid_2d(10, 10)` or `graphs.random_geometric(50)`, and
 # `graphs.Graph.from_edges(n, edges)`, make graphs of the same type.
 
