@@ -3,6 +3,7 @@
 See :mod:`.certificates` for what they prove; whatever is done to them here, that stays true.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -117,15 +118,7 @@ def best_balance(x: Array, y: Array) -> float:
     ``t max x`` alone exceeds beyond ``2 t0`` and ``max y / t`` below ``t0 / 2``.
     """
     centre = 0.5 * np.log(y.max() / x.max())
-    low, high = centre - np.log(2.0), centre + np.log(2.0)
-    ratio = 0.5 * (np.sqrt(5.0) - 1.0)
-    for _ in range(80):
-        a, b = high - ratio * (high - low), low + ratio * (high - low)
-        if _mean_bound(x, y, float(np.exp(a))) <= _mean_bound(x, y, float(np.exp(b))):
-            high = b
-        else:
-            low = a
-    return float(np.exp(0.5 * (low + high)))
+    return float(np.exp(_golden(lambda log_t: _mean_bound(x, y, float(np.exp(log_t))), centre, np.log(2.0))))
 
 
 def tighten(
@@ -233,16 +226,21 @@ def _bounded_balance(limits: Limits, x: Array, y: Array, prices: Array | None) -
         return communication_bound(limits, x, y, float(np.exp(log_t)), prices)
 
     # quasi-concave in log t: where it exceeds v, the largest of functions convex in log t is at most one
-    low, high = np.log(t) - 3.0, np.log(t) + 3.0
+    found = float(np.exp(_golden(lambda log_t: -value(log_t), float(np.log(t)), 3.0)))
+    return max((t, found), key=lambda one: value(float(np.log(one))))
+
+
+def _golden(f: Callable[[float], float], centre: float, radius: float) -> float:
+    """Minimise a quasi-convex function within a radius of a centre, by golden section."""
+    low, high = centre - radius, centre + radius
     ratio = 0.5 * (np.sqrt(5.0) - 1.0)
     for _ in range(80):
         a, b = high - ratio * (high - low), low + ratio * (high - low)
-        if value(a) >= value(b):
+        if f(a) <= f(b):
             high = b
         else:
             low = a
-    middle = float(np.exp(0.5 * (low + high)))
-    return max((t, middle), key=lambda one: value(float(np.log(one))))
+    return 0.5 * (low + high)
 
 
 def _programme(
