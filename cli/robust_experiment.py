@@ -13,7 +13,6 @@ from .build import aggregator_classes, attack_classes, build_named, preaggregato
 from .errors import user_errors
 from .experiment import check_seeds
 from .reading import Table, check_names, check_type, fill, load_tables
-from .robust_selection import COLUMNS, WORST
 
 TEMPLATE = """\
 # Who survives which attack: save it as robustness.toml, then `gossamer robustness robustness.toml`.
@@ -92,6 +91,10 @@ batch_size = 24
 """
 
 PROBLEMS = "perceptron", "softmax"
+HYPER: tuple[str, ...] = ("step", "server_momentum", "momentum")
+# of the table, before those of the attacks and the worst of them
+COLUMNS = "split", "f", "pre", "rule", *HYPER, "validation_worst"
+WORST = "worst"
 NO_ATTACK, LABEL_FLIP, NOTHING = "none", "LabelFlip", "none"
 
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .robust_experiment import RobustExperiment
-
-HYPER: tuple[str, ...] = ("step", "server_momentum", "momentum")
-COLUMNS = "split", "f", "pre", "rule", *HYPER, "validation_worst"  # before the attacks, and the worst of them
-WORST = "worst"
+from .robust_experiment import HYPER, WORST, RobustExperiment
 
 
 @dataclass(frozen=True)

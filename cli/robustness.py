@@ -12,7 +12,8 @@ import typer
 
 from .errors import user_errors
 from .outputs import make_folder
-from .robust_selection import COLUMNS, WORST, Row, select
+from .robust_experiment import COLUMNS, WORST
+from .robust_selection import Row, select
 from .seeds import n_processors
 
 

@@ -426,16 +426,16 @@ left.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1, 0.78))
 plt.show()
 
 
-def to_accuracy(trace):
+def to_accuracy(trace, kilobits):
     """Rounds and kilobits until |x - x*| is 1e-12 of its start; NaN where that never happens."""
     there = trace["distance"] <= 1e-24 * trace["distance"][0]
-    return (trace["time"][there][0], sent_by_workers(trace)[there][0]) if there.any() else (np.nan, np.nan)
+    return (trace["time"][there][0], kilobits[there][0]) if there.any() else (np.nan, np.nan)
 
 
 rows = []
 for name, (solver, rounds, _, _) in server_methods.items():
-    reached, kilobits = to_accuracy(traces[name])
-    row = {"method": name, "rounds": reached, "kilobits a worker": kilobits}
+    reached, sent = to_accuracy(traces[name], sent_by_workers(traces[name]))
+    row = {"method": name, "rounds": reached, "kilobits a worker": sent}
     if isinstance(solver, solvers.EF21 | solvers.MARINA) or name.startswith("DIANA"):
         values = solver.parameters(quadratic, star)
         rate = values["step"] * quadratic.strong_convexity
@@ -443,7 +443,7 @@ for name, (solver, rounds, _, _) in server_methods.items():
             rate = min(rate, values["shift_step"] / 2)
         row["rounds, promised"] = np.log(1e24) / -np.log1p(-rate)
         tuned = run(replace(solver, step="auto"), rounds)
-        row["rounds, step tuned"], row["kilobits, step tuned"] = to_accuracy(tuned)
+        row["rounds, step tuned"], row["kilobits, step tuned"] = to_accuracy(tuned, sent_by_workers(tuned))
     rows.append(row)
 to_twelve_digits = pd.DataFrame(rows).set_index("method")
 to_twelve_digits.round(0)
@@ -866,9 +866,8 @@ for name, (_, _, color) in network_methods.items():
     trace = network_traces[name]
     left.semilogy(trace["time"], trace["distance"], color=color, label=name)
     right.semilogy(kilobits(trace), trace["distance"], color=color)
-    there = trace["distance"] <= 1e-24 * trace["distance"][0]
-    costs = (trace["time"][there][0], kilobits(trace)[there][0]) if there.any() else (np.nan, np.nan)
-    rows.append({"method": name, "rounds": costs[0], "kilobits a link and direction": costs[1]})
+    reached, sent = to_accuracy(trace, kilobits(trace))
+    rows.append({"method": name, "rounds": reached, "kilobits a link and direction": sent})
 left.set(xlabel="rounds", ylabel=r"$\frac{1}{n} \sum_i |x_i - x^\star|^2$", ylim=(1e-31, 10))
 right.set(xlabel="kilobits a link and direction", xlim=(0, 1000))
 left.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1, 0.85))

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..graphs import Graph
-from ..kernels.compression import Compressor
-from ..kernels.rounds import server
 from ..problems import Problem
+from .diana import DIANA
 from .extragradient import OperatorSolver, lipschitz_constants
 from .messages import mean_variance
 from .rounds import Step
 
 
 @dataclass(frozen=True, eq=False)
-class DIANASGDA(OperatorSolver):
+class DIANASGDA(OperatorSolver, DIANA):
     """Descent ascent with compressed differences to learned shifts; linear for strongly monotone operators.
 
     Parameters
@@ -42,17 +41,7 @@ class DIANASGDA(OperatorSolver):
     Bits as of `EF`.
     """
 
-    compressor: Compressor
-    step: Step = None
-    shift_step: Step = None
-    check_compressor: bool = True
-
-    _kernel = server.shifted
-    _n_rows = 1
-    _n_shared = 2
-    _needs = "unbiased"
-    _largest = {"shift_step": 1.0}  # noqa: RUF012
-    _exact = True
+    _exact = True  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "shift_step"}; NaN with a biased compressor, and for the step without mu > 0."""
@@ -63,9 +52,6 @@ class DIANASGDA(OperatorSolver):
         mu, mean_square = problem.strong_convexity, lipschitz_constants(problem)[1]
         step = mu / (mean_square**2 * (1.0 + 6.0 * spread)) if mu > 0.0 else float("nan")
         return {"step": step, "shift_step": 1.0 / (1.0 + omega)}
-
-    def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
-        return min(super()._pace(problem, graph, values), values["shift_step"] / 2.0 or 1.0)
 
 
 @dataclass(frozen=True, eq=False)

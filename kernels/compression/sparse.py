@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,35 +15,47 @@ from .sparsifier import Sparsifier
 from .subsets import top_indices
 
 
-def _check_k(k: Any) -> int | float:
-    """Check a number or a fraction of coordinates."""
-    if isinstance(k, float | np.floating):
-        return checks.real("k (as a fraction of d)", k, above=0.0, most=1.0)
-    return checks.count("k", k, least=1)
+class _Scaled(Sparsifier):
+    """Unbiased where the values kept are scaled up."""
 
+    scaled: ClassVar[bool] | bool = True
 
-def kept(k: int | float, d: int) -> int:
-    """Number of coordinates kept of d: k itself, or the nearest to k d, at least 1."""
-    if isinstance(k, float):
-        return max(1, int(k * d + 0.5))
-    if k > d:
-        raise ValueError(f"k must be at most the number of coordinates {d}, got {k}")
-    return k
+    @property
+    def unbiased(self) -> bool:
+        """Whether values are scaled up."""
+        return self.scaled
 
 
 @dataclass(frozen=True)
-class Identity(Sparsifier):
+class _KeepsK(_Scaled):
+    """Keeps k coordinates, or the fraction k of them."""
+
+    k: int | float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.k, float | np.floating):
+            k = checks.real("k (as a fraction of d)", self.k, above=0.0, most=1.0)
+        else:
+            k = checks.count("k", self.k, least=1)
+        object.__setattr__(self, "k", k)
+
+    def _n_sent(self, d: int) -> int:
+        """Return k itself, or the number nearest to k d, at least 1."""
+        if isinstance(self.k, float):
+            return max(1, int(self.k * d + 0.5))
+        if self.k > d:
+            raise ValueError(f"k must be at most the number of coordinates {d}, got {self.k}")
+        return self.k
+
+
+@dataclass(frozen=True)
+class Identity(_Scaled):
     """C(x) = x: all coordinates. Bits: 32 or 64 a coordinate."""
 
     random = False
     row_kernel = rows.identity
     pick_kernel = rows.pick_all
     on_gpu = True
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
 
     def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
         with array_module(device) as xp:
@@ -54,7 +66,7 @@ class Identity(Sparsifier):
 
 
 @dataclass(frozen=True)
-class RandK(Sparsifier):
+class RandK(_KeepsK):
     """Rand-k: k coordinates drawn uniformly, times d/k.
 
     Attributes
@@ -79,33 +91,21 @@ class RandK(Sparsifier):
     128
     """
 
-    k: int | float
     scaled: bool = True
     shared_seed: bool = True
     pick_kernel = rows.rand_k
     on_gpu = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "k", _check_k(self.k))
-
-    @property
-    def unbiased(self) -> bool:
-        """Whether values are scaled up."""
-        return self.scaled
-
     def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
-        out = room(kept(self.k, d), device)
+        out = room(self._n_sent(d), device)
         masks(device).rand_k(d, key, index, out)
         return out
 
     def _factors(self, d: int, device: int | None = None) -> float:
-        return d / kept(self.k, d) if self.scaled else 1.0
-
-    def _n_sent(self, d: int) -> int:
-        return kept(self.k, d)
+        return d / self._n_sent(d) if self.scaled else 1.0
 
     def _omega(self, d: int) -> float:
-        return d / kept(self.k, d) - 1.0
+        return d / self._n_sent(d) - 1.0
 
     def pick_parameters(self, d: int) -> list[float]:
         """Return the factor."""
@@ -113,7 +113,7 @@ class RandK(Sparsifier):
 
 
 @dataclass(frozen=True)
-class BlockRandK(Sparsifier):
+class BlockRandK(_KeepsK):
     """One coordinate of each of k blocks, drawn uniformly in its block, times the block's length.
 
     Attributes
@@ -133,37 +133,25 @@ class BlockRandK(Sparsifier):
     never kept together; otherwise as `RandK`, and faster.
     """
 
-    k: int | float
     scaled: bool = True
     shared_seed: bool = True
     pick_kernel = rows.block_rand_k
     on_gpu = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "k", _check_k(self.k))
-
-    @property
-    def unbiased(self) -> bool:
-        """Whether values are scaled up."""
-        return self.scaled
-
     def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
-        out = room(kept(self.k, d), device)
+        out = room(self._n_sent(d), device)
         masks(device).block_rand_k(d, key, index, out)
         return out
 
     def _factors(self, d: int, device: int | None = None) -> Any:
         if not self.scaled:
             return 1.0
-        k = kept(self.k, d)
+        k = self._n_sent(d)
         with array_module(device) as xp:
             return xp.diff(xp.arange(k + 1, dtype=np.int64) * d // k).astype(np.float64)
 
-    def _n_sent(self, d: int) -> int:
-        return kept(self.k, d)
-
     def _omega(self, d: int) -> float:
-        return float(-(-d // kept(self.k, d)) - 1)
+        return float(-(-d // self._n_sent(d)) - 1)
 
     def pick_parameters(self, d: int) -> list[float]:
         """Return whether values are scaled."""
@@ -171,7 +159,7 @@ class BlockRandK(Sparsifier):
 
 
 @dataclass(frozen=True)
-class PermK(Sparsifier):
+class PermK(_Scaled):
     """Perm-K: the workers of a round keep disjoint sets of coordinates, together all, times n_workers.
 
     Attributes
@@ -192,11 +180,6 @@ class PermK(Sparsifier):
     n_workers: int
     pick_kernel = rows.perm_k
     on_gpu = True
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_workers", checks.count("n_workers", self.n_workers, least=1, most=2**31))
@@ -224,7 +207,7 @@ class PermK(Sparsifier):
 
 
 @dataclass(frozen=True)
-class Bernoulli(Sparsifier):
+class Bernoulli(_Scaled):
     """Each coordinate is kept with probability p, independently, times 1/p.
 
     Attributes
@@ -247,11 +230,6 @@ class Bernoulli(Sparsifier):
     def __post_init__(self) -> None:
         object.__setattr__(self, "p", checks.real("p", self.p, above=0.0, most=1.0))
 
-    @property
-    def unbiased(self) -> bool:
-        """Whether values are scaled up."""
-        return self.scaled
-
     def _draw(self, d: int, key: np.uint64, index: np.uint64, device: int | None = None) -> Any:
         out = room(d, device)
         count = masks(device).bernoulli(d, self.p, key, index, out)
@@ -273,7 +251,7 @@ class Bernoulli(Sparsifier):
 
 
 @dataclass(frozen=True)
-class TopK(Sparsifier):
+class TopK(_KeepsK):
     """Top-k: the k coordinates of largest magnitude; among equal ones, the lowest indices.
 
     Attributes
@@ -287,25 +265,14 @@ class TopK(Sparsifier):
     sent, in the cheapest code.
     """
 
-    k: int | float
     random = False
+    scaled = False
+    shared_seed = False
     pick_kernel = rows.top_k
     on_gpu = True
-    shared_seed = False
-
-    @property
-    def unbiased(self) -> bool:
-        """False."""
-        return False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "k", _check_k(self.k))
 
     def _choose(self, x: Any, key: np.uint64, index: np.uint64) -> Any:
-        return top_indices(x, kept(self.k, x.size))
-
-    def _n_sent(self, d: int) -> int:
-        return kept(self.k, d)
+        return top_indices(x, self._n_sent(x.size))
 
     def _contraction(self, d: int) -> float:
-        return kept(self.k, d) / d
+        return self._n_sent(d) / d

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from compressor_cases import ON_CPU, ON_GPU, both
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,39 +16,8 @@ from gossamer.kernels.random import streams
 
 KEY = random.make_key(5)
 D = 40
-ALL = [
-    c.Identity(),
-    c.RandK(3),
-    c.RandK(0.2, scaled=False, shared_seed=False),
-    c.BlockRandK(3),
-    c.BlockRandK(0.9, scaled=False, shared_seed=False),
-    c.PermK(4),
-    c.PermK(7),
-    c.Bernoulli(0.3),
-    c.Bernoulli(0.3, scaled=False, shared_seed=False),
-    c.Bernoulli(1e-9, shared_seed=False),
-    c.TopK(1),
-    c.TopK(0.5),
-    c.TopK(D),
-    c.QSGD(1),
-    c.QSGD(5),
-    c.QSGD(2**20, scaled=False),
-    c.TernGrad(),
-    c.TernGrad(scaled=False),
-    c.Natural(),
-    c.Natural(scaled=False),
-    c.ScaledSign(),
-    c.LowRank(2),
-    c.LowRank(50, shape=(4, 10)),
-    c.LowRank(2, method="power"),
-    c.Composed(c.TopK(7), c.QSGD(3)),
-    c.Composed(c.Bernoulli(0.01, shared_seed=False), c.Natural()),
-    c.Composed(c.PermK(3), c.ScaledSign()),
-    c.PerBlock(c.TernGrad(), 7),
-    c.PerBlock(c.Composed(c.RandK(0.5), c.QSGD(2)), 16),
-]
+ALL = [*ON_GPU, *ON_CPU, c.TopK(D), c.LowRank(50, shape=(4, 10))]
 every = pytest.mark.parametrize("compressor", ALL, ids=str)
-both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def gaussian(seed=0, d=D):

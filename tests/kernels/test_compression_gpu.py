@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from compressor_cases import both
 
 from gossamer.kernels import backend, compression, random
 from gossamer.kernels.compression import cpu_masks, cpu_rounding, gpu_rounding, gpu_select, reference
 
 KEY = random.make_key(11)
 INDEX = 2**32 + 5  # a high counter word that is not zero
-both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @pytest.fixture

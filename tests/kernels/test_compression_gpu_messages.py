@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from compressor_cases import ON_CPU, ON_GPU, both
 
 from gossamer.kernels import compression as c
 from gossamer.kernels import random
@@ -12,37 +13,6 @@ from gossamer.kernels.backend import gpu_backend
 
 KEY = random.make_key(5)
 D = 300
-ON_GPU = [
-    c.Identity(),
-    c.RandK(3),
-    c.RandK(0.2, scaled=False, shared_seed=False),
-    c.BlockRandK(7),
-    c.BlockRandK(0.9, scaled=False, shared_seed=False),
-    c.PermK(4),
-    c.PermK(7),
-    c.PermK(1000),
-    c.Bernoulli(0.3),
-    c.Bernoulli(0.3, scaled=False, shared_seed=False),
-    c.Bernoulli(1e-9, shared_seed=False),
-    c.TopK(1),
-    c.TopK(0.5),
-    c.TopK(D),
-    c.QSGD(1),
-    c.QSGD(5),
-    c.QSGD(2**20, scaled=False),
-    c.TernGrad(),
-    c.TernGrad(scaled=False),
-    c.Natural(),
-    c.Natural(scaled=False),
-    c.ScaledSign(),
-]
-ON_CPU = [
-    c.LowRank(2),
-    c.LowRank(2, method="power"),
-    c.Composed(c.TopK(7), c.QSGD(3)),
-    c.PerBlock(c.TernGrad(), 7),
-]
-both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @pytest.fixture
