@@ -77,7 +77,8 @@ def _dense(graph: Graph, w: Array, diagonal: Array, s: float) -> float:
     from scipy.linalg import cholesky
 
     n, (i, j) = graph.n_nodes, graph.edges.T
-    lift = float(diagonal.mean()) / n  # the constant vector gets an eigenvalue like those of L
+    # the constant vector gets an eigenvalue like those of L, above s, which is up to n/(n - 1) times the mean
+    lift = 2.0 * float(diagonal.mean()) / n
     M = np.full((n, n), lift)
     M[i, j] = M[j, i] = lift - w
     M[np.arange(n), np.arange(n)] = diagonal - s + lift

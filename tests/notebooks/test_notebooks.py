@@ -58,7 +58,8 @@ def test_each_section_asserts_what_it_shows(path):
 
 
 @each_notebook
-def test_runs_and_its_claims_hold(path, tmp_path):
+def test_runs_and_its_claims_hold(path, tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # notebooks draw into themselves
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}  # the working directory
     # sockets in a folder of one's own need no encryption

@@ -12,7 +12,7 @@ from gossamer.graphs.rates.limits import Limits
 
 BOTH = ["communication", "algebraic_connectivity"]
 ROUNDING = 1e-9
-# so many nodes that lambda_2 is proven by inertia, not computed from the whole spectrum
+# so many nodes that lambda_2 is proven, not computed from the whole spectrum
 LARGE = pytest.param(graphs.grid_2d(15, 15), marks=pytest.mark.slow)
 
 

@@ -237,6 +237,15 @@ def test_proofs_where_lambda_2_is_small(n):
     assert exact * (1 - 1e-8) <= proven_connectivity(graphs.path(n), np.ones(n - 1)) <= exact
 
 
+def test_each_elimination_proves_lambda_2_of_complete_graphs(monkeypatch):
+    n = 210
+    graph, w = graphs.complete(n), np.ones(n * (n - 1) // 2)  # lambda_2 = n, more than a degree
+    for other in ("_sparse", "_dense"):
+        with monkeypatch.context() as patch:
+            patch.setattr(connectivity, other, lambda *_: np.inf)
+            assert n * (1 - 1e-9) <= proven_connectivity(graph, w) <= n
+
+
 def test_no_proof_is_no_certificate(monkeypatch):
     # as if rounding had spoilt the elimination
     monkeypatch.setattr("gossamer.graphs.rates.connectivity._MARGINS", ())
