@@ -100,12 +100,12 @@ def as_rows(G: Any, name: str = "G") -> Rows:
             return _from_workers(name, [[row] for row in G], layered=False)
         if all(isinstance(row, list | tuple) and any(map(is_array, row)) for row in G):
             return _from_workers(name, G, layered=True)
-    device = device_of(**{name: G})
-    array: Any = cpu_view(G) if device is None else G
+    device = None if isinstance(G, np.ndarray) else device_of(**{name: G})
+    array: Any
     if device is None:
-        array = _floats(name, array)
-    elif array.dtype not in _FLOATS:
-        array = array.astype(np.float64)
+        array = _floats(name, cpu_view(G))
+    else:
+        array = G if G.dtype in _FLOATS else G.astype(np.float64)
     if array.ndim != 2:
         remedy = "; G[None] for one worker" if array.ndim == 1 else ", one row a worker"
         raise ValueError(f"{name} must have shape (p, d), got {array.shape}{remedy}")
@@ -145,10 +145,9 @@ def _whole_rows(array: NDArray) -> tuple[NDArray[np.uint64], NDArray]:
     """Return the addresses of the rows of a matrix, and the matrix, copied if its rows have gaps."""
     if array.strides[1] != array.itemsize or not array.flags.aligned:
         array = np.require(array, requirements=["C_CONTIGUOUS", "ALIGNED"])
-    first = np.uint64(array.__array_interface__["data"][0])
-    with np.errstate(over="ignore"):  # a negative stride wraps around, as pointers do
-        steps = np.arange(array.shape[0], dtype=np.int64) * array.strides[0]
-        return first + steps.astype(np.uint64), array
+    first = array.__array_interface__["data"][0]
+    steps = np.arange(array.shape[0], dtype=np.int64) * array.strides[0]  # a stride may be negative
+    return (steps + first).view(np.uint64), array
 
 
 def _contiguous(array: Any) -> Any:

@@ -201,14 +201,19 @@ def _cancels(K: NDArray, rows: Rows) -> bool:
 
 def spread(own: NDArray[np.float64], context: Context) -> NDArray[np.float64]:
     """Return the weights of all workers, from those of the rows that a rule has seen."""
+    of_live = own if context.mixing is None else own @ context.mixing
+    if context.n_excluded == 0:
+        return of_live
     weights = np.zeros(context.rows.p)
-    weights[context.live] = own if context.mixing is None else own @ context.mixing
+    weights[context.live] = of_live
     return weights
 
 
 def excluded(context: Context) -> NDArray[np.intp]:
     """Return the workers left out."""
-    return np.setdiff1d(np.arange(context.rows.p), context.live)
+    left_out = np.ones(context.rows.p, bool)
+    left_out[context.live] = False
+    return left_out.nonzero()[0]
 
 
 def squared_distances(K: NDArray) -> NDArray[np.float64]:
