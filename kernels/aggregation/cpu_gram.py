@@ -24,6 +24,7 @@ _U = np.uint64
 _DTYPES = {np.dtype(np.float64): types.float64, np.dtype(np.float32): types.float32}
 ADDRESSES = array_type(types.uint64, 1, readonly=True)
 INT = types.int64
+SPAN = 64  # blocks of one row between those of the next, where a centre is read with each
 
 
 def for_both_dtypes(signature: Callable[[Any], Any]) -> Callable[[Any], dict[np.dtype, LazyKernel]]:
@@ -206,7 +207,8 @@ def squares(rows, d, centre, work, out):
     """
     block = work.shape[1]
     like = work[0]
-    span = d if centre == _U(0) else 4 * block  # a part of the centre stays in the caches for all rows
+    # long parts of a row are fetched ahead better; still the centre's part stays in a cache for all rows
+    span = d if centre == _U(0) else SPAN * block
     for begin in range(0, d, span):
         end = min(begin + span, d)
         for i in range(rows.size):

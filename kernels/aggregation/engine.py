@@ -138,11 +138,13 @@ def combine(rows: Rows, weights: NDArray[np.float64]) -> tuple[Any, bool]:
         out[:] = 0
         return out, True
     finite = True
-    factors = weights[used].astype(rows.dtype)
+    kernel, block = cpu_gram.combine[rows.dtype], _COMBINED // rows.dtype.itemsize
+    everyone = used.size == rows.p
+    factors = (weights if everyone else weights[used]).astype(rows.dtype)
     for segment in rows.segments:
         part = out[segment.start : segment.stop]
-        addresses = rows.addresses(segment, used)
-        finite &= bool(cpu_gram.combine[rows.dtype](addresses, factors, _COMBINED // out.itemsize, part))
+        addresses = segment.data if everyone else rows.addresses(segment, used)
+        finite &= kernel(addresses, factors, block, part)
     return out, finite
 
 
