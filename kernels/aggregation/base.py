@@ -133,12 +133,14 @@ class LinearAggregator(Aggregator):
     def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
         K, context = prepare((*stages, self), rows, step)
         own, details = self._weights(K, context)
-        value, finite = engine.combine(rows, spread(own, context))
+        weights = spread(own, context)
+        value, finite = engine.combine(rows, weights)
         if not finite and needed((*stages, self)) == NOTHING:  # then nobody has looked at the rows yet
             K, context = among_finite(stages, rows, step)
             own, details = self._weights(K, context)
-            value, _ = engine.combine(rows, spread(own, context))
-        return Aggregate(rows.shaped(value), spread(own, context), excluded(context), details)
+            weights = spread(own, context)
+            value, _ = engine.combine(rows, weights)
+        return Aggregate(rows.shaped(value), weights, excluded(context), details)
 
 
 class CoordinateAggregator(Aggregator):

@@ -24,6 +24,7 @@ _U = np.uint64
 _DTYPES = {np.dtype(np.float64): types.float64, np.dtype(np.float32): types.float32}
 ADDRESSES = array_type(types.uint64, 1, readonly=True)
 INT = types.int64
+SPAN = 64  # blocks of one row between those of the next, where a centre is read with each
 
 
 def for_both_dtypes(signature: Callable[[Any], Any]) -> Callable[[Any], dict[np.dtype, LazyKernel]]:
@@ -187,27 +188,38 @@ def _square(x):
 
 
 @inner_njit(fastmath=REORDER)
-def _square_less(x, y):
-    total = x.dtype.type(0)
+def _squares(x, y):
+    """Return the squares of x and of x - y."""
+    own = between = x.dtype.type(0)
     for k in range(x.size):
-        total += (x[k] - y[k]) * (x[k] - y[k])
-    return total
+        own += x[k] * x[k]
+        between += (x[k] - y[k]) * (x[k] - y[k])
+    return own, between
 
 
 @for_both_dtypes(
-    lambda real: types.void(ADDRESSES, INT, types.uint64, array_type(real, 2), array_type(types.float64, 1))
+    lambda real: types.void(ADDRESSES, INT, types.uint64, array_type(real, 2), array_type(types.float64, 2))
 )
 def squares(rows, d, centre, work, out):
-    """Add the squared norms of rows of d numbers, less the row `centre` where that is not 0, to `out`."""
+    """Add the squared norms of rows of d numbers to out[0].
+
+    Where the address of a row `centre` is not 0, those of the rows less that one are added to out[1].
+    """
     block = work.shape[1]
     like = work[0]
-    for i in range(rows.size):
-        for b in range(0, d, block):
-            x = part(rows[i], b, min(block, d - b), like)
-            if centre != _U(0):
-                out[i] += _square_less(x, part(centre, b, x.size, like))
-            else:
-                out[i] += _square(x)
+    # long parts of a row are fetched ahead better; still the centre's part stays in a cache for all rows
+    span = d if centre == _U(0) else SPAN * block
+    for begin in range(0, d, span):
+        end = min(begin + span, d)
+        for i in range(rows.size):
+            for b in range(begin, end, block):
+                x = part(rows[i], b, min(block, end - b), like)
+                if centre == _U(0):
+                    out[0, i] += _square(x)
+                else:
+                    own, between = _squares(x, part(centre, b, x.size, like))
+                    out[0, i] += own
+                    out[1, i] += between
 
 
 @inner_njit(fastmath=REORDER)
@@ -234,36 +246,54 @@ def find_bad(rows, d, work, bad):
 # ---------------------------------------------------------------------- combinations
 
 
-@inner_njit(**NO_ALIAS)
-def _set_scaled(w, x, y):
+@inner_njit(fastmath={"contract"}, **NO_ALIAS)
+def _set_eight(w, x0, x1, x2, x3, x4, x5, x6, x7, y):
     for k in range(y.size):
-        y[k] = w * x[k]
-
-
-@inner_njit(**NO_ALIAS)
-def _add_scaled(w, x, y):
-    for k in range(y.size):
-        y[k] += w * x[k]
+        low = (w[0] * x0[k] + w[1] * x1[k]) + (w[2] * x2[k] + w[3] * x3[k])
+        y[k] = low + ((w[4] * x4[k] + w[5] * x5[k]) + (w[6] * x6[k] + w[7] * x7[k]))
 
 
 @inner_njit(fastmath={"contract"}, **NO_ALIAS)
-def _add_four(w0, w1, w2, w3, x0, x1, x2, x3, y):
+def _add_eight(w, x0, x1, x2, x3, x4, x5, x6, x7, y):
     for k in range(y.size):
-        y[k] = (y[k] + w0 * x0[k] + w1 * x1[k]) + (w2 * x2[k] + w3 * x3[k])
+        low = (w[0] * x0[k] + w[1] * x1[k]) + (w[2] * x2[k] + w[3] * x3[k])
+        y[k] += low + ((w[4] * x4[k] + w[5] * x5[k]) + (w[6] * x6[k] + w[7] * x7[k]))
+
+
+@inner_njit(forceinline=True)
+def _weight(weights, i):
+    return weights[i] if i < weights.size else weights.dtype.type(0)
 
 
 @inner_njit()
 def combine_part(rows, weights, begin, y):
-    """Set y to the weighted sum of a part of the rows."""
-    p = rows.size
-    _set_scaled(weights[0], part(rows[0], begin, y.size, y), y)
-    whole = 1 + ((p - 1) & -4)
-    for i in range(1, whole, 4):
-        x0, x1 = part(rows[i], begin, y.size, y), part(rows[i + 1], begin, y.size, y)
-        x2, x3 = part(rows[i + 2], begin, y.size, y), part(rows[i + 3], begin, y.size, y)
-        _add_four(weights[i], weights[i + 1], weights[i + 2], weights[i + 3], x0, x1, x2, x3, y)
-    for i in range(whole, p):
-        _add_scaled(weights[i], part(rows[i], begin, y.size, y), y)
+    """Set y to the weighted sum of a part of the rows.
+
+    Eight at a time, so that y is seldom read; beyond the last row that itself again, with weight 0.
+    """
+    last = rows.size - 1
+    for i in range(0, rows.size, 8):
+        w = (
+            weights[i],
+            _weight(weights, i + 1),
+            _weight(weights, i + 2),
+            _weight(weights, i + 3),
+            _weight(weights, i + 4),
+            _weight(weights, i + 5),
+            _weight(weights, i + 6),
+            _weight(weights, i + 7),
+        )
+        x0, x1 = part(rows[i], begin, y.size, y), part(rows[min(i + 1, last)], begin, y.size, y)
+        x2 = part(rows[min(i + 2, last)], begin, y.size, y)
+        x3 = part(rows[min(i + 3, last)], begin, y.size, y)
+        x4 = part(rows[min(i + 4, last)], begin, y.size, y)
+        x5 = part(rows[min(i + 5, last)], begin, y.size, y)
+        x6 = part(rows[min(i + 6, last)], begin, y.size, y)
+        x7 = part(rows[min(i + 7, last)], begin, y.size, y)
+        if i == 0:
+            _set_eight(w, x0, x1, x2, x3, x4, x5, x6, x7, y)
+        else:
+            _add_eight(w, x0, x1, x2, x3, x4, x5, x6, x7, y)
 
 
 @for_both_dtypes(
@@ -276,6 +306,4 @@ def combine(rows, weights, block, out):
         y = out[b : b + block]
         combine_part(rows, weights, b, y)
         finite &= n_flaws(y) == 0
-        for i in range(rows.size):
-            prefetch(rows[i], b + block, block, y)
     return finite

@@ -17,6 +17,7 @@ from .rows import Rows
 
 _NO_CENTRE = np.uint64(0)
 _CACHE = 1 << 20  # bytes of a block of all rows: the second cache
+_COMBINED = 1 << 16  # bytes of a row that are added in one go: the longer, the better they are fetched ahead
 _FIRST_CACHE = 1 << 14  # the same for sorting, which goes over a block many times
 # Squared norms that can be told: rows above are left out, as if they were not finite; rows below d times the
 # least are zeros. Between, no sum overflows and none loses digits to underflow, in whatever order it is made.
@@ -37,14 +38,33 @@ def squared_norms(rows: Rows, chosen: NDArray, centre: Rows | None = None) -> ND
     """
     if rows.device is not None:
         return _in_range(gpu.DeviceEngine(rows.device).squared_norms(rows, chosen, centre), rows)
-    out = np.zeros(len(chosen))
+    return _in_range(_sums_of_squares(rows, chosen, centre)[-1], rows)
+
+
+def squared_norms_and_distances(rows: Rows, centre: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return ``|x_i|^2``, as `squared_norms` does, and ``|x_i - y|^2``, y the row of `centre`, of all rows.
+
+    Distances that are too small are 0; those between rows that are not too large may overflow to infinity.
+    """
+    everyone = np.arange(rows.p)
+    if rows.device is not None:
+        device = gpu.DeviceEngine(rows.device)
+        norms, distances = (device.squared_norms(rows, everyone, y) for y in (None, centre))
+    else:
+        norms, distances = _sums_of_squares(rows, everyone, centre)
+    distances[distances < rows.d * _LEAST[rows.dtype]] = 0.0
+    return _in_range(norms, rows), distances
+
+
+def _sums_of_squares(rows: Rows, chosen: NDArray, centre: Rows | None) -> NDArray[np.float64]:
+    """Return the squared norms of the chosen rows, and in a second line those less the row of `centre`."""
+    out = np.zeros((1 if centre is None else 2, len(chosen)))
     work = np.empty((1, 4096), rows.dtype)
     for t, segment in enumerate(rows.segments):
         where = centre.segments[t].data[0] if centre is not None else _NO_CENTRE
-        cpu_gram.squares[rows.dtype](
-            rows.addresses(segment, chosen), segment.stop - segment.start, where, work, out
-        )
-    return _in_range(out, rows)
+        addresses = rows.addresses(segment, chosen)
+        cpu_gram.squares[rows.dtype](addresses, segment.stop - segment.start, where, work, out)
+    return out
 
 
 def _in_range(squares: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
@@ -110,7 +130,7 @@ def _gram_in_range(K: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
 
 def combine(rows: Rows, weights: NDArray[np.float64]) -> tuple[Any, bool]:
     """Return the sum of weights[i] x_i, and whether it is finite. Rows of weight zero are not read."""
-    used = np.flatnonzero(weights)
+    used = weights.nonzero()[0]
     if rows.device is not None:
         return gpu.DeviceEngine(rows.device).combine(rows, weights, used)
     out = np.empty(rows.d, rows.dtype)
@@ -118,10 +138,13 @@ def combine(rows: Rows, weights: NDArray[np.float64]) -> tuple[Any, bool]:
         out[:] = 0
         return out, True
     finite = True
-    factors = weights[used].astype(rows.dtype)
+    kernel, block = cpu_gram.combine[rows.dtype], _COMBINED // rows.dtype.itemsize
+    everyone = used.size == rows.p
+    factors = (weights if everyone else weights[used]).astype(rows.dtype)
     for segment in rows.segments:
         part = out[segment.start : segment.stop]
-        finite &= bool(cpu_gram.combine[rows.dtype](rows.addresses(segment, used), factors, 4096, part))
+        addresses = segment.data if everyone else rows.addresses(segment, used)
+        finite &= kernel(addresses, factors, block, part)
     return out, finite
 
 

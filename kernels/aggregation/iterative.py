@@ -37,6 +37,18 @@ def _centred(K: NDArray) -> NDArray[np.float64]:
     return K - means - means[:, None] + means.mean()
 
 
+def _main_direction(S: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Return the largest eigenvalue of a symmetric matrix and its eigenvector: a third of the work of all."""
+    from scipy.linalg import lapack
+
+    p = len(S)
+    solve = lapack.dsyevr  # pyright: ignore[reportAttributeAccessIssue]  (made when SciPy is imported)
+    values, vectors, _, _, info = solve(S, range="I", il=p, iu=p)
+    if info != 0:
+        raise np.linalg.LinAlgError(f"the largest eigenvalue was not found: dsyevr returned {info}")
+    return float(values[0]), vectors[:, 0]
+
+
 @dataclass(frozen=True)
 class GeometricMedian(LinearAggregator):
     """The point with the least sum of distances to the rows, by smoothed Weiszfeld iterations.
@@ -222,11 +234,11 @@ class CAF(LinearAggregator):
             products = K @ share
             C = K - products - products[:, None] + share @ products
             root = np.sqrt(share)
-            values, vectors = np.linalg.eigh(root[:, None] * C * root)
-            if not eigenvalues or values[-1] < min(eigenvalues):
+            value, vector = _main_direction(root[:, None] * C * root)
+            if not eigenvalues or value < min(eigenvalues):
                 best = share
-            eigenvalues.append(float(values[-1]))
-            outlying = np.abs(C @ (root * vectors[:, -1]))
+            eigenvalues.append(value)
+            outlying = np.abs(C @ (root * vector))
             outlying[w == 0.0] = 0.0
             if not outlying.max() > 0.0:  # all that still count are the same
                 break
@@ -282,8 +294,8 @@ class DnC(LinearAggregator):
         n_dropped = int(self.share * context.faulty(self.f))
         kept, last = np.ones(p, bool), np.arange(p)
         for i in range(self.n_iter):
-            values, vectors = np.linalg.eigh(_centred(self._part(K, context, i)))
-            outlying = vectors[:, -1] ** 2 * max(values[-1], 0.0)
+            value, vector = _main_direction(_centred(self._part(K, context, i)))
+            outlying = vector**2 * max(value, 0.0)
             order = np.argsort(outlying, kind="stable")
             last = np.sort(order[: p - n_dropped])
             kept[order[p - n_dropped :]] = False

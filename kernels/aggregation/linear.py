@@ -10,9 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import checks
-from .base import LinearAggregator
+from . import engine
+from .base import LinearAggregator, PreAggregator
 from .preaggregation import minority
-from .stages import NORMS, NOTHING, Context, Weights, squared_distances
+from .rows import Rows
+from .stages import (
+    NORMS,
+    NOTHING,
+    Aggregate,
+    Context,
+    Weights,
+    excluded,
+    live_context,
+    spread,
+    squared_distances,
+)
 
 MOST_SUBSETS = 200_000  # MDA and SMEA try them all
 _PRODUCTS = 1 << 20  # numbers of as many Gram matrices of subsets as are looked at together
@@ -231,12 +243,27 @@ class MoNNA(LinearAggregator):
         if context.origin is None:
             raise ValueError("MoNNA needs to know whose row is whose: it cannot follow Bucketing")
         place = np.flatnonzero(context.origin == self.pivot)
+        return self._nearest(squared_distances(K)[place].ravel(), context, place)
+
+    def _nearest(self, distances: NDArray, context: Context, place: NDArray) -> Weights:
+        """Return the weights, by the distances from the pivot and its place, if it has one."""
         if len(place) == 0:
             raise ValueError(
                 f"row {self.pivot} of G, the pivot, must be finite and not too large to be squared, as MoNNA "
                 "trusts it: give another pivot, or take NNM(f) >> Mean()"
             )
-        distances = squared_distances(K)[place[0]]
-        distances[place[0]] = -1.0  # itself before its equals
-        selected = np.argsort(distances, kind="stable")[: len(K) - context.faulty(self.f)]
-        return _mean_of(selected, len(K)), {"selected": selected}
+        distances[place] = -1.0  # itself before its equals
+        p = len(distances)
+        selected = np.argsort(distances, kind="stable")[: p - context.faulty(self.f)]
+        return _mean_of(selected, p), {"selected": selected}
+
+    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
+        if stages:  # then distances between mixtures are needed, which the Gram matrix has
+            return super()._aggregate(stages, rows, step)
+        squares, distances = engine.squared_norms_and_distances(rows, engine.row(rows, self.pivot))
+        context = live_context(np.flatnonzero(np.isfinite(squares)), rows, step)
+        place = np.flatnonzero(context.live == self.pivot)
+        own, details = self._nearest(distances[context.live], context, place)
+        weights = spread(own, context)
+        value, _ = engine.combine(rows, weights)
+        return Aggregate(rows.shaped(value), weights, excluded(context), details)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,7 @@ from ..backend import cpu_view, device_of
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """Coordinates start, ..., stop - 1 of all rows.
 
     Attributes
@@ -32,8 +30,7 @@ class Segment:
     data: Any
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """p vectors of d coordinates, viewed where they are.
 
     Attributes
@@ -100,16 +97,16 @@ def as_rows(G: Any, name: str = "G") -> Rows:
             return _from_workers(name, [[row] for row in G], layered=False)
         if all(isinstance(row, list | tuple) and any(map(is_array, row)) for row in G):
             return _from_workers(name, G, layered=True)
-    device = device_of(**{name: G})
-    array: Any = cpu_view(G) if device is None else G
+    device = None if isinstance(G, np.ndarray) else device_of(**{name: G})
+    array: Any = G
     if device is None:
-        array = _floats(name, array)
+        array = _floats(name, cpu_view(array))
     elif array.dtype not in _FLOATS:
         array = array.astype(np.float64)
     if array.ndim != 2:
         remedy = "; G[None] for one worker" if array.ndim == 1 else ", one row a worker"
         raise ValueError(f"{name} must have shape (p, d), got {array.shape}{remedy}")
-    p, d = (int(size) for size in array.shape)
+    p, d = map(int, array.shape)
     if p == 0 or d == 0:
         raise ValueError(f"{name} must have at least one row and one column, got shape {array.shape}")
     data, owner = _whole_rows(array) if device is None else (_contiguous(array),) * 2
@@ -145,10 +142,10 @@ def _whole_rows(array: NDArray) -> tuple[NDArray[np.uint64], NDArray]:
     """Return the addresses of the rows of a matrix, and the matrix, copied if its rows have gaps."""
     if array.strides[1] != array.itemsize or not array.flags.aligned:
         array = np.require(array, requirements=["C_CONTIGUOUS", "ALIGNED"])
-    first = np.uint64(array.__array_interface__["data"][0])
-    with np.errstate(over="ignore"):  # a negative stride wraps around, as pointers do
-        steps = np.arange(array.shape[0], dtype=np.int64) * array.strides[0]
-        return first + steps.astype(np.uint64), array
+    p, stride, first = len(array), array.strides[0], array.__array_interface__["data"][0]
+    if stride == 0:  # one row, broadcast
+        return np.full(p, first, np.uint64), array
+    return np.arange(first, first + p * stride, stride, dtype=np.int64).view(np.uint64), array
 
 
 def _contiguous(array: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,7 @@ class Aggregate:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """What a rule may know besides the Gram matrix.
 
     Attributes
@@ -144,7 +143,7 @@ def prepare(
     else:
         K = engine.gram(rows, everyone)
         live = np.flatnonzero(np.isfinite(K.diagonal()))
-        K = K[np.ix_(live, live)]
+        K = K if len(live) == rows.p else K[np.ix_(live, live)]
         if len(live) and all(stage.invariant for stage in stages) and _cancels(K, rows):
             nearest = int(np.argmin(np.median(squared_distances(K), axis=1)))
             K = engine.gram(rows, live, engine.row(rows, int(live[nearest])))
@@ -194,21 +193,32 @@ def _cancels(K: NDArray, rows: Rows) -> bool:
     D = squared_distances(K)
     sums = np.add.outer(K.diagonal(), K.diagonal())
     least = _CANCELLATION * engine.relative_error(rows) * sums
-    near = np.triu(least > D, 1)
+    np.fill_diagonal(D, np.inf)
+    near = least > D
+    if not near.any():
+        return False
+    near = np.triu(near)
     # equal rows have products equal to the last bit; one row at a time, as many pairs may be near
     return any((K[near[i]] != K[i]).any() for i in np.flatnonzero(near.any(axis=1)))
 
 
 def spread(own: NDArray[np.float64], context: Context) -> NDArray[np.float64]:
     """Return the weights of all workers, from those of the rows that a rule has seen."""
+    of_live = own if context.mixing is None else own @ context.mixing
+    if context.n_excluded == 0:
+        return of_live
     weights = np.zeros(context.rows.p)
-    weights[context.live] = own if context.mixing is None else own @ context.mixing
+    weights[context.live] = of_live
     return weights
 
 
 def excluded(context: Context) -> NDArray[np.intp]:
     """Return the workers left out."""
-    return np.setdiff1d(np.arange(context.rows.p), context.live)
+    if context.n_excluded == 0:
+        return np.empty(0, np.intp)
+    left_out = np.ones(context.rows.p, bool)
+    left_out[context.live] = False
+    return left_out.nonzero()[0]
 
 
 def squared_distances(K: NDArray) -> NDArray[np.float64]:

@@ -306,3 +306,55 @@ def test_kinds_of_numbers():
 def test_what_is_no_set_of_rows_is_refused(G, error, match):
     with pytest.raises(error, match=match):
         aggregation.krum(G, 0)
+
+
+# squared norms
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("d", [1, 65, 9999, 300_000])
+def test_norms_and_distances_in_one_read(d, dtype):
+    """As by themselves and as of NumPy; distances keep their digits far from the origin."""
+    X = matrix(5, d, dtype) + dtype.type(100)
+    parts = [[x[: d // 2], x[d // 2 :]] for x in X]
+    exact = X.astype(np.float64)
+    for rows in (as_rows(X), as_rows(parts)):
+        norms, distances = engine.squared_norms_and_distances(rows, engine.row(rows, 3))
+        np.testing.assert_allclose(norms, (exact**2).sum(axis=1), rtol=5 * TIGHT[dtype])
+        np.testing.assert_allclose(distances, ((exact - exact[3]) ** 2).sum(axis=1), rtol=5 * TIGHT[dtype])
+        assert distances[3] == 0.0
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_bad_rows_spoil_their_own_distances_alone(dtype):
+    X = matrix(4, 700, dtype)
+    X[1, 650], X[2, 3] = np.nan, np.inf
+    rows = as_rows(X)
+    norms, distances = engine.squared_norms_and_distances(rows, engine.row(rows, 0))
+    assert np.isfinite(norms).tolist() == np.isfinite(distances).tolist() == [True, False, False, True]
+
+
+def test_monna_tells_near_from_nearer_far_from_the_origin():
+    """Rows whose distances are 1e-8 of their norms."""
+    X = np.full((5, 3000), 1e4, np.float32)
+    X[:, 0] += np.arange(5, dtype=np.float32)[::-1] / 256
+    found = aggregation.monna(X, 2, 4, full=True)
+    assert sorted(found.details["selected"]) == [2, 3, 4]
+
+
+def test_rows_broadcast_or_reversed():
+    X = matrix(4, 300)
+    assert np.array_equal(aggregation.mean(np.broadcast_to(X[0], (9, 300))), aggregation.mean([X[0]] * 9))
+    w = np.array([0.1, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(engine.combine(as_rows(X[::-1]), w)[0], w @ X[::-1], atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("p", [1, 2, 7, 8, 9, 15, 16, 17, 60])
+def test_weighted_sums_of_any_number_of_rows(p, dtype):
+    X, w = matrix(p, 20_003, dtype), np.random.default_rng(p).normal(size=p)
+    value, finite = engine.combine(as_rows(X), w)
+    assert finite
+    np.testing.assert_allclose(value, w @ X.astype(float), atol=100 * TIGHT[dtype], rtol=0)
+    layers = [[x[:7], x[7:]] for x in X]  # the same bits wherever a coordinate is
+    assert np.array_equal(engine.combine(as_rows(layers), w)[0], value)
