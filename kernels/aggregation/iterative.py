@@ -44,8 +44,9 @@ def _main_direction(S: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]
     p = len(S)
     solve = lapack.dsyevr  # pyright: ignore[reportAttributeAccessIssue]  (made when SciPy is imported)
     values, vectors, _, _, info = solve(S, range="I", il=p, iu=p)
-    if info != 0:
-        raise np.linalg.LinAlgError(f"the largest eigenvalue was not found: dsyevr returned {info}")
+    if info != 0:  # the search for one of many equal eigenvalues can fail
+        every, vectors = np.linalg.eigh(S)
+        return float(every[-1]), vectors[:, -1]
     return float(values[0]), vectors[:, 0]
 
 

@@ -170,3 +170,17 @@ def test_rows_that_are_farther_from_each_other_than_can_be_squared():
     assert found.excluded.tolist() == [4]
     assert found.details["selected"] != [4]
     assert agg.krum(G / 4, 1, full=True).excluded.tolist() == []
+
+
+def test_main_direction_of_many_equal_ones(monkeypatch):
+    from scipy.linalg import lapack
+
+    from gossamer.kernels.aggregation import iterative
+
+    S = 5.0 * np.eye(5) - 1.0  # 5, four times, and 0
+    for fails in (False, True):
+        if fails:  # as LAPACK does for some matrices of this kind
+            monkeypatch.setattr(lapack, "dsyevr", lambda S, **_: (np.zeros(1), np.zeros((5, 1)), 0, None, 1))
+        value, v = iterative._main_direction(S)
+        assert value == pytest.approx(5.0)
+        np.testing.assert_allclose(S @ v, 5.0 * v, atol=1e-12)
