@@ -37,8 +37,11 @@ def flip_labels(labels: ArrayLike, n_classes: int | None = None) -> NDArray[Any]
     """
     given = np.asarray(labels)
     if n_classes is None:
-        if not np.isin(given, (-1, 1)).all():
-            raise ValueError("labels must be -1 or +1; give n_classes for 0, 1, ..., n_classes - 1")
+        if given.dtype.kind not in "if" or not np.isin(given, (-1, 1)).all():  # unsigned: no -1 among them
+            raise ValueError(
+                f"labels must be -1 or +1, of a type that has both, got {given.dtype}; give n_classes for "
+                "0, 1, ..., n_classes - 1"
+            )
         return -given
     last = checks.count("n_classes", n_classes, least=2) - 1
     if given.size and not ((given == np.floor(given)).all() and given.min() >= 0 and given.max() <= last):

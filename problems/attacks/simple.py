@@ -63,7 +63,8 @@ class GaussianNoise(Attack):
     def _send(self, honest: NDArray, own: NDArray, step: int) -> Any:
         from scipy.special import ndtri
 
-        return self.scale * ndtri(_uniform(self.key, own.shape, step) + 2.0**-54)  # never 0
+        share = _uniform(self.key, own.shape, step) + 2.0**-54  # never 0; of the largest, 1 to rounding
+        return self.scale * ndtri(np.minimum(share, 1.0 - 2.0**-53))
 
 
 @dataclass(frozen=True)

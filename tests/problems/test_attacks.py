@@ -8,7 +8,7 @@ import pytest
 from gossamer import graphs
 from gossamer.kernels import aggregation, gossip
 from gossamer.problems import attacks
-from gossamer.problems.attacks import optimized
+from gossamer.problems.attacks import optimized, simple
 
 HONEST = np.random.default_rng(0).normal(size=(12, 50)) + 1
 OWN = np.random.default_rng(1).normal(size=(3, 50))
@@ -87,6 +87,13 @@ def test_noise_has_its_moments_and_depends_on_key_and_step():
     assert np.array_equal(more[:2], uniform)
 
 
+@pytest.mark.parametrize("deviate", [0.0, 1.0 - 2.0**-53])
+def test_normal_noise_of_the_extreme_deviates_is_finite(monkeypatch, deviate):
+    monkeypatch.setattr(simple, "_uniform", lambda key, shape, step: np.full(shape, deviate))
+    sent = attacks.GaussianNoise(1.0)(np.zeros((1, 3)), 1)
+    assert ((np.abs(sent) > 8) & (np.abs(sent) < 9)).all()
+
+
 def test_drop_loses_coordinates():
     own = np.ones((1, 200_000))
     sent = attacks.Drop(0.9)(own, 1, own=own)
@@ -128,6 +135,9 @@ def test_labels():
         attacks.flip_labels([0, 1])
     with pytest.raises(ValueError, match=r"in 0\.\.9, got 1\.\.10"):
         attacks.flip_labels([1, 10], 10)
+    for given in (np.ones(2, np.uint8), np.ones(2, bool)):  # whose -1 would be 255, or an error of NumPy
+        with pytest.raises(ValueError, match="of a type that has both"):
+            attacks.flip_labels(given)
 
 
 def test_dissension_holds_plain_gossip_and_drives_it_apart():
