@@ -165,6 +165,8 @@ def test_rules_on_the_device(cupy, dtype):
         aggregation.GeometricMedian(),
         aggregation.CenteredClipping(n_steps=2),
         aggregation.CAF(3),
+        aggregation.MoNNA(3, 14),
+        aggregation.NNM(3) >> aggregation.MoNNA(3, 14),
         aggregation.DnC(3, n_coordinates=100),
         aggregation.NNM() >> aggregation.Flag(),
         aggregation.NNM(3) >> aggregation.TrimmedMean(2),
@@ -179,9 +181,23 @@ def test_rules_on_the_device(cupy, dtype):
         assert [part.shape for part in parts] == [(700,), (43, 100)]
         whole = np.concatenate([cupy.asnumpy(part).ravel() for part in parts])
         np.testing.assert_allclose(whole, expected.value, atol=100 * TIGHT[dtype])
+    with pytest.raises(ValueError, match="row 2 of G, the pivot, must be finite"):
+        aggregation.monna(G, 3, 2)
     made = aggregation.nnm(G, 3, full=True)
     assert isinstance(made.value, cupy.ndarray)
     expected = aggregation.nnm(X, 3, full=True).value
     np.testing.assert_allclose(cupy.asnumpy(made.value), expected, atol=100 * TIGHT[dtype])
     with pytest.raises(TypeError, match="one device"):
         aggregation.Mean()([G[0], X[1]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_large_common_part_on_the_device(cupy, dtype):
+    """The Gram matrix is made anew about one of the rows."""
+    common = 100.0 if dtype == np.float32 else 1e6
+    X = matrix(9, 700, dtype) + dtype.type(common)
+    for rule in (aggregation.CAF(2), aggregation.MultiKrum(2), aggregation.GeometricMedian()):
+        found, expected = rule(cupy.asarray(X), full=True), rule(X, full=True)
+        np.testing.assert_allclose(found.weights, expected.weights, atol=1e3 * TIGHT[dtype])
+        exact = rule(X.astype(float) - common, full=True)
+        np.testing.assert_allclose(found.weights, exact.weights, atol=1e-4)
