@@ -20,6 +20,7 @@ from .state import State
 
 _SLOWEST = 1e-3  # progress a round that a run is given time for, if theory promises less
 _WIDTH = 64  # bits of a number
+_LOST = 1e280  # squared norm; rules leave out what is above 1e300, and may sum many rounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +204,8 @@ class PreparedRobust(Prepared):
         return sent
 
     def _is_lost(self, rows: np.ndarray) -> bool:
-        """Whether honest rows are so large that their squared norms overflow: the run diverges."""
-        return not np.isfinite(np.einsum("ij,ij->i", rows, rows)[self._honest]).all()
+        """Whether an honest row is not finite, or nearly too large for the rules: the run diverges."""
+        return not (np.einsum("ij,ij->i", rows, rows)[self._honest] < _LOST).all()
 
     def time_limit(self, tol: float) -> float:
         """Return rounds for the error to fall by tol, e^10 standing for its constant."""

@@ -422,8 +422,9 @@ def test_it_reaches_the_minimiser_of_equal_objectives():
         np.testing.assert_allclose(result.X, np.tile([1.0, 2.0], (N, 1)), atol=1e-7)
 
 
-def test_divergence_is_a_status(alike):
-    result = solvers.RobustGossip(PlainGossip(), step=3.0).solve(alike, GRAPH, tol=0, max_events=5000)
+@pytest.mark.parametrize("rule", [PlainGossip(), NNA(2), OnModels(MoNNA(2)), OnModels(Krum(2))], ids=repr)
+def test_divergence_is_a_status(alike, rule):
+    result = solvers.RobustGossip(rule, step=3.0).solve(alike, GRAPH, tol=0, max_events=5000)
     assert result.status == "diverged"
 
 

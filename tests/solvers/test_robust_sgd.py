@@ -356,8 +356,15 @@ def test_flipped_labels_spoil_data_not_the_record():
     assert result.trace["objective"][0] == clean.trace["objective"][0]  # of the honest
 
 
-def test_divergence_is_a_status(alike):
-    result = solvers.RobustSGD(Mean(), step=3.0).solve(alike, graphs.star(11), tol=0, max_events=5000)
+@pytest.mark.parametrize("step", [3.0, 100.0])
+@pytest.mark.parametrize(
+    "rule",
+    [Mean(), Krum(2), MoNNA(2), CenteredClipping(1e300), GeometricMedian(), NNM(2) >> Flag(scale="raw")],
+    ids=repr,
+)
+def test_divergence_is_a_status(alike, rule, step):
+    """Rules that take squares refuse rows above 1e150, whole rounds before those are infinite."""
+    result = solvers.RobustSGD(rule, step=step).solve(alike, graphs.star(11), tol=0, max_events=5000)
     assert result.status == "diverged"
     assert np.isfinite(result.X).all()
 
