@@ -51,6 +51,16 @@ def test_gram_and_singular_vectors_agree_for_any_number_of_rows(p):
         close(found.details["objective"], objective)
 
 
+def test_gram_and_singular_vectors_agree_for_every_number_of_rows():
+    for p in range(1, 61):
+        m = min(3, p)
+        found = agg.flag(signal(p, 200, m, seed=p), m, max_iter=3, tol=0.0, full=True)
+        n_subspaces = len(found.details["objective"])
+        value, ratios, _ = reference.flag(signal(p, 200, m, seed=p), m, 0.0, "unit", "unit", n_subspaces)
+        close(found.value, value)
+        close(found.details["ratios"], ratios)
+
+
 @pytest.mark.slow  # 1830 columns
 def test_gram_and_singular_vectors_agree_for_all_pairs_of_sixty_rows():
     G = signal(60, 2000, 8)
