@@ -126,9 +126,9 @@ def test_what_is_refused(refused, tmp_path, monkeypatch):
     assert "unknown topology" in refused("demo", "--topology", "moebius:3")
     for name in ("PRACTICAL_NODES", "PRACTICAL_PAIRS"):
         monkeypatch.setattr(sdp, name, 9)
-    for method in (barrier, lowrank):
-        monkeypatch.setattr(method, "PRACTICAL_EDGES", 9)
+    monkeypatch.setattr(barrier, "PRACTICAL_EDGES", 9)
+    monkeypatch.setattr(lowrank, "FEASIBLE_WORK", 9)
     refusal = refused("demo", "--topology", "grid_2d:4,4", "--output", tmp_path / "new")
-    assert re.search(r"the graph has 16 nodes, and the limit is 9; choose a smaller network$", refusal)
+    assert re.search(r"the graph has 16 nodes, and the limit is 9 for .*; choose a smaller network$", refusal)
     (tmp_path / "out").write_text("")
     assert "out: File exists" in refused("demo", "--topology", "barbell:3", "--output", tmp_path / "out")
