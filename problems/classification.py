@@ -189,11 +189,10 @@ class Classifier(Problem):
         Parameters
         ----------
         nodes : sequence of int
-            Whose labels c become n_classes - 1 - c. Those of the test samples stay.
+            Whose labels c become n_classes - 1 - c, each once. Those of the test samples stay.
         """
         labels = self.labels.copy()
-        for node in nodes:
-            i = count("nodes", node, most=self.n_nodes - 1)
+        for i in sorted({count("nodes", node, most=self.n_nodes - 1) for node in nodes}):
             rows = slice(self.offsets[i], self.offsets[i + 1])
             labels[rows] = flip_labels(labels[rows], self.classes.size)
         made = copy(self)

@@ -7,8 +7,9 @@ Rules that average: `Mean`, `NormalizedMean`, `Krum`, `MultiKrum`, `MDA`, `SMEA`
 functions with the names in small letters are the same in one call: ``krum(G, 2)``. ``NNM(2) >> Krum(2)`` is a
 rule, too.
 
-Rules that average read the data twice: once for the p x p Gram matrix, once for the weighted sum. Rules that
-sort read it once. Neither needs memory that grows with d besides the result.
+Rules that average read the data at most twice: once for the p x p Gram matrix or the norms, once for the
+weighted sum; once more where the rows have so much in common that distances would lose their digits. Rules
+that sort read it once. Neither needs memory that grows with d besides the result.
 
 Rows that are not finite are left out and reported; `Aggregator` tells how.
 

@@ -42,7 +42,9 @@ class Aggregator(Stage, ABC):
 
     Rules that need norms or distances (all but `Mean` and those that sort coordinates) take squares. They
     leave rows out, too, whose norm is above 1e19 for float32, 1e150 for float64, and take those for zeros
-    whose entries are in root mean square below 3e-20, 1e-150. Scale G where that matters.
+    whose entries are in root mean square below 3e-20, 1e-150. Rules that sort coordinates add up what they
+    average: where that sum is above the largest number of the type, the coordinate is infinite. Scale G where
+    that matters.
     """
 
     def __call__(self, G: Any, *, step: int = 0, full: bool = False) -> Any:

@@ -143,10 +143,17 @@ def caf(G: Any, f: int, *, full: bool = False) -> Any:
 
 @_of(DnC)
 def dnc(
-    G: Any, f: int, *, n_iter: int = 1, n_coordinates: int = 10_000, key: int = 0, full: bool = False
+    G: Any,
+    f: int,
+    *,
+    n_iter: int = 1,
+    n_coordinates: int = 10_000,
+    share: float = 1.0,
+    key: int = 0,
+    full: bool = False,
 ) -> Any:
     """Return the mean of rows that do not stand out along main directions; see `DnC`."""
-    return DnC(f, n_iter, n_coordinates, key=key)(G, full=full)
+    return DnC(f, n_iter, n_coordinates, share, key)(G, full=full)
 
 
 @_of(FoolsGold)

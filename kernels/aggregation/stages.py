@@ -39,7 +39,8 @@ class Aggregate:
     excluded : int array
         Workers left out because what they sent is not finite, or too large to be squared.
     details : dict
-        What else the rule knows; each rule lists its own.
+        What else the rule knows; each rule lists its own. Rows are numbered there as the rule was given
+        them: without the excluded ones, and as pre-aggregators made them; `weights` are by worker.
     """
 
     value: Any

@@ -23,7 +23,7 @@ class Inertia(NamedTuple):
         Number of negative eigenvalues of A'. By Weyl's inequality A has at least as many below `uncertainty`,
         and at most as many below ``-uncertainty``.
     uncertainty : float
-        Infinite if a pivot vanishes.
+        Infinite if a pivot above other entries vanishes.
     """
 
     negative: int

@@ -156,6 +156,7 @@ def test_some_nodes_read_their_labels_wrongly(data):
     problem = make(data, problems.SoftmaxRegression, test=data)
     x_star = problem.solution()
     flipped = problem.flipped([1, 4])
+    np.testing.assert_array_equal(problem.flipped([4, 1, 4]).labels, flipped.labels)  # each once
     x = np.random.default_rng(0).normal(size=problem.dim)
     for i in range(5):
         rows = slice(problem.offsets[i], problem.offsets[i + 1])
