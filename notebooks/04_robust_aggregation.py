@@ -249,8 +249,8 @@ assert np.allclose(pulls['Flag, "median"'], 1.0, rtol=0.05)
 #
 # Step sizes are equal for all rules, so differences of a few points mean nothing: the command
 # `gossamer robustness` chooses them for each rule on samples set aside. In its run on digits, in `docs/`,
-# the steps go from 0.0125 to 0.8; 15 of 48 rows with data dealt out at random choose one of these two ends,
-# and 36 of 48 with data sorted by label, so that a wider grid might still find something better.
+# the steps go from 0.0125 to 0.8; about a third of the rows with data dealt out at random choose one of these
+# two ends, and three quarters with data sorted by label: a wider grid might still find something better.
 
 # %%
 X, y = problems.load("digits")
