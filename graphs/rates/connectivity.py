@@ -15,7 +15,7 @@ a bound of its rounding errors. If that is too large for s, the other eliminatio
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...kernels.sparse.inertia import inertia
+from ...kernels.sparse.inertia import Elimination
 from ..graph import Graph
 from ..spectra import PSEUDO_INVERSE_LIMIT, algebraic_connectivity, check_rates, node_sums
 
@@ -56,24 +56,25 @@ def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:
     w = check_rates(graph, rates)
     diagonal = node_sums(graph, w)
     sums = (graph.degrees.max() + 1) * 2.0 * _ROUNDOFF * diagonal.max()  # roundings of the diagonal
-    proofs = (_sparse, _dense) if n <= DENSE_NODES else (_sparse,)
+    elimination = Elimination(n, graph.edges)
     for margin in _MARGINS:
         s = (1.0 - margin) * l2
-        for proof in proofs:
-            shortfall = sums + proof(graph, w, diagonal, s)
-            if shortfall <= margin * l2:
-                return float(s - shortfall)
+        shortfall = sums + _sparse(elimination, w, diagonal, s)
+        if shortfall > margin * l2 and n <= DENSE_NODES:
+            shortfall = sums + _dense(graph, w, diagonal, s)
+        if shortfall <= margin * l2:
+            return float(s - shortfall)
     return 0.0
 
 
-def _sparse(graph: Graph, w: Array, diagonal: Array, s: float) -> float:
+def _sparse(elimination: Elimination, w: Array, diagonal: Array, s: float) -> float:
     """By how much lambda_2 may be less than s; infinite if elimination finds it is."""
-    found = inertia(graph.n_nodes, graph.edges, diagonal - s, -w)
+    found = elimination.inertia(diagonal - s, -w)
     return found.uncertainty if found.negative == 1 else np.inf
 
 
 def _dense(graph: Graph, w: Array, diagonal: Array, s: float) -> float:
-    """As :func:`_sparse`."""
+    """As :func:`_sparse`, by a Cholesky factor."""
     from scipy.linalg import cholesky
 
     n, (i, j) = graph.n_nodes, graph.edges.T
