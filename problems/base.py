@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from ..kernels import oracles, prox
 from ..kernels.blas import one_blas_thread
-from ..kernels.checks import frozen
+from ..kernels.checks import count, frozen
+from .minibatches import RowSmoothness, noise_shares
 
 
 class Problem(ABC):
@@ -82,6 +83,92 @@ class Problem(ABC):
     def strong_convexity(self) -> float:
         """Largest mu >= 0 such that every f_i is mu-strongly convex (or a bound)."""
         return self._curvatures[0]
+
+    def expected_smoothness(self, batch_size: int) -> float:
+        """Return L(b): what stands for L in the steps of methods whose gradients are means over b rows.
+
+        Parameters
+        ----------
+        batch_size : int
+            b >= 1, rows a gradient, drawn without replacement; nodes with no more rows take all of theirs.
+
+        Returns
+        -------
+        float
+            The largest over the nodes of L_i(b) = (1 - c) L_i + c max_j L_ij, c = (m - b) / (b (m - 1)) for
+            the m rows of node i, of which row j alone is L_ij-smooth. It is L where b is at least every m,
+            and the constant of the largest row at b = 1. Infinite where the rows' are not known.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A batch_size that is no positive integer, or a problem without samples.
+
+        Notes
+        -----
+        E|g(x) - g(y)|^2 <= 2 L_i(b) (f_i(x) - f_i(y) - <grad f_i(y), x - y>) for the gradient g over such a
+        batch and convex rows: the second moment of a mean without replacement is 1 - c times that of the mean
+        and c times that of a row (derived; Gower et al., "SGD: general analysis and improved rates", ICML
+        2019).
+        """
+        size = self._batch(batch_size)
+        return self.smoothness if size is None else float(self._row_smoothness.expected(size).max())
+
+    def batch_lipschitz(self, batch_size: int) -> float:
+        """Return l(b), with mean_i E|g_i(x) - g_i(y)|^2 <= l(b)^2 |x - y|^2 for gradients over b rows.
+
+        What methods that take the same batch at two points, and those for operators, are governed by.
+
+        Parameters
+        ----------
+        batch_size : int
+            b >= 1, as in `expected_smoothness`.
+
+        Returns
+        -------
+        float
+            sqrt(mean_i ((1 - c) L_i^2 + c mean_j L_ij^2)), with the c of `expected_smoothness`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `expected_smoothness`.
+        """
+        size = count("batch_size", batch_size, least=1)
+        self.sample_oracle  # raises where there are no samples  # noqa: B018
+        return float(np.sqrt(self._row_smoothness.mean_square(size).mean()))
+
+    def gradient_noise(self, batch_size: int, x: ArrayLike) -> float:
+        """Return the mean over the nodes of E|g - grad f_i(x)|^2, for the gradient g over b of its rows at x.
+
+        Parameters
+        ----------
+        batch_size : int
+            b >= 1, as in `expected_smoothness`.
+        x : (d,) array_like
+            Where.
+
+        Returns
+        -------
+        float
+            The mean of (m - b) / (b (m - 1)) mean_j |grad loss_j(x) - grad f_i(x)|^2: exact. 0 where b is at
+            least every m.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `expected_smoothness`, and an x that does not fit.
+        """
+        size = count("batch_size", batch_size, least=1)
+        oracle = self.sample_oracle
+        return float((noise_shares(oracle.n_samples, size) * oracles.row_variances(oracle, x)).mean())
+
+    def _batch(self, batch_size: int | None) -> int | None:
+        """Return the rows of a gradient, None where they are all rows of every node."""
+        if batch_size is None:
+            return None
+        size = count("batch_size", batch_size, least=1)
+        return size if size < int(self.sample_oracle.n_samples.max()) else None
 
     def gradient(self, i: int, x: ArrayLike) -> np.ndarray:
         """Gradient of f_i at x, (d,)."""
@@ -159,6 +246,17 @@ class Problem(ABC):
     def _solution(self) -> np.ndarray:
         with one_blas_thread():
             return frozen(self._minimizer())
+
+    @cached_property
+    def _row_smoothness(self) -> RowSmoothness:
+        sizes = self.sample_oracle.n_samples
+        with one_blas_thread():
+            return RowSmoothness.of(sizes, *self._row_bounds())
+
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return L_i of each node (n,) and L_ij of each row (M,), stacked; infinite where it is not known."""
+        sizes = self.sample_oracle.n_samples
+        return np.full(len(sizes), np.inf), np.full(int(sizes.sum()), np.inf)
 
     @abstractmethod
     def _curvature_bounds(self) -> tuple[float, float]:

@@ -137,6 +137,13 @@ class VariationalInequality(Problem):
         """`gap` and `residual`: what a run records as objective and optimality."""
         return self.gap(x), self.residual(x)
 
+    def expected_smoothness(self, batch_size: int) -> float:
+        """Raise TypeError: operators need not be cocoercive; take `batch_lipschitz`."""
+        raise TypeError(
+            f"{type(self).__name__} is a variational inequality, and expected smoothness is of gradients: take "
+            f"batch_lipschitz({batch_size})"
+        )
+
     @property
     def lipschitz(self) -> float:
         """Lipschitz constant L of F (or a bound)."""

@@ -79,6 +79,12 @@ class RoundSolver(Solver):
     def _network(self, graph: Graph) -> Network:
         """Return who sends to whom."""
 
+    def _smoothness(self, problem: Problem) -> float:
+        """Return the L of step sizes: that of gradients over mini-batches, where there are any."""
+        if self.batch_size is None:
+            return problem.smoothness
+        return problem.expected_smoothness(self.batch_size)
+
     @property
     def _compressor(self) -> Compressor:
         return getattr(self, "compressor", _WHOLE)
