@@ -84,6 +84,13 @@ class Problem(ABC):
         """Largest mu >= 0 such that every f_i is mu-strongly convex (or a bound)."""
         return self._curvatures[0]
 
+    @cached_property
+    def row_smoothness(self) -> RowSmoothness:
+        """Smoothness of the nodes' rows, which step sizes with mini-batches follow from; computed once."""
+        sizes = self.sample_oracle.n_samples
+        with one_blas_thread():
+            return RowSmoothness.of(sizes, *self._row_bounds())
+
     def expected_smoothness(self, batch_size: int) -> float:
         """Return L(b): what stands for L in the steps of methods whose gradients are means over b rows.
 
@@ -111,32 +118,8 @@ class Problem(ABC):
         and c times that of a row (derived; Gower et al., "SGD: general analysis and improved rates", ICML
         2019).
         """
-        size = self._batch(batch_size)
-        return self.smoothness if size is None else float(self._row_smoothness.expected(size).max())
-
-    def batch_lipschitz(self, batch_size: int) -> float:
-        """Return l(b), with mean_i E|g_i(x) - g_i(y)|^2 <= l(b)^2 |x - y|^2 for gradients over b rows.
-
-        What methods that take the same batch at two points, and those for operators, are governed by.
-
-        Parameters
-        ----------
-        batch_size : int
-            b >= 1, as in `expected_smoothness`.
-
-        Returns
-        -------
-        float
-            sqrt(mean_i ((1 - c) L_i^2 + c mean_j L_ij^2)), with the c of `expected_smoothness`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `expected_smoothness`.
-        """
-        size = count("batch_size", batch_size, least=1)
-        self.sample_oracle  # raises where there are no samples  # noqa: B018
-        return float(np.sqrt(self._row_smoothness.mean_square(size).mean()))
+        size = self.mini_batch(batch_size)
+        return self.smoothness if size is None else float(self.row_smoothness.expected(size).max())
 
     def gradient_noise(self, batch_size: int, x: ArrayLike) -> float:
         """Return the mean over the nodes of E|g - grad f_i(x)|^2, for the gradient g over b of its rows at x.
@@ -163,8 +146,19 @@ class Problem(ABC):
         oracle = self.sample_oracle
         return float((noise_shares(oracle.n_samples, size) * oracles.row_variances(oracle, x)).mean())
 
-    def _batch(self, batch_size: int | None) -> int | None:
-        """Return the rows of a gradient, None where they are all rows of every node."""
+    def mini_batch(self, batch_size: int | None) -> int | None:
+        """Return the rows that a gradient takes; None for all rows of every node: full gradients.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            As a solver was given it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A batch_size that is no positive integer, or one of a problem without samples.
+        """
         if batch_size is None:
             return None
         size = count("batch_size", batch_size, least=1)
@@ -246,12 +240,6 @@ class Problem(ABC):
     def _solution(self) -> np.ndarray:
         with one_blas_thread():
             return frozen(self._minimizer())
-
-    @cached_property
-    def _row_smoothness(self) -> RowSmoothness:
-        sizes = self.sample_oracle.n_samples
-        with one_blas_thread():
-            return RowSmoothness.of(sizes, *self._row_bounds())
 
     def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return L_i of each node (n,) and L_ij of each row (M,), stacked; infinite where it is not known."""

@@ -70,12 +70,28 @@ class RowSmoothness:
     def mean_square(self, batch_size: int) -> np.ndarray:
         """Return (1 - c_i) L_i^2 + c_i mean_j L_ij^2, (n,).
 
+        E|g(x) - g(y)|^2 is at most that times |x - y|^2 for a gradient g over one batch at both points.
+
         Parameters
         ----------
         batch_size : int
             b >= 1.
         """
         return self._mixed(batch_size, self.nodes**2, self.squares)
+
+    def noise(self, batch_size: int) -> np.ndarray:
+        """Return c_i mean_j L_ij^2, (n,).
+
+        With e(x) = g(x) - grad f_i(x) for a gradient g over a batch, E|e(x) - e(y)|^2 is at most that times
+        |x - y|^2.
+
+        Parameters
+        ----------
+        batch_size : int
+            b >= 1.
+        """
+        c = self.shares(batch_size)
+        return c * np.where(c > 0.0, self.squares, 0.0)
 
     def _mixed(self, batch_size: int, whole: np.ndarray, single: np.ndarray) -> np.ndarray:
         c = self.shares(batch_size)

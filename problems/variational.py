@@ -138,10 +138,10 @@ class VariationalInequality(Problem):
         return self.gap(x), self.residual(x)
 
     def expected_smoothness(self, batch_size: int) -> float:
-        """Raise TypeError: operators need not be cocoercive; take `batch_lipschitz`."""
+        """Raise TypeError: operators need not be cocoercive; take `row_smoothness.mean_square`."""
         raise TypeError(
-            f"{type(self).__name__} is a variational inequality, and expected smoothness is of gradients: take "
-            f"batch_lipschitz({batch_size})"
+            f"{type(self).__name__} is a variational inequality, and expected smoothness is of gradients: "
+            f"take row_smoothness.mean_square({batch_size})"
         )
 
     @property

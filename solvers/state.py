@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-SCHEMA = 2
+SCHEMA = 3
+_READ = (2, SCHEMA)  # of schema 2, states lack `most`
 
 
 @dataclass(eq=False)
@@ -39,6 +40,9 @@ class State:
         Seconds spent in the solver's loop.
     first_optimality : float
         |grad f(x_mean)| at the start; NaN until it is known.
+    most : float
+        Frobenius norm beyond which the iterates have diverged, a function of the start; NaN until it is
+        known. A file of an earlier version has none: it is then that of the iterates in the file.
     prepared : object
         What the solver derived from the problem and the graph, kept between calls; never saved.
     """
@@ -56,6 +60,7 @@ class State:
     bits_down: int = 0
     wall_time: float = 0.0
     first_optimality: float = float("nan")
+    most: float = float("nan")
     prepared: Any = field(default=None, repr=False, compare=False)
 
     def copy(self) -> State:
@@ -94,8 +99,10 @@ class State:
             raise ValueError("the file holds no solver state; State.save and Result.save write one")
         scalars = json.loads(str(packed["state"]))
         schema = scalars.pop("schema", None)
-        if schema != SCHEMA:
-            raise ValueError(f"state of schema {schema}; this version of gossamer reads schema {SCHEMA}")
+        if schema not in _READ:
+            raise ValueError(f"state of schema {schema}; this version of gossamer reads schemas {_READ}")
+        if schema == 2:
+            scalars.setdefault("most", float("nan"))
         expected = set(cls.__dataclass_fields__) - {"arrays", "prepared"}
         if set(scalars) != expected:
             raise ValueError(f"the state lacks, or has too many of, {sorted(expected ^ set(scalars))}")
