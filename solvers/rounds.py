@@ -136,7 +136,7 @@ class RoundSolver(Solver):
 
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
         """Return the tuned value of one of the numbers; those before it are tuned already."""
-        largest = self._largest.get(name, math.inf)
+        largest = self._largest.get(name, self._largest_step(problem) if name == "step" else math.inf)
         start = probe_start(problem)
         return tuned(
             self,
@@ -148,6 +148,13 @@ class RoundSolver(Solver):
             start,
             exact=self._exact and self._batch(problem) is None,
             draws=self._draws(problem),
+            noisy=self._batch(problem) is not None,
+        )
+
+    def _largest_step(self, problem: Problem) -> float:
+        """Return the end of the search for a step: with larger ones rare batches may undo what probes saw."""
+        return (
+            math.inf if self._batch(problem) is None or self._same_batch else 1.0 / self._smoothness(problem)
         )
 
     def _draws(self, problem: Problem) -> bool:
