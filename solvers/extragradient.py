@@ -90,7 +90,8 @@ class Extragradient(OperatorSolver):
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
     batch_size : int, optional
-        Samples an operator, drawn without replacement, anew at each of the two points; None: all.
+        Samples an operator, drawn without replacement, anew at each of the two points; None: all. Theory's
+        step is then another one, see the notes.
 
     Notes
     -----
@@ -142,7 +143,8 @@ class OptimisticGradient(OperatorSolver):
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
     batch_size : int, optional
-        Samples an operator, drawn without replacement; None: all.
+        Samples an operator, drawn without replacement; None: all. Theory's step is then another one, as for
+        `Extragradient`.
 
     Notes
     -----
@@ -186,7 +188,8 @@ class CompressedExtragradient(OperatorSolver):
     error_feedback : bool
         Add what a message leaves out to the next one.
     batch_size : int, optional
-        Samples an operator, drawn without replacement; None: all.
+        Samples an operator, drawn without replacement; None: all. Theory's step is then another one, as for
+        `Extragradient`.
 
     Notes
     -----
