@@ -19,9 +19,11 @@ except ImportError as error:
     raise ImportError('figures need matplotlib: pip install "gossamer[plot]"') from error
 
 from .. import graphs
+from ..files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from matplotlib.axes import Axes
 
@@ -239,6 +241,22 @@ def _draw_network(ax: Axes, found: GossipRates) -> None:
         drawn.set_linewidth([0.6 * width for width in np.atleast_1d(drawn.get_linewidth())])
         if isinstance(drawn, PathCollection):
             drawn.set_sizes([12.0])
+
+
+def save_figure(figure: Figure, path: Path, **options: Any) -> None:
+    """Write a figure, whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+        To write.
+    path : Path
+        File; its ending says the format.
+    **options
+        Of `Figure.savefig`.
+    """
+    with whole_file(path, binary=True) as file:
+        figure.savefig(file, format=path.suffix[1:].lower(), **options)
 
 
 @contextmanager

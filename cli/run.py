@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..files import make_folder
 from .errors import user_errors
-from .outputs import make_folder
 
 if TYPE_CHECKING:
     from ..solvers import Result
@@ -33,7 +33,7 @@ def run(
     wanted = read_experiment(experiment)
     problem, graph, solver = wanted.problem, wanted.graph, wanted.solver
     with user_errors(str(experiment)):
-        from .figures import seeds_figure
+        from .figures import save_figure, seeds_figure
 
         options: dict[str, Any] = wanted.options | {"x_star": problem.solution()}
         tuned = tuned_numbers(solver, problem, graph)
@@ -49,7 +49,7 @@ def run(
         for seed, result in zip(wanted.seeds, results, strict=True):
             result.save(output / f"result-{seed}.npz")
             result.trace.to_csv(output / f"trace-{seed}.csv")
-        figure.savefig(output / "figure.png", dpi=200)
+        save_figure(figure, output / "figure.png", dpi=200)
 
     screen = console()
     screen.print(f"{name} on {problem!r} and {graph!r}")
