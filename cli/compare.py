@@ -61,6 +61,7 @@ def compare(
 
     Writes comparison.csv (a row a run), traces.csv (all records) and figure.png.
     """
+    from ..solvers.trace import NO_RECORDS
     from .comparison import read_comparison
     from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console
@@ -107,6 +108,8 @@ def compare(
     for line in tuned:
         screen.print(line)
     for runs in all_runs:
+        if lost := sum(not len(result.trace) for result in runs.results):
+            screen.print(f"{runs.label}: {lost} of {len(runs.results)} runs {NO_RECORDS}")
         if any(r.success and r.trace.first_below(goal.column, goal.target) is None for r in runs.results):
             screen.print(
                 f"{runs.label} converged to tol = {options['tol']:g} before the target: lower tol to go on"

@@ -123,7 +123,7 @@ class Npz(Mapping[str, np.ndarray]):
                     f"holds {held:,}"
                 )
             array = np.empty(math.prod(shape), dtype)
-            left = memoryview(array.view(np.uint8))
+            left = array.view(np.uint8).data
             while len(left):
                 piece = stream.read(min(len(left), _PIECE))
                 if not piece:

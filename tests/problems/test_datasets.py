@@ -132,7 +132,7 @@ def test_bad_npz(tmp_path):
         ({"X": X, "y": Y[:2]}, r"got shapes \(3, 3\) and \(2,\)"),
         ({"X": X[0], "y": Y}, r"X must be \(M, d\)"),
         ({"X": X.astype(str), "y": Y}, "X must hold real numbers"),
-        ({"X": X.astype(object), "y": Y}, "holds Python objects, which are never unpickled"),  # would need pickle, which can run code
+        ({"X": X.astype(object), "y": Y}, "holds Python objects, which are never unpickled"),
     ):
         np.savez(path, **arrays)
         with pytest.raises(ValueError, match=message):
