@@ -69,10 +69,11 @@ class Trace:
     def __init__(self, columns: Mapping[str, Any] | None = None):
         self._rows = {name: array("q" if name in INTEGER_COLUMNS else "d") for name in COLUMNS}
         if columns is not None:
-            if set(columns) != set(COLUMNS) or len({len(columns[name]) for name in COLUMNS}) != 1:
+            given = {name: _column(name, values) for name, values in columns.items()}
+            if set(given) != set(COLUMNS) or len({len(values) for values in given.values()}) != 1:
                 raise ValueError(f"a trace has the columns {COLUMNS}, all of one length; got {list(columns)}")
             for name, rows in self._rows.items():
-                rows.frombytes(_column(name, columns[name]).tobytes())
+                rows.frombytes(given[name].tobytes())
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one row.
