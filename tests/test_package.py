@@ -326,7 +326,7 @@ def test_the_makefile_has_the_targets_of_the_readme():
     assert named <= targets
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
 def test_links_lead_to_files_of_the_repository(document):
     tracked = {str(path.relative_to(ROOT)) for path in tracked_files()}
     links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / document).read_text())
