@@ -34,7 +34,7 @@ _MOST_DIRECTORY = 2**20
 _MOST_HEADER = 2**12
 _MOST_TEXT = 2**20
 _MAGIC = b"\x93NUMPY"
-_TYPE = re.compile(r"[<>=|](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16)|[SU][1-9]\d{0,8})")
+_TYPE = re.compile(r"[<>=|](?:b1|[iu][1248]|f[248]|c(?:8|16)|[SU][1-9]\d{0,8})")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError, KeyError, ValueError)
 
 
@@ -75,6 +75,9 @@ class Npz(Mapping[str, np.ndarray]):
         if self._digests is not None and name != CONTENTS and _digest(array) != self._digests[name]:
             raise ValueError(f"the array {_shown(name)} is not the one that was saved")
         return array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members and name != CONTENTS
 
     def __iter__(self) -> Iterator[str]:
         return iter([name for name in self._members if name != CONTENTS])
@@ -286,4 +289,4 @@ def _listed(names: Mapping[str, Any]) -> str:
 
 
 def _shown(name: str) -> str:
-    return reprlib.repr(name)
+    return repr(name) if len(name) <= 100 else reprlib.repr(name)

@@ -34,6 +34,7 @@ NONSENSE = {
     "bits_down": (-1, 10**9),
     "wall_time": (-1.0, np.nan, np.inf),
     "first_optimality": (-1.0, np.inf, None),
+    "most": (-1.0, "1", None),
 }
 
 
