@@ -227,10 +227,9 @@ def _column(name: str, values: Any) -> np.ndarray:
     """Return the values of a column as they are kept: int64 or float64."""
     given = np.asarray(values)
     kind = np.int64 if name in INTEGER_COLUMNS else np.float64
-    if (
-        given.ndim != 1
-        or given.dtype.kind not in "fiu"
-        or (kind is np.int64 and (given != np.floor(given)).any())
-    ):
+    fits = given.ndim == 1 and given.dtype.kind in "fiu"
+    if fits and kind is np.int64:
+        fits = bool(((given == np.floor(given)) & (np.abs(given) < 2.0**63)).all())
+    if not fits:
         raise ValueError(f"the trace's column {name!r} must be a list of {kind.__name__}, got {given.dtype}")
     return given.astype(kind)

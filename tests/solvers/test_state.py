@@ -184,6 +184,8 @@ def test_results_that_cannot_be(tmp_path):
         ({"trace/time": arrays["trace/time"][1:]}, "all of one length"),
         ({"trace/time": arrays["trace/time"].astype(str)}, "column 'time'"),
         ({"trace/bits": arrays["trace/bits"] + 0.5}, "column 'bits'"),
+        ({"trace/bits": arrays["trace/bits"] + 2.0**63}, "column 'bits'"),
+        ({"trace/bits": np.full(len(arrays["trace/bits"]), np.inf)}, "column 'bits'"),
         ({"trace/time": arrays["trace/time"][:, None]}, "column 'time'"),
         ({"trace/time": np.array(1.0)}, "trace"),
         ({"result": np.array('{"status": "won", "message": ""}')}, "status of converged"),
