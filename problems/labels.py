@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -73,7 +75,7 @@ def _texts(name: str, array: np.ndarray, given: Iterable[Any]) -> np.ndarray:
                 f"{name} must not be missing, but {name}[{i}] is {entry}; drop rows without a label"
             )
         raise TypeError(
-            f"{name} must be numbers or strings, not mixed, but {name}[{i}] is {reprlib.repr(entry)}, of type "
-            f"{type(entry).__name__}"
+            f"{name} must be numbers or strings, not mixed, but {name}[{i}] is {reprlib.repr(entry)}, of "
+            f"type {type(entry).__name__}"
         )
     return array.astype(str) if array.dtype.kind == "O" else array
