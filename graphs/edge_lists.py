@@ -111,8 +111,8 @@ def _columns(
     if ends is None and any(map(_is_number, first)):
         if len(first) not in (2, 3):
             raise ValueError(
-                f"line {number}: expected two nodes and optionally a length, got {reprlib.repr(text)}; name the "
-                "columns in a first line, as in source target length"
+                f"line {number}: expected two nodes and optionally a length, got {reprlib.repr(text)}; name "
+                "the columns in a first line, as in source target length"
             )
         if len(first) == 3 and len(table) > 1 and _is_index(table):
             raise ValueError(
@@ -126,7 +126,7 @@ def _columns(
         columns = [names.index(end) for end in ends]
         if any(names.count(end) > 1 for end in ends):
             raise ValueError(
-                f"line {number}: two columns are called {ends[0]!r} or {ends[1]!r}, got {text!r}"
+                f"line {number}: two columns are called {ends[0]!r} or {ends[1]!r}, got {reprlib.repr(text)}"
             )
         rest = [k for k in range(len(names)) if k not in columns]
     elif len(names) == 2 or (len(names) == 3 and names[2] in _NUMBERS):
