@@ -58,9 +58,9 @@ def load(content: bytes, name: str, separator: str | None, taken: Weights) -> Gr
         try:
             if len(cells) != width:
                 raise ValueError
-            i, j = (int(cells[k]) for k in columns[:2])
+            i, j = (_index(cells[k]) for k in columns[:2])
             length = [_number(cells[k]) for k in columns[2:]]
-            if min(i, j) < 0 or not all(0 <= d < math.inf for d in length):
+            if not all(0 <= d < math.inf for d in length):
                 raise ValueError
         except ValueError:
             raise ValueError(
@@ -162,6 +162,12 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _index(word: str) -> int:
+    if not (word.isascii() and word.isdecimal()):
+        raise ValueError
+    return int(word)
 
 
 def _number(word: str) -> float:

@@ -190,13 +190,15 @@ def _node_data(data: dict[str, Any], where: str) -> dict[str, Any]:
 def _edges(
     graph: ElementTree.Element, nodes: dict[str, Any], keys: dict[str, _Key]
 ) -> tuple[list[tuple[str, str]], list[dict[str, str]], bool]:
-    """Return ends and data of the edges, and whether one of them has a direction."""
+    """Return ends and data of the edges, and whether one of them has a direction.
+
+    Their ids do not matter: edges with equal ones, as networkx writes, are different edges.
+    """
     default = graph.get("edgedefault", "undirected")
     if default not in ("directed", "undirected"):
         raise ValueError(f"it is not a GraphML file: edgedefault is {default!r}")
     ends: list[tuple[str, str]] = []
     data: list[dict[str, str]] = []
-    known: set[str] = set()
     arrows = default == "directed"
     for element in _children(graph, "edge"):
         a, b = element.get("source"), element.get("target")
@@ -206,11 +208,6 @@ def _edges(
         for end in (a, b):
             if end not in nodes:
                 raise ValueError(f"{where} ends at {end!r}, which is no node of the file")
-        identifier = element.get("id")
-        if identifier is not None:
-            if identifier in known:
-                raise ValueError(f"{where} has the id {identifier!r} of an earlier edge")
-            known.add(identifier)
         arrows |= element.get("directed", "false").lower() in ("true", "1")
         ends.append((a, b))
         data.append(_data(element, "edge", where, keys))

@@ -250,7 +250,7 @@ def _decided(status: int, token: bytes, where: str, remedy: str = "") -> float:
         b"nan",
     )
     if is_finite:
-        raise ValueError(f"{where}: {shown(token)} is not a number")
+        raise ValueError(f"{where}: {shown(token)} is not a number{remedy}")
     raise ValueError(f"{where}: {shown(token)} is not finite: remove or impute such entries")
 
 

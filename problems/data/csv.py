@@ -74,10 +74,10 @@ def read_csv(
     def remedy(place: int, token: bytes) -> str:
         if token in _MARKERS:
             return "; missing='drop' leaves such rows out"
-        if place == number and header is None:
-            return "; header=True takes the line for names"
         if _OTHER_DECIMAL[decimal].fullmatch(token.decode(errors="replace")):
             return "; decimal= says what the decimal point is"
+        if place == number and header is None:
+            return "; header=True takes the line for names"
         return ""
 
     table = text.table(
@@ -190,6 +190,8 @@ def _looks_like_header(
 
     rows = [row for row in rows if len(row) == len(first)]
     numeric = [is_number(cell) for cell in features(first)]
+    if any(_OTHER_DECIMAL[decimal].fullmatch(cell.decode()) for cell in first):
+        return False  # numbers with another decimal point, as reading them says
     if not any(numeric):
         unnamed = next((k for k, cell in enumerate(first) if cell in _MARKERS), None)
         if unnamed is not None:
