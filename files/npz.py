@@ -29,7 +29,8 @@ from .writing import whole_file
 CONTENTS = "contents"
 MOST_COMPRESSED = 100  # times that an array may be smaller in the file than in memory
 
-_PIECE = 2**20  # bytes read at once, whatever sizes a file declares
+_PIECE = 2**16  # bytes read at once, whatever sizes a file declares
+_MOST_DIRECTORY = 2**20
 _MOST_HEADER = 2**12
 _MOST_TEXT = 2**20
 _MAGIC = b"\x93NUMPY"
@@ -56,8 +57,10 @@ class Npz(Mapping[str, np.ndarray]):
             if name in self._members:
                 raise ValueError(f"it has two arrays {_shown(name)}")
             self._members[name] = info
-        if sum(info.compress_size for info in self._members.values()) > size:
-            raise ValueError("its arrays overlap, or end beyond the end of the file")
+        members = self._members.values()
+        inside = all(0 <= info.header_offset < size for info in members)
+        if not inside or sum(info.compress_size for info in members) > size:
+            raise ValueError("its arrays overlap, or lie beyond the ends of the file")
         self._digests: dict[str, Any] | None = None
         for name, info in self._members.items():
             self._check_member(name, info)
@@ -228,8 +231,8 @@ class _Bounded(BufferedReader):
             here = self.tell()
             size = self.seek(0, 2) - here
             self.seek(here)
-        if size > _PIECE:
-            raise ValueError(f"its directory declares {size:,} bytes, for at most {_PIECE:,}")
+        if size > _MOST_DIRECTORY:
+            raise ValueError(f"its directory declares {size:,} bytes, for at most {_MOST_DIRECTORY:,}")
         return super().read(size)
 
 
