@@ -20,6 +20,7 @@ _ENDS = (
     ("node1", "node2"),
     ("tail", "head"),
 )
+_HALVES = {name for pair in _ENDS for name in pair}  # of which one alone says too little
 _NUMBERS = {"length": "length", "distance": "length", "dist": "length", "km": "length", "weight": "weight"}
 _Table = list[tuple[int, str, list[str]]]  # number of a line, its text, its cells
 _INDEX = ("", "id", "index", "unnamed: 0")  # columns that are ignored without a word
@@ -50,8 +51,8 @@ def load(content: bytes, name: str, separator: str | None, taken: Weights) -> Gr
             n_nodes = int(given[1])
         if text and not text.startswith("#"):
             table.append((number, text, _cells(number, line if separator else text, separator)))
+    width = len(table[0][2]) if table else 0  # of the names, if there are any
     columns, attribute = _columns(table, name, taken)
-    width = len(table[0][2]) if table else 0
     edges: list[tuple[int, int]] = []
     lengths: list[float] = []
     for number, text, cells in table:
@@ -129,7 +130,7 @@ def _columns(
                 f"line {number}: two columns are called {ends[0]!r} or {ends[1]!r}, got {reprlib.repr(text)}"
             )
         rest = [k for k in range(len(names)) if k not in columns]
-    elif len(names) == 2 or (len(names) == 3 and names[2] in _NUMBERS):
+    elif len(names) in (2, 3) and set(names[2:]) <= set(_NUMBERS) and not set(names) & {*_HALVES, *_INDEX}:
         columns, rest = [0, 1], list(range(2, len(names)))
     else:
         raise ValueError(

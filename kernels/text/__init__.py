@@ -227,7 +227,7 @@ def cell_text(data: Any, begin: int, end: int) -> str:
     try:
         return cell.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"line {line_of(data, begin)}: {cell!r} is not UTF-8 text") from error
+        raise ValueError(f"line {line_of(data, begin)}: {reprlib.repr(cell)} is not UTF-8 text") from error
 
 
 def line_of(data: Any, at: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterator
 from itertools import islice, pairwise
 
@@ -54,7 +55,8 @@ def read_csv(
     names = [_decoded(where, cell) for cell in found]
     if len(names) < 2:
         raise ValueError(
-            f"{where}: need at least one feature and a target, found {names}; sep= says what separates cells"
+            f"{where}: need at least one feature and a target, found {reprlib.repr(names)}; sep= says what "
+            "separates cells"
         )
     column = _target_column(names, target, header)
     following = list(islice(lines, _LOOK_AHEAD))
@@ -68,7 +70,7 @@ def read_csv(
     if has_header:
         if not following:
             raise ValueError("it has a header and no data")
-        columns = [f"{place} ({name})" for place, name in zip(columns, names, strict=True)]
+        columns = [f"{place} ({_short(name)})" for place, name in zip(columns, names, strict=True)]
         begin, line = _behind(data, number), number + 1
 
     def remedy(place: int, token: bytes) -> str:
@@ -102,8 +104,8 @@ def read_csv(
         and (y == y[0]).sum() == 1
     ):
         raise ValueError(
-            f"{where}: no other line has the target {str(y[0])!r}; header=True takes the line for names, "
-            "header=False for a sample"
+            f"{where}: no other line has the target {reprlib.repr(str(y[0]))}; header=True takes the line for "
+            "names, header=False for a sample"
         )
     return X, y
 
@@ -159,7 +161,13 @@ def _decoded(where: str, cell: bytes) -> str:
     try:
         return cell.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{where}: {cell!r} is not UTF-8 text: convert the file to UTF-8") from error
+        raise ValueError(
+            f"{where}: {reprlib.repr(cell)} is not UTF-8 text: convert the file to UTF-8"
+        ) from error
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _target_column(names: list[str], target: str | int, header: bool | None) -> int:
@@ -167,7 +175,7 @@ def _target_column(names: list[str], target: str | int, header: bool | None) -> 
         if header is False:
             raise ValueError(f"target {target!r} is a name, and header=False says that there are none")
         if names.count(target) != 1:
-            raise ValueError(f"target {target!r} must name one column of {', '.join(names)}")
+            raise ValueError(f"target {target!r} must name one column of {_short(', '.join(names))}")
         return names.index(target)
     if not -len(names) <= target < len(names):
         raise ValueError(f"target {target} is not one of the {len(names)} columns")
@@ -245,7 +253,7 @@ def _with_targets(
 
     def refuse(label: str, why: str) -> ValueError:
         place = text.line_of(data, int(places[rows[labels.index(label)], 0]))
-        return ValueError(f"line {place}, {name}: {label!r} is {why}")
+        return ValueError(f"line {place}, {name}: {reprlib.repr(label)} is {why}")
 
     absent = [label.encode() in _MARKERS for label in labels]
     if any(absent):
