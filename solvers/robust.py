@@ -41,7 +41,8 @@ class RobustSolver(Solver):
     momentum : float
         beta in [0, 1) of the nodes' momentum: m <- beta m + (1 - beta) g, from m = g in the first round on.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
     """
 
     f: int | Sequence[int] = field(default=0, kw_only=True)
