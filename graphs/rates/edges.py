@@ -68,20 +68,6 @@ class EdgeSpace:
         """``sum_c (b_a' Z b_c)^2 v_c`` for each edge a: minus the derivative of ``b_a' Z b_a`` along v."""
         return -self.at_edges(inverse.derivative(*self.laplacian(v)))
 
-    def spreads(self, w: Array) -> tuple[Array, float]:
-        """``d_e = b_e' (L^+)^2 b_e`` of each edge, and how much one may be wrong by rounding.
-
-        The allowance is ten times the largest errors met in tests, with rates over up to 14 magnitudes.
-        ``tr L^+ = sum_e w_e d_e``, whose error was never above a hundredth of it times the sum of the rates.
-        """
-        inverse = self.grounded(w)
-        # L^+ = C G C with the grounded inverse G and the centring C
-        square = inverse.derivative(np.ones(self.n), np.zeros(self.m))
-        potential = inverse.solve(np.ones(self.n))
-        condition = self.laplacian(w)[0].max() * np.abs(inverse.diagonal).max()
-        rounding = 40.0 * np.finfo(float).eps * condition * np.abs(square.diagonal).max()
-        return -self.at_edges(square) - (potential[self.i] - potential[self.j]) ** 2 / self.n, float(rounding)
-
     def differences(self, Y: Array) -> Array:
         """``Y_i - Y_j``, a row for each edge."""
         return Y[self.i] - Y[self.j]

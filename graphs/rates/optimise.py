@@ -15,7 +15,7 @@ from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import barrier, lowrank, multiplicative, sdp
 from .certificates import CRITERIA, bounds_of
-from .connectivity import proven_connectivity
+from .connectivity import proven_connectivity, proven_resistances
 from .duals import Certificate, Proposal, freeze_arrays, tree_weights
 from .limits import Limits
 from .result import GossipRates
@@ -228,6 +228,7 @@ class _Assessed(NamedTuple):
     l2: float
     proven_l2: float  # zero without a proof
     resistances: NDArray[np.float64]
+    largest: float  # proven upper bound of the resistances
     lower: float
     upper: float
     gap: float
@@ -323,10 +324,10 @@ def _assess(
     graph = limits.graph
     proven_l2 = proven_connectivity(graph, rates)
     l2 = proven_l2 or algebraic_connectivity(graph, rates)  # without a proof the bounds say so
-    resistances = effective_resistances(graph, rates)
-    proven = [(bounds_of(graph, rates, proven_l2, resistances, c, limits), c) for c in certificates]
+    resistances, largest = proven_resistances(graph, rates)
+    proven = [(bounds_of(graph, rates, proven_l2, largest, c, limits), c) for c in certificates]
     bounds, certificate = min(proven, key=lambda pair: pair[0].gap)
-    return _Assessed(rates, l2, proven_l2, resistances, *bounds, certificate, method)
+    return _Assessed(rates, l2, proven_l2, resistances, largest, *bounds, certificate, method)
 
 
 def _refine(
@@ -349,7 +350,7 @@ def _refine(
     # the rates are no better, but their dual object may still prove more about the others
     if proposal.reference is None:
         new = replace(new, reference=rates)
-    bounds = bounds_of(graph, chosen.rates, chosen.proven_l2, chosen.resistances, new, limits)
+    bounds = bounds_of(graph, chosen.rates, chosen.proven_l2, chosen.largest, new, limits)
     if bounds.gap >= chosen.gap:
         return chosen
     lower, upper, gap = bounds
