@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import checks
-from ...kernels.sparse import LaplacianFactor, factor_laplacian
+from ...kernels.sparse import SMALLEST, LaplacianFactor, factor_laplacian
 from ..graph import Graph
 from ..spectra import (
     algebraic_connectivity,
@@ -355,6 +355,9 @@ def _secants(graph: Graph, rates: ArrayLike, p: Array, factor: LaplacianFactor) 
     v = p / R**2
     share = float(np.max(v * R))
     other = w + v * float(R.max()) * np.sqrt(2.0 * factor.rounding / share)
+    if not np.isfinite(other.sum()):
+        return np.full(graph.n_edges, np.inf)
+    other = np.where(other < SMALLEST, w, other)
     nearby = factor_laplacian(graph.n_nodes, graph.edges, other)
     R1 = nearby.resistances(graph.edges)
     falls = R * (1.0 + factor.rounding) - R1 * (1.0 - nearby.rounding)

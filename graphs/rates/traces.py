@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.sparse import LaplacianFactor, factor_laplacian
+from ...kernels.sparse import SMALLEST, LaplacianFactor, factor_laplacian
 from ..graph import Graph
 from ..spectra import connecting_rates
 from .limits import outwards
@@ -93,6 +93,8 @@ def _by_another_node(graph: Graph, w: Array, scale: float, factor: LaplacianFact
     # what s itself spoils, and rounding, are about equal: R_e(0) and R_e(s) are close to each other
     harmonic = n / most
     s = float(np.sqrt(2.0 * factor.rounding) * harmonic)
+    if not s > SMALLEST:
+        return Traces(most / scale * outwards(4 * n), np.full(graph.n_edges, np.inf))
     spokes = np.column_stack([np.arange(n), np.full(n, n)])
     edges = np.vstack([graph.edges, spokes])
     other = factor_laplacian(n + 1, edges, np.concatenate([w, np.full(n, s)]))

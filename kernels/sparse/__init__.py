@@ -33,9 +33,9 @@ from .elimination import (
     squared_lengths,
 )
 
-_SMALLEST = 1e-300  # positive weight: the inverse of smaller ones may overflow
+SMALLEST = 1e-300  # positive weight: the inverse of smaller ones may overflow
 
-__all__ = ["LaplacianFactor", "elimination_work", "factor_laplacian", "fill_reducing_order"]
+__all__ = ["SMALLEST", "LaplacianFactor", "elimination_work", "factor_laplacian", "fill_reducing_order"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +188,9 @@ def factor_laplacian(n_nodes: int, edges: ArrayLike, weights: ArrayLike) -> Lapl
     pairs = node_pairs(edges, n)
     w = checks.real_array("weights", weights, (len(pairs),), least=0.0)
     smallest = w.min(where=w > 0.0, initial=np.inf)
-    if smallest < _SMALLEST:
+    if smallest < SMALLEST:
         raise ValueError(
-            f"weights must be zero or at least {_SMALLEST:g}, got {smallest:.3g}: multiply all by one number"
+            f"weights must be zero or at least {SMALLEST:g}, got {smallest:.3g}: multiply all by one number"
         )
     position, ends, _, indptr, indices = columns(n, pairs)
     starts, order = grouped(ends[:, 0], n)

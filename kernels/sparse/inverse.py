@@ -213,9 +213,7 @@ class Inverse(Factor):
 
     def __init__(self, pattern: Pattern, fronts: Array):
         super().__init__(pattern, fronts)
-        interruptible(
-            multifrontal.invert, *pattern._tree, self._K, self._G, fronts, work=2.0 * pattern._work
-        )
+        interruptible(multifrontal.invert, *pattern._tree, self._K, self._G, fronts, work=2.0 * pattern._work)
         self.diagonal, self.off_diagonal = pattern._gather(fronts)
 
     def derivative(self, diagonal: ArrayLike, off_diagonal: ArrayLike) -> Derivative:

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from gossamer import graphs
+from gossamer.graphs.rates.limits import Limits
 
 
 def rationals(values):
@@ -16,7 +17,7 @@ def rationals(values):
 
 
 def laplacian(graph, w):
-    """L(w) without its last row and column, as lists of Fractions: node n - 1 is grounded."""
+    """L(w), as lists of Fractions."""
     n = graph.n_nodes
     L = [[Fraction(0)] * n for _ in range(n)]
     for (i, j), rate in zip(graph.edges.tolist(), w, strict=True):
@@ -60,15 +61,14 @@ def is_semidefinite(A):
 def on_zero_sum(A):
     """The quadratic form of A on the vectors e_k - e_last, a basis of those of zero sum."""
     last = len(A) - 1
-    return [
-        [A[i][j] - A[i][last] - A[last][j] + A[last][last] for j in range(last)] for i in range(last)
-    ]
+    return [[A[i][j] - A[i][last] - A[last][j] + A[last][last] for j in range(last)] for i in range(last)]
 
 
 class Exact:
     """Everything about rates of a graph, exactly.
 
-    `resistances` and `trace` are Fractions; `connects_above(s)` decides whether lambda_2 >= s.
+    `largest` resistance and `trace` of the pseudo-inverse are Fractions; `connects_above(s)` decides whether
+    lambda_2 >= s.
     """
 
     def __init__(self, graph, rates):
@@ -77,14 +77,12 @@ class Exact:
         self.L = laplacian(graph, self.w)
         G = inverse([row[:-1] for row in self.L[:-1]])
         G = [[*row, Fraction(0)] for row in G] + [[Fraction(0)] * n]
-        self.resistances = [G[i][i] + G[j][j] - 2 * G[i][j] for i, j in graph.edges.tolist()]
-        self.largest = max(self.resistances)
+        self.largest = max(G[i][i] + G[j][j] - 2 * G[i][j] for i, j in graph.edges.tolist())
         self.trace = sum(G[k][k] for k in range(n)) - sum(map(sum, G)) / n
 
     def connects_above(self, s):
-        n = self.graph.n_nodes
         shifted = [[x - (s if i == j else 0) for j, x in enumerate(row)] for i, row in enumerate(self.L)]
-        return is_semidefinite(on_zero_sum(shifted))  if n > 1 else True
+        return is_semidefinite(on_zero_sum(shifted))
 
     def fit(self, limits):
         """Largest a with a w of cost at most one and within the bounds."""
@@ -94,13 +92,87 @@ class Exact:
         return sum(c * w for c, w in zip(rationals(limits.costs), self.w, strict=True))
 
     def room(self, limits):
-        """Largest a with a w within the bounds, None without any."""
+        """Largest a with a w within the bounds, 1e400 without any."""
         room = [Fraction(float(u)) / w for u, w in zip(limits.upper, self.w, strict=True) if w and u < np.inf]
         for i, budget in enumerate(limits.nodes):
             load = sum(w for (a, b), w in zip(self.graph.edges.tolist(), self.w, strict=True) if i in (a, b))
             if budget < np.inf and load:
                 room.append(Fraction(float(budget)) / load)
         return min(room, default=Fraction(10) ** 400)
+
+
+_MORE = 1 + Fraction(1, 10**40)  # equality is no violation
+
+
+def false_bounds(graph, rates, certificate, given, others):
+    """Which of the bounds of `verify_rates` are false, NaN counted: of these rates and of the others.
+
+    `given` are the arguments for costs and bounds of the rates.
+    """
+    limits, criterion = Limits(graph, **given), certificate.criterion
+    bounds = graphs.verify_rates(graph, rates, certificate, **given)
+    if np.isnan(bounds).any():
+        return ["nan"]
+    own, lower, upper = Exact(graph, rates), bounds.lower, bounds.upper
+    false = []
+    if criterion == "algebraic_connectivity":
+        fit = own.fit(limits)
+        if lower > 0 and not own.connects_above(Fraction(lower) / fit):
+            false.append("lower")
+        return false + [
+            "upper"
+            for v in (own, *others)
+            if upper < np.inf and v.connects_above(Fraction(upper) / v.fit(limits) * _MORE)
+        ]
+    if criterion == "communication":
+        # cost^2 = R cost(w)^2 / lambda_2, at the scale a with a^2 = R / lambda_2
+        if upper < np.inf and not own.connects_above(
+            own.largest * own.cost(limits) ** 2 / Fraction(upper) ** 2
+        ):
+            false.append("upper")
+        for v in (own, *others):
+            is_within = v.connects_above(v.largest / v.room(limits) ** 2)
+            if not is_within or lower <= 0:
+                continue
+            if lower == np.inf or v.connects_above(
+                v.largest * (v.cost(limits) / Fraction(lower)) ** 2 * _MORE
+            ):
+                false.append("lower")
+        return false
+
+    def value(v):
+        attained = v.largest if criterion == "max_resistance" else graph.n_nodes * v.trace
+        return attained / v.fit(limits)
+
+    if upper < np.inf and Fraction(upper) < value(own):
+        false.append("upper")
+    return false + ["lower" for v in (own, *others) if lower == np.inf or Fraction(lower) > value(v)]
+
+
+def has_slem_below(graph, weights, s):
+    """Whether the second eigenvalue modulus of I - L(weights) is at most s: -s C <= C - L <= s C."""
+    L = laplacian(graph, rationals(weights))
+    return all(
+        is_semidefinite(
+            on_zero_sum(
+                [[(s - sign) * (i == j) + sign * x for j, x in enumerate(row)] for i, row in enumerate(L)]
+            )
+        )
+        for sign in (1, -1)
+    )
+
+
+def false_mixing_bounds(graph, weights, certificate, best):
+    """Which of the bounds of `verify_mixing` are false, where the weights `best` are allowed."""
+    bounds = graphs.verify_mixing(graph, weights, certificate)
+    if np.isnan(bounds).any():
+        return ["nan"]
+    false = []
+    if bounds.upper < np.inf and not has_slem_below(graph, weights, Fraction(bounds.upper)):
+        false.append("upper")
+    if bounds.lower > 0 and has_slem_below(graph, best, Fraction(bounds.lower) / _MORE):
+        false.append("lower")
+    return false
 
 
 # ---------------------------------------------------------------------- hostile cases
@@ -204,3 +276,34 @@ def hostile_limits(rng, graph):
         nodes[rng.random(graph.n_nodes) < 0.5] = np.inf
         limits["node_budget"] = nodes
     return limits
+
+
+def hostile_rates_case(seed):
+    """Arguments of `false_bounds`, without the others."""
+    rng = np.random.default_rng(seed)
+    graph = hostile_graph(rng)
+    w = hostile_rates(rng, graph)
+    criterion = ["communication", "algebraic_connectivity", "max_resistance", "total_resistance"][seed % 4]
+    given = hostile_limits(rng, graph) if rng.integers(2) else {}
+    return graph, w, hostile_certificate(rng, criterion, graph, w), given
+
+
+def hostile_mixing_case(seed, best):
+    """Weights and dual object, random or near those of `best`, a result of `fastest_mixing`."""
+    rng = np.random.default_rng(seed)
+    graph, kind = best.graph, best.kind
+    n, m = graph.n_nodes, graph.n_edges
+    weights = [
+        hostile_weights(rng, m) * rng.choice([-1.0, 1.0], m),
+        rng.uniform(0.0, 1.0 / graph.degrees.max(), m),
+        best.weights * (1.0 + 1e-12 * rng.standard_normal(m)),
+        best.weights,
+    ][rng.integers(4)]
+    Y, y = best.certificate.Y, best.certificate.y
+    if rng.integers(2):
+        Y = Y * (1.0 + 10.0 ** rng.uniform(-16, 0) * rng.standard_normal((n, n)))
+    else:
+        Y = rng.standard_normal((n, n)) * np.clip(np.outer(*[hostile_weights(rng, n)] * 2), 1e-150, 1e150)
+    if rng.integers(2):
+        y = hostile_weights(rng, n, zeros=True) * rng.choice([-1.0, 1.0], n)
+    return weights, graphs.MixingCertificate(kind, Y, y)
