@@ -134,13 +134,23 @@ def verify_rates(
 
 
 def bounds_of(
-    graph: Graph, w: Array, l2: float, largest: float, certificate: Certificate, limits: Limits
+    graph: Graph,
+    w: Array,
+    l2: float,
+    largest: float,
+    certificate: Certificate,
+    limits: Limits,
+    patience: float = np.inf,
 ) -> Bounds:
-    """As :func:`verify_rates`, for rates of which bounds of lambda_2 and the largest resistance are known."""
+    """As :func:`verify_rates`, for rates of which bounds of lambda_2 and the largest resistance are known.
+
+    A proof that would take more than `patience` seconds gives way to a quicker one, of looser bounds.
+    """
     if certificate.criterion not in CRITERIA:
         raise ValueError(f"certificate.criterion {certificate.criterion!r} has no bounds")
     with np.errstate(all="ignore"):  # what is not finite proves nothing
-        lower, upper = CRITERIA[certificate.criterion].bounds(graph, w, l2, largest, certificate, limits)
+        prove = CRITERIA[certificate.criterion].bounds
+        lower, upper = prove(graph, w, l2, largest, certificate, limits, patience)
     lower, upper = lower if lower >= 0 else 0.0, upper if upper >= 0 else np.inf  # NaN proves nothing
     return Bounds(lower, upper, upper / lower - 1.0 if 0 < lower <= upper < np.inf else np.inf)
 
@@ -200,7 +210,7 @@ class Criterion(NamedTuple):
     """What can be optimised."""
 
     minimise: bool  # the rates attain the upper bound of the optimum; otherwise the lower one
-    bounds: Callable[[Graph, Array, float, float, Certificate, Limits], tuple[float, float]]
+    bounds: Callable[[Graph, Array, float, float, Certificate, Limits, float], tuple[float, float]]
     certify: Callable[[Graph, Array, Array | None, Array | None, Limits], Certificate]  # from rates, Y and p
 
 
@@ -220,7 +230,13 @@ def _least_cost(limits: Limits, reference: ArrayLike, certificate: Certificate) 
 
 
 def _communication_bounds(
-    graph: Graph, w: Array, l2: float, largest: float, certificate: Certificate, limits: Limits
+    graph: Graph,
+    w: Array,
+    l2: float,
+    largest: float,
+    certificate: Certificate,
+    limits: Limits,
+    patience: float,
 ) -> tuple[float, float]:
     reference = w if certificate.reference is None else certificate.reference
     lower = _least_cost(limits, reference, certificate)
@@ -235,14 +251,26 @@ def _communication_bounds(
 
 
 def _connectivity_bounds(
-    graph: Graph, w: Array, l2: float, largest: float, certificate: Certificate, limits: Limits
+    graph: Graph,
+    w: Array,
+    l2: float,
+    largest: float,
+    certificate: Certificate,
+    limits: Limits,
+    patience: float,
 ) -> tuple[float, float]:
     x = spread(graph, factor_of(certificate))
     return l2 * limits.least_fit(w) / outwards(1), limits.highest(x, certificate.node_prices)
 
 
 def _resistance_bounds(
-    graph: Graph, w: Array, l2: float, largest: float, certificate: Certificate, limits: Limits
+    graph: Graph,
+    w: Array,
+    l2: float,
+    largest: float,
+    certificate: Certificate,
+    limits: Limits,
+    patience: float,
 ) -> tuple[float, float]:
     prices = certificate.node_prices
     least = (graph.n_nodes - 1) / limits.highest(np.ones(graph.n_edges), prices)
@@ -254,9 +282,15 @@ def _resistance_bounds(
 
 
 def _kirchhoff_bounds(
-    graph: Graph, w: Array, l2: float, largest: float, certificate: Certificate, limits: Limits
+    graph: Graph,
+    w: Array,
+    l2: float,
+    largest: float,
+    certificate: Certificate,
+    limits: Limits,
+    patience: float,
 ) -> tuple[float, float]:
-    n, found = graph.n_nodes, traces(graph, w)
+    n, found = graph.n_nodes, traces(graph, w, patience)
     least = 1.0 / limits.highest(found.shares, certificate.node_prices)
     return n * least / outwards(2), n * found.most / limits.least_fit(w) * outwards(2)
 

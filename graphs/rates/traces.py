@@ -35,6 +35,7 @@ __all__ = ["Traces", "traces"]
 Array = NDArray[np.float64]
 
 EXACT_WORK = 3e9  # operations up to which the inverse is computed, column by column
+_SECONDS = 3e-9  # of one of them
 _BLOCK = 32  # columns at once
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -59,12 +60,15 @@ def _bounds(most: float, trace: float, d: Array) -> Traces:
     return Traces(most, d / trace**2 * outwards(4) if trace > 0 else np.full(len(d), np.inf))
 
 
-def traces(graph: Graph, rates: Array) -> Traces:
-    """Bounds of the traces at rates that connect the graph; what is not finite proves nothing."""
+def traces(graph: Graph, rates: Array, patience: float = np.inf) -> Traces:
+    """Bounds of the traces at rates that connect the graph, by the quicker way if the other takes too long.
+
+    What is not finite proves nothing. `patience` is in seconds.
+    """
     w, scale = connecting_rates(graph, rates, "the Kirchhoff index")
     n = graph.n_nodes
     factor = factor_laplacian(n, graph.edges, w)
-    if n * float(len(factor.indices) + graph.n_edges) > EXACT_WORK:
+    if n * float(len(factor.indices) + graph.n_edges) > min(EXACT_WORK, patience / _SECONDS):
         return _by_another_node(graph, w, scale, factor)
     potential = factor.solve(np.ones(n))  # G 1; the node eliminated last is the ground
     unit = float(potential.max())  # at least the largest entry over n: no square overflows
