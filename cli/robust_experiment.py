@@ -62,8 +62,8 @@ scale = "raw"
 # radius = 1.0
 # label = "clipped at 1"
 
-[[attacks]]                  # one table each: none, LabelFlip, or an attack of problems.attacks (OptimizedALIE,
-name = "none"                # MinMax, ...); where one is optimised, it is against the rule at hand
+[[attacks]]                  # one table each: none, LabelFlip, or an attack of problems.attacks, such as MinMax;
+name = "none"                # where one is optimised (OptimizedALIE), it is against the rule at hand
 
 [[attacks]]
 name = "UniformNoise"
@@ -365,11 +365,11 @@ def _labelled(name: str, tables: list[Table]) -> dict[str, Table]:
 
 
 def _check_attackers(workers: WorkersTable, attacks: dict[str, Table]) -> None:
-    """Refuse attacks without attackers: with nobody faulty there is the run without an attack, and no other."""
+    """Refuse attacks without attackers: where nobody is faulty, there is the run without an attack only."""
     for label, table in attacks.items():
         if 0 in workers.f and table.get("name") != NO_ATTACK:
             raise ValueError(
-                f"[workers] f = 0 leaves no worker faulty, so that nobody would attack by [[attacks]] {label!r}: "
+                f"[workers] f = 0 leaves no worker faulty, and nobody would attack by [[attacks]] {label!r}: "
                 f"drop 0 from f, or keep {NO_ATTACK!r} as the only attack"
             )
 

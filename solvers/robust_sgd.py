@@ -30,8 +30,8 @@ class RobustSGD(RobustSolver):
     f : int or sequence of int
         How many nodes are faulty, the last ones; or which. The rule is told by its own parameters.
     attack : Attack, optional
-        What faulty nodes send; it needs an f. None: they send honestly computed gradients, of data that may be
-        spoilt (``problem.flipped(nodes)`` flips labels) or not (the baseline), and only do not count.
+        What faulty nodes send; it needs an f. None: they send honestly computed gradients, of data that may
+        be spoilt (``problem.flipped(nodes)`` flips labels) or not (the baseline), and only do not count.
     step : float, optional
         Step size. None: (1 - server_momentum) / L, right for rules whose value is near the mean gradient.
         Rules that drop norms (`NormalizedMean`, `Flag` but for ``scale="median"``, "clip", "raw") need one

@@ -56,8 +56,8 @@ class MinMax(_Hidden):
 
         ``gamma = min_i sqrt(b_i^2 + D^2 - c_i) - b_i``,
 
-    the smallest of the larger roots; each set of gammas that one row allows is an interval around 0, as mu is in
-    the convex hull of the rows (derived). Shejwalkar & Houmansadr, "Manipulating the Byzantine: optimizing
+    the smallest of the larger roots: what one row allows is an interval around 0, as mu is in the convex hull
+    of the rows (derived). Shejwalkar & Houmansadr, "Manipulating the Byzantine: optimizing
     model poisoning attacks and defenses for federated learning" (NDSS 2021), where gamma is positive.
 
     Attributes
@@ -81,8 +81,8 @@ class MinMax(_Hidden):
 class MinSum(_Hidden):
     """``mu + gamma q``, no farther from the honest rows, in sum of squares, than an honest row is.
 
-    gamma is the largest number with ``sum_i |mu + gamma q - x_i|^2 <= max_i sum_j |x_i - x_j|^2``, mu the mean
-    of the honest rows. In closed form ``gamma = max_i |x_i - mu|`` for a unit vector q, whatever its
+    gamma is the largest number with ``sum_i |mu + gamma q - x_i|^2 <= max_i sum_j |x_i - x_j|^2``, mu the
+    mean of the honest rows. In closed form ``gamma = max_i |x_i - mu|`` for a unit vector q, whatever its
     direction: the left side is ``V + h gamma^2`` and the right ``V + h max_i |x_i - mu|^2``, V the sum of the
     ``|x_i - mu|^2`` (derived): it is as far from mu as the farthest honest row. Shejwalkar & Houmansadr, see
     `MinMax`.

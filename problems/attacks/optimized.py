@@ -51,9 +51,9 @@ class _Optimized(Attack):
 def strongest(deviation: Callable[[float], float], limit: float, n_evaluations: int) -> float:
     """Return the point of [-limit, limit] with the largest value found, of either sign.
 
-    A quarter of the evaluations goes to geometric grids over three decades of each sign. Every other one halves
-    (in the logarithm) the interval that may hold the largest value if values grow no faster than the point, as
-    deviations mostly do: rules that choose rows make many peaks, each with a cliff behind it.
+    A quarter of the evaluations goes to geometric grids over three decades of each sign. Every other one
+    halves (in the logarithm) the interval that may hold the largest value if values grow no faster than the
+    point, as deviations mostly do: rules that choose rows make many peaks, each with a cliff behind it.
     """
     grid = np.geomspace(limit * 10.0**-_DECADES, limit, max(n_evaluations // 8, 2))
     best, point = -np.inf, limit
@@ -89,9 +89,9 @@ class OptimizedALIE(_Optimized):
 
     The faulty rows are ``mu - z sd``, 0.001 limit <= |z| <= limit. Either sign may be the stronger: the
     honest rows are not symmetric about their mean. A rule that remembers earlier rounds is attacked as if it
-    began with this one. The search (`strongest`) finds a large value, and promises no maximum: with the default
-    of 48 evaluations it found at least 95 % of the best of 800 points for most rules, and 85 % for `CAF`, the
-    roughest.
+    began with this one. The search (`strongest`) finds a large value, and promises no maximum; 48
+    evaluations found at least 90 % of the largest value on a grid of 800 points for every rule but `CAF`, the
+    roughest (85 %).
 
     Attributes
     ----------
