@@ -62,7 +62,7 @@ scale = "raw"
 # radius = 1.0
 # label = "clipped at 1"
 
-[[attacks]]                  # one table each: none, LabelFlip, or an attack of problems.attacks, such as MinMax;
+[[attacks]]                  # one table each: none, LabelFlip, or an attack of problems.attacks (MinMax);
 name = "none"                # where one is optimised (OptimizedALIE), it is against the rule at hand
 
 [[attacks]]

@@ -10,7 +10,7 @@ nothing. `flip_labels` spoils data instead, and `dissension` makes messages betw
 | `Zero`, `NonFinite` | zeros; NaN or infinity | nothing |
 | `SignFlip`, `ReversedGradient`, `Drop` | -g, -10 g, g with coordinates missing | its own g |
 | `ALIE`, `IPM` | honest mean less some standard deviations; honest mean reversed | all honest |
-| `OptimizedALIE`, `OptimizedIPM` | the same, of the size and sign that hurt a given rule most | and the rule |
+| `OptimizedALIE`, `OptimizedIPM` | the same, of the size and sign that hurt a rule most | and that rule |
 | `MinMax`, `MinSum` | honest mean moved as far as honest rows are from each other | all honest |
 | `Mimic` | what one honest worker sends | all honest |
 
