@@ -13,6 +13,7 @@ from .. import checks
 from ..backend import array_module
 from . import engine
 from .rows import Rows, as_rows
+from .scaling import shifted
 from .stages import (
     NORMS,
     NOTHING,
@@ -234,10 +235,7 @@ class CoordinateAggregator(Aggregator):
                 power = 0
         ranks, near = self._ranks(n, context)
         value, fine = engine.order_statistics(rows, live, mixing, ranks, near)
-        if power:
-            with array_module(rows.device) as xp, np.errstate(over="ignore"):
-                value = xp.ldexp(value, power)
-        return value, fine
+        return (shifted(value, power, rows.device) if power else value), fine
 
 
 class PreAggregator(Stage, ABC):

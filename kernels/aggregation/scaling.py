@@ -51,7 +51,7 @@ class Measured(NamedTuple):
     live : (q,) int array
         The rows that are finite, and not more than 1e150 times longer than the unit.
     exponent : int
-        Of the unit: twice the unit is above the middle norm (the lower of two) of those that are not zero.
+        Of the unit, the power of two nearest to the middle norm, the lower of two, of those not zero.
     scaled : Scaled or None
         The rows, or their differences from the centre, where some could not be squared as they are.
     """
@@ -149,19 +149,28 @@ def _size(rows: Rows, i: int, centre: Rows | None) -> tuple[bool, int]:
     """Return whether row i, less the centre, is finite, and the exponent of its largest entry."""
     largest, exponent = 0.0, 0
     for half in (0, 1):  # differences may be larger than numbers can be
-        with array_module(rows.device) as xp, np.errstate(over="ignore", invalid="ignore"):
-            parts = (_part(rows, t, i, half, centre, xp) for t in range(len(rows.segments)))
-            largest = max(float(xp.abs(part).max()) if part.size else 0.0 for part in parts)
+        parts = (_part(rows, t, i, half, centre) for t in range(len(rows.segments)))
+        largest = max(float(np.abs(part).max(initial=0.0)) for part in parts)
         exponent = math.frexp(largest)[1] + half if 0.0 < largest < math.inf else 0
         if math.isfinite(largest) or centre is None:
             break
     return math.isfinite(largest), exponent
 
 
-def _part(rows: Rows, t: int, i: int, exponent: int, centre: Rows | None, xp: Any) -> Any:
-    """Return layer t of ``2^-exponent (x_i - y)``, y the centre, or 0."""
-    x = xp.ldexp(rows.owners[t][i], -exponent)
-    return x if centre is None else x - xp.ldexp(centre.owners[t][0], -exponent)
+def _part(rows: Rows, t: int, i: int, exponent: int, centre: Rows | None) -> NDArray:
+    """Return layer t of ``2^-exponent (x_i - y)``, y the centre, or 0, in the memory of the CPU."""
+    with array_module(rows.device), np.errstate(over="ignore", invalid="ignore"):
+        x, *y = (
+            np.ldexp(part if rows.device is None else part.get(), -exponent)
+            for part in (rows.owners[t][i], *([] if centre is None else [centre.owners[t][0]]))
+        )
+        return x - y[0] if y else x
+
+
+def shifted(vector: Any, exponent: int, device: int | None) -> Any:
+    """Return ``2^exponent`` times a vector: on a GPU by way of the CPU, as only unusual data need it."""
+    with array_module(device) as xp, np.errstate(over="ignore"):
+        return xp.asarray(np.ldexp(vector if device is None else vector.get(), exponent))
 
 
 def rescaled(rows: Rows, live: NDArray, exponents: NDArray, centre: Rows | None) -> Rows:
@@ -172,10 +181,10 @@ def rescaled(rows: Rows, live: NDArray, exponents: NDArray, centre: Rows | None)
     segments, owners = [], []
     changed = [int(i) for i in live if centre is not None or exponents[i] != 0]
     for t, segment in enumerate(rows.segments):
-        parts = [rows.owners[t][i] for i in range(rows.p)]
         with array_module(rows.device) as xp:
+            parts = [rows.owners[t][i] for i in range(rows.p)]
             for i in changed:
-                parts[i] = _part(rows, t, i, int(exponents[i]), centre, xp)
+                parts[i] = xp.asarray(_part(rows, t, i, int(exponents[i]), centre))
         if rows.device is None:
             data = segment.data.copy()
             data[changed] = [parts[i].__array_interface__["data"][0] for i in changed]

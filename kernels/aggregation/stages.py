@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import checks
-from ..backend import array_module
 from . import engine
 from .rows import Rows
-from .scaling import Scaled, common, measure
+from .scaling import Scaled, common, measure, shifted
 
 NOTHING, NORMS, GRAM = range(3)  # what a rule reads of the Gram matrix: that much is computed
 _CANCELLATION = 1e6  # times the error of an inner product: distances below have lost too many digits
@@ -226,8 +225,7 @@ def combined(
         powers = powers + exponents + power
         top = int(powers[parts != 0.0].max(initial=-(1 << 20)))
         value, finite = engine.combine(rows, np.ldexp(parts, np.maximum(powers - top, -1100)))
-        with array_module(rows.device) as xp:
-            return xp.ldexp(value, top if parts.any() else 0), given, finite
+        return shifted(value, top if parts.any() else 0, rows.device), given, finite
 
 
 def without_overflow(context: Context) -> Context:
