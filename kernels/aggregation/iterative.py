@@ -14,7 +14,7 @@ from . import engine
 from .base import LinearAggregator
 from .preaggregation import minority
 from .rows import Rows, as_rows, is_array, same_device
-from .scaling import measure
+from .scaling import measure, moderate
 from .stages import (
     GRAM,
     NORMS,
@@ -159,12 +159,13 @@ class CenteredClipping(LinearAggregator):
         K, live, exponent, differences = measure(
             rows, np.arange(rows.p), products=self._required() == GRAM, centre=centre
         )
-        context = live_context(live, rows, step)._replace(exponent=exponent, scaled=differences)
+        context = live_context(live, rows, step)._replace(exponent=exponent)
+        if differences is not None:
+            context = context._replace(scaled=moderate(rows, live))
         own, details = self._weights(K, context)
         found = spread(own, context)
         value = combined(context, found)[0]
-        # the sum of differences lacks the whole start, that of rows what they do not replace
-        value += engine.combine(centre, np.array([1.0 if differences else 1.0 - found.sum()]))[0]
+        value += engine.combine(centre, np.array([1.0 - found.sum()]))[0]
         return reported(Aggregate(rows.shaped(value), found, context.left_out, details), full)
 
     def new_memory(self, p: int, d: int) -> NDArray[np.float64]:

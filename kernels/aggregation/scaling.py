@@ -145,6 +145,16 @@ def common(rows: Rows, live: NDArray) -> Scaled:
     return Scaled(rescaled(rows, live, exponents, None), exponents)
 
 
+def moderate(rows: Rows, live: NDArray) -> Scaled:
+    """Return the rows, of which those live ones that cannot be squared as they are are brought below 1."""
+    least, most = (math.log2(square) / 2.0 for square in _PLAIN[rows.dtype])
+    exponents = np.zeros(rows.p, np.int64)
+    for i in live:
+        exponent = _size(rows, int(i), None)[1]
+        exponents[i] = 0 if least < exponent < most else exponent
+    return Scaled(rescaled(rows, live, exponents, None), exponents)
+
+
 def _size(rows: Rows, i: int, centre: Rows | None) -> tuple[bool, int]:
     """Return whether row i, less the centre, is finite, and the exponent of its largest entry."""
     largest, exponent = 0.0, 0
