@@ -162,7 +162,7 @@ class Krum(LinearAggregator):
         if self.inclusive:
             minority(name, f, p, 2 * f + 1, "p >= 2f + 1")
         else:
-            minority(name, f, p, 2 * f + 3, "p >= 2f + 3", " or take inclusive=True" if p > 2 * f else "")
+            minority(name, f, p, 2 * f + 3, "p >= 2f + 3", ", or take inclusive=True" if p > 2 * f else "")
         return p
 
     def _weights(self, K: NDArray, context: Context) -> Weights:

@@ -70,15 +70,32 @@ def phocas(G: NDArray, f: int) -> NDArray:
     return mean_near(G, trimmed_mean(G, f), len(G) - f)
 
 
-def krum_scores(G: NDArray, f: int) -> NDArray:
-    """Return the sums of the squared distances to the p - f - 2 nearest other rows (at least one)."""
+def krum_scores(G: NDArray, f: int, *, inclusive: bool = False) -> NDArray:
+    """Return the sums of the squared distances to the p - f - 2 nearest other rows (at least one).
+
+    Inclusive: to the p - f nearest rows, of which the row itself is one.
+    """
     D, p = squared_distances(G), len(G)
+    if inclusive:
+        return np.array(
+            [np.sort(np.append(np.delete(D[i], i), 0.0))[: max(p - f, 2)].sum() for i in range(p)]
+        )
     return np.array([np.sort(np.delete(D[i], i))[: max(p - f - 2, 1)].sum() for i in range(p)])
 
 
-def multi_krum(G: NDArray, f: int, m: int) -> NDArray:
+def multi_krum(G: NDArray, f: int, m: int, *, inclusive: bool = False) -> NDArray:
     """Return the mean of the m rows with the best scores; m = 1 is Krum."""
-    return G[np.argsort(krum_scores(G, f), kind="stable")[:m]].mean(axis=0)
+    return G[np.argsort(krum_scores(G, f, inclusive=inclusive), kind="stable")[:m]].mean(axis=0)
+
+
+def cge(G: NDArray, f: int) -> NDArray:
+    """Return the mean of the p - f rows of least norm."""
+    return G[np.argsort(np.linalg.norm(G, axis=1), kind="stable")[: len(G) - f]].mean(axis=0)
+
+
+def repeated(G: NDArray, weights: NDArray) -> NDArray:
+    """Return the rows as often as whole weights say: what any rule with weights is a rule of."""
+    return np.repeat(G, np.asarray(weights, int), axis=0)
 
 
 def bulyan(G: NDArray, f: int) -> NDArray:

@@ -70,7 +70,10 @@ class Flag(LinearAggregator):
     -----
     What the iteration reaches is, in the limit, a stationary point of the objective: a subspace spanned by
     eigenvectors of its own weighted second moments. It need not be the best one, nor a good one, and nothing
-    is known of how far the best of several starts is from the minimum. MEASURED
+    is known of how far the best of several starts is from the minimum. Measured with the default m, on 15
+    rows of noise about a common direction (`bench/flag_restarts.py`): in 11 of 16 cases one of 7 other starts
+    ended lower, by 0.9 % on average, but the aggregate was 1.8 times farther from the direction of the honest
+    mean; under ALIE and MinMax it was as far. So one start is the default.
 
     Details: `ratios`, the v_i (NaN for rows of zeros); `objective`, one value a subspace, of which the last
     may be one that rose; `converged`, False where it rose or `max_iter` subspaces were not enough; `ends`,
