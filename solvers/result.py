@@ -11,7 +11,7 @@ import numpy as np
 from .state import State, open_npz
 from .trace import COLUMNS, Trace
 
-STATUSES = ("converged", "max_time", "max_events", "stopped", "diverged")
+STATUSES = ("converged", "max_time", "max_events", "max_wall_time", "stopped", "diverged")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,8 @@ class Result:
     X : (n, d) array
         The nodes' iterates at the final time.
     status : str
-        "converged", "max_time", "max_events", "stopped" (a callback raised StopIteration) or "diverged"
-        (non-finite values; X and state are the last finite ones).
+        "converged", "max_time", "max_events", "max_wall_time", "stopped" (a callback raised StopIteration, or
+        `stop` was set) or "diverged" (non-finite values; X and state are the last finite ones).
     message : str
         The status in words.
     trace : Trace
