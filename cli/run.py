@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import user_errors
+from .interrupts import stoppable
 from .outputs import make_folder
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def run(
     """Run an experiment over its seeds; save results, traces and a figure.
 
     Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run
-    in threads; results do not depend on how many.
+    in threads; results do not depend on how many. Ctrl-C writes what there is.
     """
     from .experiment import read_experiment
     from .seeds import check_job, solve_all, tuned_numbers
@@ -40,26 +41,38 @@ def run(
         solver = replace(solver, **tuned)
         check_job(solver, problem, graph, **options)
         make_folder(output)
-    results = solve_all(
-        [(solver, {"rng": seed}) for seed in wanted.seeds], problem, graph, progress=progress, **options
-    )
     name = type(solver).__name__
-    figure = seeds_figure([result.trace for result in results], name)
-    with user_errors():
-        for seed, result in zip(wanted.seeds, results, strict=True):
-            result.save(output / f"result-{seed}.npz")
-            result.trace.to_csv(output / f"trace-{seed}.csv")
-        figure.savefig(output / "figure.png", dpi=200)
+    with stoppable() as stop:
+        found = solve_all(
+            [(solver, {"rng": seed}) for seed in wanted.seeds],
+            problem,
+            graph,
+            progress=progress,
+            stop=stop.event,
+            **options,
+        )
+        begun = {seed: result for seed, result in zip(wanted.seeds, found, strict=True) if result is not None}
+        seeds, results = list(begun), list(begun.values())
+        if begun:
+            figure = seeds_figure([result.trace for result in results], name)
+            with user_errors():
+                for seed, result in begun.items():
+                    result.save(output / f"result-{seed}.npz")
+                    result.trace.to_csv(output / f"trace-{seed}.csv")
+                figure.savefig(output / "figure.png", dpi=200)
+        else:
+            stop.leave("no run had begun, nothing is written")
 
     screen = console()
     screen.print(f"{name} on {problem!r} and {graph!r}")
     header = ("seed", "status", "gradients", "communications", "Mbit", "time", "distance", "wall s")
-    screen.print(table(header, result_rows(wanted.seeds, results), texts=2))
+    screen.print(table(header, result_rows(seeds, results), texts=2))
     for number, value in tuned.items():
         screen.print(f"{number} = {value:.4g}, tuned")
     converged = sum(result.success for result in results)
     screen.print(f"{converged} of {len(results)} runs converged to tol = {options['tol']:g}")
     screen.print(f"results, traces and figure.png written to {output}")
+    stop.leave(f"{len(results)} of {len(found)} runs had begun, and are written as far as they got")
 
 
 def result_rows(seeds: Sequence[int], results: Sequence[Result]) -> list[tuple[str, ...]]:

@@ -8,8 +8,8 @@ fixed, so that a compiled oracle travels as a function pointer, and compilation 
 Three defaults of Numba are mended here. A function without flags of its own inherits those of the caller that
 happens to compile it first, so all flags are set. The disk cache looks at the file of a function alone, so a
 kernel would go on with an old version of what it calls: here the cache looks at all of `kernels`. And where
-no folder takes the cache, or the disk is full, Numba raises, at import or at the first call: here kernels then
-compile in memory, with one `PerformanceWarning`, since the cache only saves time.
+no folder takes the cache, or the disk is full, Numba raises, at import or at the first call: here kernels
+then compile in memory, with one `PerformanceWarning`, since the cache only saves time.
 
 With NUMBA_DISABLE_JIT=1 `numba.njit` returns functions as they are. Kernels that call others through function
 pointers have no such form: they can be imported, and their first call says that it needs the compiler.
@@ -67,7 +67,7 @@ def _warn_of_memory(reason: object) -> None:
 
 
 class _Places(CompileResultCacheImpl):
-    """Where Numba keeps what is compiled; without a home it would make a folder named ~ where the process runs."""
+    """Where Numba keeps what is compiled; without a home it would make a folder named ~ in the present."""
 
     def __init__(self, function: Callable[..., Any]):
         if not os.path.isabs(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~")):
@@ -130,7 +130,7 @@ class _PackageCache:
 
 def _dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     dispatcher: Any = njit(**_FLAGS | options)(function)
-    if isinstance(dispatcher, Dispatcher):
+    if hasattr(dispatcher, "py_func"):  # else as `require_compiler` says
         dispatcher._cache = _PackageCache(function)
     return dispatcher
 
@@ -139,8 +139,7 @@ def require_compiler(dispatcher: Any) -> None:
     """Raise a RuntimeError where Numba returned a function as it was, as NUMBA_DISABLE_JIT asks."""
     if not isinstance(dispatcher, Dispatcher):
         raise RuntimeError(
-            "gossamer's kernels need Numba's compiler, and NUMBA_DISABLE_JIT switches it off: unset the variable "
-            "(NUMBA_DISABLE_JIT=0)"
+            "gossamer's kernels need Numba's compiler, and NUMBA_DISABLE_JIT switches it off: unset it"
         )
 
 

@@ -10,7 +10,7 @@ class PerformanceWarning(UserWarning):
 
 
 def level_of_the_user() -> int:
-    """`stacklevel` of the first caller outside the package and Numba, seen from the function that calls this one."""
+    """`stacklevel` of the first caller outside the package and Numba, seen from its caller."""
     inside = (__name__.partition(".")[0], "numba", "functools")
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in inside:

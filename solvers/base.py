@@ -310,8 +310,8 @@ class Solver(abc.ABC):
                 try:
                     for call in callbacks:
                         call(state, record)
-                except StopIteration as stop:
-                    status, message = "stopped", str(stop) or "a callback stopped the run"
+                except StopIteration as reason:
+                    status, message = "stopped", str(reason) or "a callback stopped the run"
                     break
                 if state.time >= time_limit:
                     status, message = "max_time", f"time limit {time_limit:g} reached, tolerance {tol:g} not"

@@ -11,18 +11,31 @@ import threading
 import time as clock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from .state import State
 
-if TYPE_CHECKING:
-    from .base import Prepared
-
 PIECE = 0.1  # seconds: no wait that anyone notices, and a thousand times what a call costs
 _FIRST = 20_000  # numbers in a state times events in the first piece, when nothing was measured yet
 _GROWTH = 8  # from one piece to the next, as their events may not cost the same
+
+
+class Advances(Protocol):
+    """What applies events to a state, as `base.Prepared` does.
+
+    Attributes
+    ----------
+    piece : int
+        Events that were measured to take `PIECE` seconds, 0 before.
+    """
+
+    piece: int
+
+    def advance(self, state: State, n_events: int, max_time: float) -> None:
+        """Apply up to n_events events by max_time, in place, and count them in `state.n_events`."""
+        ...
 
 
 class Watch:
@@ -53,14 +66,14 @@ class Watch:
 
 
 def advance(
-    prepared: Prepared, state: State, n_events: int, max_time: float, watch: Watch, reserve: float = 0.0
+    prepared: Advances, state: State, n_events: int, max_time: float, watch: Watch, reserve: float = 0.0
 ) -> None:
     """Apply up to n_events events by max_time to a state, in place, in pieces of about `PIECE` seconds.
 
     Parameters
     ----------
     prepared, state, n_events, max_time
-        As of `Prepared.advance`.
+        What advances what, how far.
     watch : Watch
         Asked after each piece whether to go on.
     reserve : float
