@@ -32,6 +32,13 @@ from .trace import Trace
 _SAME = 1e-5  # relative; other machines compute the same rates and constants to fewer digits than all
 _START_FROM = "to start from its iterates, pass them as x0"
 
+
+class _Unset(int):
+    """The seed of a run that was given none, told apart from a 0 that was given."""
+
+
+_SEED: random.Rng = _Unset(0)
+
 Record = dict[str, Any]
 Callback = Callable[[State, Record], None]
 
@@ -185,7 +192,7 @@ class Solver(abc.ABC):
         max_events: int | None = None,
         max_wall_time: float | None = None,
         x_star: ArrayLike | None = None,
-        rng: random.Rng = 0,
+        rng: random.Rng = _SEED,
         record_every: int | None = None,
         callback: Callback | Sequence[Callback] | None = None,
         progress: bool = False,
@@ -220,12 +227,13 @@ class Solver(abc.ABC):
         x_star : (d,) array_like, optional
             Minimiser, for the trace's `distance`; `problem.solution()` gives it.
         rng : None, int, SeedSequence or Generator
-            Source of randomness; equal seeds give equal bits, whatever the number of threads.
+            Source of randomness, 0 by default; equal seeds give equal bits, whatever the number of threads.
         record_every : int, optional
             Events between two records of the trace. A record costs about two gradients at every node; by
             default there are few enough to make up a small part of the run.
         callback : callable or sequence of callables, optional
-            Each is called after each record with the state and the record; StopIteration stops the run.
+            Each is called after each record with a copy of the state, to keep or to change, and the record;
+            StopIteration stops the run.
         progress : bool
             Show a progress bar.
         state : State, optional
@@ -241,6 +249,9 @@ class Solver(abc.ABC):
 
         Raises
         ------
+        TypeError, ValueError
+            Arguments that do not fit, or contradict each other; a state of another problem, graph or solver,
+            or one that no run can have reached.
         KeyboardInterrupt
             Ctrl-C, within half a second: compiled loops run in pieces of a tenth. Its attribute `state` is a
             copy of the state at the last record, to go on from as if nothing had happened, or None before the
@@ -273,7 +284,10 @@ class Solver(abc.ABC):
                 state = self.init(problem, graph, x0, rng=rng)
             elif x0 is not None:
                 raise ValueError("give x0 or state, not both: a state holds its iterates")
+            elif rng is not _SEED:
+                raise ValueError("give rng or state, not both: a state holds the key of its draws")
             else:
+                state.check()
                 state = state.copy()
             prepared = self._bound(state, problem, graph)
         if max_time is None and max_events is None:
@@ -308,8 +322,9 @@ class Solver(abc.ABC):
                     status, message = "converged", f"tolerance {tol:g} reached"
                     break
                 try:
+                    seen = state.copy() if callbacks else state
                     for call in callbacks:
-                        call(state, record)
+                        call(seen, record)
                 except StopIteration as reason:
                     status, message = "stopped", str(reason) or "a callback stopped the run"
                     break
@@ -356,9 +371,13 @@ class Solver(abc.ABC):
     def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
         """Whether these arrays of a state can be this solver's, by their shapes and settings."""
         fresh = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
-        return {k: v.shape for k, v in fresh.items()} == {k: v.shape for k, v in found.items()} and all(
-            np.allclose(fresh[name], found[name], rtol=_SAME, atol=0.0) for name in self._settings
+        return layout(fresh) == layout(found) and all(
+            same(fresh[name], found[name]) for name in self._settings
         )
+
+    def _check_reached(self, state: State) -> None:
+        """Raise a ValueError for a state, laid out as this solver's are, that it cannot have reached."""
+        state.check()
 
     def _bound(self, state: State, problem: Problem, graph: Graph) -> Prepared:
         """Return what `_prepare` made of this solver, problem and graph, made at most once a state."""
@@ -374,8 +393,21 @@ class Solver(abc.ABC):
                 raise ValueError(
                     f"the state belongs to {state.solver} with other hyper-parameters; {_START_FROM}"
                 )
+            self._check_reached(state)
             state.prepared = (self, problem, graph, self._prepare(problem, graph, state))
         return state.prepared[-1]
+
+
+def layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and type of each array."""
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays of one shape agree: integers exactly, floats as far as machines agree on them."""
+    if a.dtype.kind in "iub":
+        return np.array_equal(a, b)
+    return np.allclose(a, b, rtol=_SAME, atol=0.0)
 
 
 def _record(

@@ -131,6 +131,13 @@ class RobustSolver(Solver):
             "method": self._described(rule),
         }
 
+    def _check_reached(self, state: State) -> None:
+        super()._check_reached(state)
+        state.check_rounds()
+        excluded = state.arrays["excluded"]
+        if excluded.min(initial=0) < 0:
+            raise ValueError(f"state.arrays['excluded'] counts messages, and has {excluded.min()}")
+
 
 class PreparedRobust(Prepared):
     """A `RobustSolver` bound to a problem and a graph: gradients, momentum, the ledger."""

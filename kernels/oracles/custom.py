@@ -66,7 +66,7 @@ def custom(
 
     Notes
     -----
-    The compiled code of each oracle, about 4 MB, stays in memory for the life of the process: build one
+    The compiled code of each oracle, some megabytes, stays in memory for the life of the process: build one
     oracle and use it again rather than one in every turn of a loop.
 
     Examples
