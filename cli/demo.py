@@ -86,6 +86,8 @@ def demo(
         if record["distance"] <= goal:
             raise StopIteration("target reached")
 
+    for solver in solvers.values():
+        solver.solve(problem, graph, max_events=1)  # compiles, while Ctrl-C is heard at once
     with stoppable() as stop:
         found_runs = solve_all(
             [(solver, {"rng": seed}) for solver in solvers.values() for seed in range(seeds)],

@@ -42,6 +42,7 @@ def run(
         solver = replace(solver, **tuned)
         check_job(solver, problem, graph, **options)
         make_folder(output)
+    solver.solve(problem, graph, max_events=1)  # compiles, while Ctrl-C is heard at once
     name = type(solver).__name__
     with stoppable() as stop:
         found = solve_all(

@@ -22,9 +22,10 @@ from ..graphs import Graph
 from ..kernels import random
 from ..kernels.checks import count, real, real_array
 from ..problems import Classifier, Problem, VariationalInequality
+from ..problems.conditioning import warn_if_ill_conditioned
 from . import pieces
 from .fingerprint import fingerprint
-from .progress import progress_bar
+from .progress import Outlook, progress_bar
 from .result import Result
 from .state import State
 from .trace import Trace
@@ -130,6 +131,7 @@ class Solver(abc.ABC):
         """
         self._check_match(problem, graph)
         X = _start_iterates(x0, problem.n_nodes, problem.dim)
+        warn_if_ill_conditioned(problem)
         state = State(
             solver=type(self).__name__,
             key=random.make_key(rng),
@@ -261,8 +263,9 @@ class Solver(abc.ABC):
 
         Notes
         -----
-        `PerformanceWarning` where a run that has done a tenth of a million rounds, or a minute, is on the way
-        to a million, or to ten minutes.
+        A run that has done a tenth of a million rounds (units of simulated time), or a minute, and is on the
+        way to a million, or to ten minutes, says so once, by a `problems.PerformanceWarning`; so does, at its
+        start, one on data whose columns differ in size by 1e8, or with L/mu above 1e12.
         """
         if max_wall_time is not None:
             max_wall_time = real("max_wall_time", max_wall_time, above=0.0, allow_inf=True)
@@ -298,6 +301,7 @@ class Solver(abc.ABC):
         rounding = np.finfo(float).eps * problem.smoothness if tol > 0 else 0.0
         rounding = rounding if math.isfinite(rounding) else 0.0
         trace = Trace()
+        outlook = Outlook(tol, time_limit, event_limit)
         finite = state
         with (
             pieces.keeping(lambda: finite),
@@ -318,6 +322,7 @@ class Solver(abc.ABC):
                     state.first_optimality = record["optimality"]
                 trace.append(record)
                 report(state, record)
+                outlook.look(state, record)
                 if _is_converged(record, state.first_optimality, tol, rounding):
                     status, message = "converged", f"tolerance {tol:g} reached"
                     break
