@@ -12,21 +12,19 @@ from ..kernels.performance import PerformanceWarning, level_of_the_user
 if TYPE_CHECKING:
     from .base import Problem
 
-_KAPPA = (
-    1e12  # a step of 1/L then moves along the flattest direction by less than what rounding adds in a run
-)
-_SCALES = 1e8  # the same for columns: curvatures are their squares
+_KAPPA = 1e12  # what 1/L times the gradient adds along flat directions is then lost to rounding
+_SCALES = 1e8  # curvatures go with the squares
 
 
 def warn_if_ill_conditioned(problem: Problem) -> None:
-    """Warn, once for each problem, of columns of different sizes, or else of a large L/mu; and say the remedy.
+    """Warn, once for each problem, of columns of different sizes, or else of a large L/mu, with the remedy.
 
     Parameters
     ----------
     problem : Problem
         What is to be solved.
     """
-    if vars(problem).setdefault("_conditioning_was_seen", False):
+    if vars(problem).get("_conditioning_was_seen"):
         return
     vars(problem)["_conditioning_was_seen"] = True
     found = _scales(problem) or _kappa(problem)
@@ -47,9 +45,9 @@ def _scales(problem: Problem) -> str:
     if not ratio > _SCALES:
         return ""
     return (
-        f"columns {large} and {small} of the data differ in size by a factor of {ratio:.1e}: methods will hardly "
-        "move along the small ones; bring all to one scale by problems.standardize (standardize = true in the "
-        "files of the command line)"
+        f"columns {large} and {small} of the data differ in size by a factor of {ratio:.1e}, and methods will "
+        "hardly move along the small ones: bring all to one scale by problems.standardize (in the files of "
+        "the command line, standardize = true)"
     )
 
 
@@ -58,7 +56,7 @@ def _kappa(problem: Problem) -> str:
     if not 0.0 < mu < L < np.inf or not L / mu > _KAPPA:
         return ""
     return (
-        f"the condition number L/mu = {L:.2g}/{mu:.2g} = {L / mu:.1e} is above {_KAPPA:.0e}: methods will hardly "
-        "move along flat directions, and rounding hides the minimiser there; scale the data by "
+        f"the condition number L/mu = {L:.2g}/{mu:.2g} = {L / mu:.1e} is above {_KAPPA:.0e}: methods will "
+        "hardly move along flat directions, where rounding hides the minimiser; scale the data by "
         "problems.standardize, or raise l2"
     )

@@ -322,7 +322,6 @@ class Solver(abc.ABC):
                     state.first_optimality = record["optimality"]
                 trace.append(record)
                 report(state, record)
-                outlook.look(state, record)
                 if _is_converged(record, state.first_optimality, tol, rounding):
                     status, message = "converged", f"tolerance {tol:g} reached"
                     break
@@ -347,6 +346,7 @@ class Solver(abc.ABC):
                     status = "max_wall_time"
                     message = f"limit of {max_wall_time:g} s reached, tolerance {tol:g} not"
                     break
+                outlook.look(state, record)
                 finite = state.copy()
                 n_events = int(min(every - state.n_events % every, event_limit - state.n_events))
                 if not state.wall_time:

@@ -69,9 +69,9 @@ class Outlook:
             return
         self._rounds = self._seconds = math.inf
         warnings.warn(
-            f"{state.solver} has done {100 * done:.2g} % in {state.time:.2g} rounds and {state.wall_time:.0f} s: at "
-            f"this pace it takes {rounds:.1g} rounds and {seconds / 60:.1g} minutes; standardize the data, raise "
-            "l2 or tol, or set max_time, max_events or max_wall_time",
+            f"{state.solver} has done {100 * done:.2g} % in {state.time:.2g} rounds and {state.wall_time:.0f} s: "
+            f"at this pace it takes {rounds:.1g} rounds and {seconds / 60:.1g} minutes; standardize the data, "
+            "raise l2 or tol, or set max_time, max_events or max_wall_time",
             PerformanceWarning,
             stacklevel=level_of_the_user(),
         )
