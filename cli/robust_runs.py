@@ -86,12 +86,19 @@ def run_all(
                         advance()
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
+                    for worker in multiprocessing.active_children():
+                        worker.terminate()  # its run is done again; files are whole or absent
                     raise
     return [found[path] for path in paths]
 
 
+def n_finished(common: dict[str, Any], jobs: Sequence[Job], folder: Path) -> int:
+    """Return how many of the runs have a result in the folder."""
+    return sum(read_outcome(folder / f"{digest(common, job)}.json") is not None for job in jobs)
+
+
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that waits for the runs: those under way are finished, and kept."""
+    """Leave Ctrl-C to the process that waits for the runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

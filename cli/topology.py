@@ -53,7 +53,7 @@ def parse_topology(text: str, folder: Path | None = None) -> Graph:
         known = [name for name in inspect.signature(graphs.read_graph).parameters if name != "path"]
         if set(options) - set(known) or (file[2] is not None and len(options) != file[2].count(",") + 1):
             usage = ",".join(f"{name}=..." for name in known)
-            raise ValueError(f"{reprlib.repr(text)} must be a file, or file:{usage} with some of these")
+            raise ValueError(f"{shown(text)} must be a file, or file:{usage} with some of these")
         return graphs.read_graph((folder or Path()) / file[1], **options)
     family, colon, arguments = text.partition(":")
     families = generators()
