@@ -58,9 +58,10 @@ class SampleProblem(Problem):
         Parameters
         ----------
         X : (M, d) array_like
-            Samples.
+            Samples; a data frame of numbers too.
         y : (M,) array_like
-            Targets, or labels.
+            Targets, or labels; a column of a data frame too. Row i of X and entry i of y belong together,
+            whatever the index of a data frame says.
         n_nodes : int
             Number of nodes, at most M: every node gets a sample.
         l2 : float

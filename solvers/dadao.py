@@ -212,6 +212,20 @@ class DADAO(Solver):
             return 0.0
         return self.average_from
 
+    def _check_reached(self, state: State) -> None:
+        super()._check_reached(state)
+        if state.n_gradients + state.n_communications != state.n_events:
+            raise ValueError(
+                f"state.n_events must be n_gradients + n_communications, got {state.n_events}, "
+                f"{state.n_gradients} and {state.n_communications}"
+            )
+        last = state.arrays["last"]  # times to which the nodes' variables have flowed
+        if last.min() < 0.0 or last.max() > state.clock:
+            raise ValueError(
+                f"state.arrays['last'] must lie between 0 and state.clock = {state.clock:g}, got "
+                f"{last.min():g} to {last.max():g}"
+            )
+
     def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedDADAO:
         return _PreparedDADAO(self, problem, graph, state)
 

@@ -30,8 +30,8 @@ class RobustSGD(RobustSolver):
     f : int or sequence of int
         How many nodes are faulty, the last ones; or which. The rule is told by its own parameters.
     attack : Attack, optional
-        What faulty nodes send; None: what honest ones would. Labels are flipped in the problem:
-        ``problem.flipped(nodes)``.
+        What faulty nodes send; it needs an f. None: they send honestly computed gradients, of data that may
+        be spoilt (``problem.flipped(nodes)`` flips labels) or not (the baseline), and only do not count.
     step : float, optional
         Step size. None: (1 - server_momentum) / L, of L(b) with mini-batches, right for rules whose value is
         near the mean gradient. Rules that drop norms (`NormalizedMean`, `Flag` but for ``scale="median"``,
@@ -102,7 +102,7 @@ class RobustSGD(RobustSolver):
                 f"worker {trusted}, the pivot of {self.aggregator!r}, is trusted and must be honest, but "
                 "f has it among the faulty nodes: name others, or set another pivot"
             )
-        self._probe_attack(n)
+        self._check_attack(n)
         self.aggregator(np.zeros((n, problem.dim)), full=True)  # raises where parameters and n do not fit
         if (X[0] != X).any():
             raise ValueError("x0 must be one start for all nodes, (d,): they hold the same iterate")

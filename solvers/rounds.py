@@ -26,7 +26,7 @@ from ..kernels.gossip import Mixer
 from ..kernels.oracles import Batches
 from ..kernels.random import streams
 from ..problems import Problem
-from .base import Prepared, Solver
+from .base import Prepared, Solver, layout, same
 from .messages import disjoint
 from .network import Network, gossip_network, server_network
 from .noise import noise_floor
@@ -243,12 +243,16 @@ class RoundSolver(Solver):
     def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
         values, to_tune = self._values(problem, graph)
         fresh = self._arrays(problem, graph, np.zeros((problem.n_nodes, problem.dim)), values)
-        if {k: v.shape for k, v in fresh.items()} != {k: v.shape for k, v in found.items()}:
+        if layout(fresh) != layout(found):
             return False
         fixed = np.array([name not in to_tune for name in values])
         pairs = [(fresh["steps"][fixed], found["steps"][fixed])]
         pairs += [(fresh[name], found[name]) for name in ("weights", "entries", "options", "method")]
-        return all(np.allclose(a, b, rtol=1e-5, atol=0.0) for a, b in pairs)
+        return all(same(a, b) for a, b in pairs)
+
+    def _check_reached(self, state: State) -> None:
+        super()._check_reached(state)
+        state.check_rounds()
 
     def _method(self) -> str:
         """Return what tells loop and compressor from others, in another process too."""

@@ -3,8 +3,7 @@
 Rows are read four at a time: four dot products in one pass over x, then one pass that adds the four rows to
 the result. There is no BLAS, not for long rows either: the data cross the memory bus once, where two matrix
 products (Ax, then A'r) read them twice; no threads have to be capped; and the bits depend neither on a BLAS
-library nor on its threads. Nor is it slower: with 50 rows, BLAS inside a compiled loop took 1.4 times as long
-at 50 columns, and 1.03 to 1.16 times at 500 to 5000 (`bench/test_oracles.py`).
+library nor on its threads. Nor is it slower (`bench/test_oracles.py`).
 """
 
 from __future__ import annotations

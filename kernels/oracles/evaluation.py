@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import count, real_array
+from ..checks import as_array, count, real_array
 from . import cpu
 from .batches import Batches
 from .checks import node_index, point, row_positions
@@ -191,7 +191,7 @@ def batch_gradients(
     TypeError, ValueError
         Arrays or nodes that do not fit.
     """
-    chosen = np.ascontiguousarray(nodes, np.int64)
+    chosen = np.ascontiguousarray(as_array("nodes", nodes), np.int64)
     n, d = oracle.n_nodes, oracle.dim
     if out.shape != (n, d) or X.shape not in ((n, d), (1, d)):
         raise ValueError(f"X and out must be ({n}, {d}), or X (1, {d}), got {X.shape} and {out.shape}")

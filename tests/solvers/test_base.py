@@ -242,6 +242,30 @@ def test_trace_first_below(problem, solver):
     assert trace.first_below("distance", -1.0) is None
 
 
+def test_first_below_says_why_a_column_is_empty(problem, solver):
+    trace = solver.solve(problem, GRAPH, tol=1e-2).trace
+    with pytest.raises(ValueError, match=r"'distance' holds NaN only: pass x_star= to solve"):
+        trace.first_below("distance", 1e-3)
+    with pytest.raises(ValueError, match=r"'accuracy' holds NaN only: the problem must be a classifier"):
+        trace.first_below("accuracy", 0.5)
+    assert trace.first_below("optimality", 1e300)["time"] == 0.0
+
+
+def test_a_run_that_diverges_before_its_first_record(problem, solver):
+    result = solver.solve(problem, GRAPH, np.full(4, 1e200), x_star=problem.solution())
+    assert result.status == "diverged"
+    assert len(result.trace) == 0
+    assert repr(result.trace) == "Trace(empty)"
+    assert "diverged: non-finite values by time 0" in repr(result)
+    assert result.trace.first_below("distance", 1.0) is None
+    assert result.trace.last_within("bits", 1.0) is None
+    assert len(result.trace.to_dataframe()) == 0
+    axes = result.trace.plot()
+    pyplot.close(axes.figure)
+    assert [text.get_text() for text in axes.texts] == ["diverged before the first record"]
+    assert axes.get_xlabel() == "communications"
+
+
 def test_trace_last_within():
     columns = {name: [0.0, 1.0, 2.0, 3.0] for name in Trace.columns} | {"bits": [8, 16, 16, 40]}
     trace = Trace(columns)
