@@ -21,6 +21,7 @@ import numpy as np
 from .._version import __version__
 from ..files import read_bytes, write_text
 from ..solvers.result import STATUSES
+from .data import load_data
 from .robust_experiment import LABEL_FLIP, build_attack, build_rule
 from .seeds import runs_bar
 
@@ -85,12 +86,19 @@ def run_all(
                         advance()
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
+                    for worker in multiprocessing.active_children():
+                        worker.terminate()  # its run is done again; files are whole or absent
                     raise
     return [found[path] for path in paths]
 
 
+def n_finished(common: dict[str, Any], jobs: Sequence[Job], folder: Path) -> int:
+    """Return how many of the runs have a result in the folder."""
+    return sum(read_outcome(folder / f"{digest(common, job)}.json") is not None for job in jobs)
+
+
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that waits for the runs: those under way are finished, and kept."""
+    """Leave Ctrl-C to the process that waits for the runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -188,13 +196,7 @@ def build_classifier(common: str, split: str) -> tuple[Any, tuple[np.ndarray, np
 
     shared = json.loads(common)
     table = shared["problem"]
-    is_file = bool(Path(table["data"]).suffix)
-    source = Path(shared["folder"]) / table["data"] if is_file else table["data"]
-    X, y = problems.load(source, target=table["target"])
-    if table["standardize"]:
-        X = problems.standardize(X)
-    if table["intercept"]:
-        X = problems.add_intercept(X)
+    X, y = load_data(table, Path(shared["folder"]))
     order = np.random.default_rng(table["seed"]).permutation(len(X))
     n_test, n_validation = (max(round(table[name] * len(X)), 1) for name in ("test", "validation"))
     test, validation, rest = np.split(order, [n_test, n_test + n_validation])

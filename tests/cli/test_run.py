@@ -209,7 +209,8 @@ def test_what_the_template_comments_out_is_true(folder):
     ]
     path.with_name("named.csv").write_text("\n".join(lines))
     read = experiment.read_experiment(path)
-    assert read.options == {"tol": 1e-6, "max_time": 5000.0, "max_events": 1000000, "record_every": 200}
+    limits = {"max_time": 5000.0, "max_events": 1000000, "max_wall_time": 600.0}
+    assert read.options == {"tol": 1e-6, "record_every": 200} | limits
     assert read.solver.batch_size == 8
     np.testing.assert_array_equal(np.unique(read.problem.labels), [-1, 1])
     assert read.problem.dim == 4
