@@ -159,9 +159,8 @@ class CenteredClipping(LinearAggregator):
         K, live, exponent, differences = measure(
             rows, np.arange(rows.p), products=self._required() == GRAM, centre=centre
         )
-        context = live_context(live, rows, step)._replace(exponent=exponent)
-        if differences is not None:
-            context = context._replace(scaled=moderate(rows, live))
+        scaled = None if differences is None else moderate(rows, live)
+        context = live_context(live, rows, step, exponent=exponent, scaled=scaled)
         own, details = self._weights(K, context)
         found = spread(own, context)
         value = combined(context, found)[0]

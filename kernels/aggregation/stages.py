@@ -20,6 +20,9 @@ _CANCELLATION = 1e6  # times the error of an inner product: distances below have
 _CANCELLED = 10.0  # times the same error: squared norms of mixtures below are rounding, of rows that cancel
 _ROUNDING = 1e-13  # relative, of a squared distance after rows have been mixed
 
+_NOBODY = np.empty(0, np.intp)
+_NOBODY.flags.writeable = False
+
 Weights = tuple[NDArray[np.float64], dict[str, Any]]
 
 
@@ -86,7 +89,7 @@ class Context(NamedTuple):
     live: NDArray[np.intp]
     mixing: NDArray[np.float64] | None
     weights: NDArray[np.float64] | None = None
-    left_out: NDArray[np.intp] = np.empty(0, np.intp)
+    left_out: NDArray[np.intp] = _NOBODY
     exponent: int = 0
     scaled: Scaled | None = None
 
@@ -193,8 +196,8 @@ def prepare(
             nearest = int(np.argmin(np.median(squared_distances(K), axis=1)))
             centre = engine.row(rows, int(live[nearest]))
             K, live, exponent, _ = measure(rows, live, products=True, centre=centre)
-    context = live_context(live, rows, step, chosen=chosen, weights=weights)
-    return mixed(stages, K, context._replace(exponent=exponent, scaled=scaled))
+    context = live_context(live, rows, step, chosen=chosen, weights=weights, exponent=exponent, scaled=scaled)
+    return mixed(stages, K, context)
 
 
 def among_finite(
@@ -215,8 +218,11 @@ def combined(
     Where `in_units`, the weights are of rows in the unit of the Gram matrix, and returned as of the data.
     """
     power = -context.exponent if in_units else 0
+    if power == 0 and context.scaled is None:
+        value, finite = engine.combine(context.rows, weights)
+        return value, weights, finite
     with np.errstate(over="ignore"):
-        given = np.ldexp(weights, power) if power else weights
+        given = np.ldexp(weights, power)
         if context.scaled is None:
             value, finite = engine.combine(context.rows, given)
             return value, given, finite
@@ -256,6 +262,8 @@ def live_context(
     *,
     chosen: NDArray[np.intp] | None = None,
     weights: NDArray[np.float64] | None = None,
+    exponent: int = 0,
+    scaled: Scaled | None = None,
 ) -> Context:
     """Return the context of the live workers of those chosen, by default all; a ValueError without any."""
     n_chosen = rows.p if chosen is None else len(chosen)
@@ -263,12 +271,14 @@ def live_context(
         raise ValueError(
             f"G must have a finite row, but all {n_chosen} hold NaN or infinity: see what workers computed"
         )
+    unit = exponent, scaled
     if len(live) == n_chosen:
-        return Context(0, live, step, rows, live, None, None if weights is None else weights[live])
+        own = None if weights is None else weights[live]
+        return Context(0, live, step, rows, live, None, own, _NOBODY, *unit)
     left_out = np.setdiff1d(np.arange(rows.p) if chosen is None else chosen, live)
     if weights is None:
-        return Context(len(left_out), live, step, rows, live, None, None, left_out)
-    return Context(weights[left_out].sum(), live, step, rows, live, None, weights[live], left_out)
+        return Context(len(left_out), live, step, rows, live, None, None, left_out, *unit)
+    return Context(weights[left_out].sum(), live, step, rows, live, None, weights[live], left_out, *unit)
 
 
 def _cancels(K: NDArray, rows: Rows) -> bool:

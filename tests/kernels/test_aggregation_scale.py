@@ -1,5 +1,7 @@
 """Every rule does the same on G and on 2^k G, to the last bit, whatever k."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -182,6 +184,16 @@ def test_dnc_of_few_coordinates_far_from_the_origin():
     rule = agg.DnC(F, n_iter=4, n_coordinates=9, key=KEY)
     expected = rule(G, full=True).details["selected"]
     assert rule(G + 2.0**34, full=True).details["selected"].tolist() == expected.tolist()
+
+
+def test_the_table_of_the_docs_has_every_rule():
+    text = (Path(__file__).parents[2] / "docs" / "numbers.md").read_text().split("## Aggregation rules")[1]
+    table = " ".join(line for line in text.splitlines() if line.startswith("|"))
+    kinds = [getattr(agg, name) for name in agg.__all__]
+    rules = [k for k in kinds if isinstance(k, type) and issubclass(k, agg.Aggregator | agg.PreAggregator)]
+    names = {k.__name__ for k in rules} - {"Aggregator", "PreAggregator", "Pipeline"}
+    assert len(names) == 23
+    assert {name for name in names if f"`{name}" not in table} == set()
 
 
 def test_weights_from_gram_matrices_of_any_size():
