@@ -312,11 +312,10 @@ class DnC(LinearAggregator):
         return weights, {"selected": selected}
 
     def _part(self, K: NDArray, context: Context, i: int) -> NDArray[np.float64]:
-        """Return the Gram matrix of the coordinates of iteration i, of rows less one near to many."""
+        """Return the Gram matrix of the coordinates of iteration i; of some, of rows less one near to many."""
         d = context.rows.d
-        near = int(np.argmin(np.median(squared_distances(K), axis=1)))
         if self.n_coordinates >= d:
-            return K - K[near] - K[near][:, None] + K[near, near]
+            return K
         call = context.step * 2**12 + i
         columns = np.sort(
             random.distinct_integers(self.n_coordinates, d, self.key, streams.COORDINATES, call)
@@ -324,6 +323,7 @@ class DnC(LinearAggregator):
         part = np.ldexp(engine.columns(context.rows, context.live, columns), -context.exponent)
         if context.mixing is not None:
             part = context.mixing @ part
+        near = int(np.argmin(np.median(squared_distances(K), axis=1)))
         part -= part[near].copy()
         return part @ part.T
 
@@ -337,12 +337,12 @@ def _outlying(K: NDArray) -> NDArray[np.float64]:
     but for a constant.
     """
     _, u = _main_direction(_centred(K))
-    a = K @ (u - u.mean())
-    b = a - np.median(a)
+    a = K @ u  # the mean of u is 0, to rounding
+    b = a - np.sort(a)[len(a) // 2]
     size = float(np.abs(b).max())
     if size > 0.0:
         b /= size
-    return b * (b - 2.0 * b.mean())
+    return b * (b - 2.0 / len(b) * b.sum())
 
 
 @dataclass(frozen=True)
