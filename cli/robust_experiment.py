@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..files import open_file
 from ..kernels.checks import count, real
 from .build import aggregator_classes, attack_classes, build_named, preaggregator_classes
+from .data import LoadKeys
 from .errors import user_errors
 from .experiment import check_seeds
 from .reading import Table, check_names, check_type, fill, load_tables
@@ -99,12 +101,11 @@ NO_ATTACK, LABEL_FLIP, NOTHING = "none", "LabelFlip", "none"
 
 
 @dataclass(frozen=True)
-class ProblemTable:
+class ProblemTable(LoadKeys):
     """The table `problem`."""
 
     kind: str
     data: str
-    target: str | int = -1
     standardize: bool = False
     intercept: bool = False
     hidden: list[int] = field(default_factory=lambda: [32])
@@ -178,10 +179,14 @@ class RobustExperiment:
     def common(self) -> dict[str, Any]:
         """Return what all runs share, for `robust_runs`, in terms of JSON; of a data file a digest."""
         data = self.folder / self.problem.data
-        contents = data.read_bytes() if data.suffix else b""
+        contents = hashlib.blake2b(digest_size=12)
+        if data.suffix or self.problem.format is not None:
+            with open_file(data) as file:
+                while piece := file.read(2**20):
+                    contents.update(piece)
         return {
             "problem": asdict(self.problem),
-            "contents": hashlib.blake2b(contents, digest_size=12).hexdigest(),
+            "contents": contents.hexdigest(),
             "n_nodes": self.workers.n_nodes,
             "alpha": self.workers.alpha,
             "rounds": self.run.rounds,

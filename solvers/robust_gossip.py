@@ -38,13 +38,14 @@ class RobustGossip(RobustSolver):
         What faulty nodes send in place of models; it needs an f. None: they send honestly computed models, of
         data that may be spoilt (``problem.flipped(nodes)``) or not (the baseline), and only do not count.
     step : float, optional
-        Step size; None: 1/L.
+        Step size; None: 1/L, or 1/L(b) with mini-batches.
     step_decay : float
         The step of round t is step / (1 + step_decay t).
     momentum : float
         beta of the nodes' momentum, m <- beta m + (1 - beta) g.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
     mixing : str or (n, n) array_like
         Mixing matrix W, none of its weights negative, or its kind in `graphs.mixing_matrix`.
 

@@ -33,9 +33,9 @@ class RobustSGD(RobustSolver):
         What faulty nodes send; it needs an f. None: they send honestly computed gradients, of data that may
         be spoilt (``problem.flipped(nodes)`` flips labels) or not (the baseline), and only do not count.
     step : float, optional
-        Step size. None: (1 - server_momentum) / L, right for rules whose value is near the mean gradient.
-        Rules that drop norms (`NormalizedMean`, `Flag` but for ``scale="median"``, "clip", "raw") need one
-        set, and with a constant one end in steps of one length: let it decay.
+        Step size. None: (1 - server_momentum) / L, of L(b) with mini-batches, right for rules whose value is
+        near the mean gradient. Rules that drop norms (`NormalizedMean`, `Flag` but for ``scale="median"``,
+        "clip", "raw") need one set, and with a constant one end in steps of one length: let it decay.
     step_decay : float
         The step of round t is step / (1 + step_decay t).
     momentum : float
@@ -43,7 +43,8 @@ class RobustSGD(RobustSolver):
     server_momentum : float
         beta of the server's momentum, u <- beta u + value, x <- x - step u.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
 
     Notes
     -----

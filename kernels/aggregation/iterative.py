@@ -197,7 +197,7 @@ def _like_a_row(name: str, given: Any, rows: Rows) -> Rows:
     if isinstance(rows.shapes, list):
         one = as_rows([list(given)], name)
     else:
-        one = as_rows([given if is_array(given) else np.asarray(given)], name)
+        one = as_rows([given if is_array(given) else checks.as_array(name, given)], name)
     same_device(name, one, rows)
     if one.shapes != rows.shapes:
         raise ValueError(f"{name} must have the shape of a row of G, {rows.shapes}, got {one.shapes}")
@@ -312,7 +312,7 @@ class DnC(LinearAggregator):
         return weights, {"selected": selected}
 
     def _part(self, K: NDArray, context: Context, i: int) -> NDArray[np.float64]:
-        """Return the Gram matrix of the coordinates of iteration i; of some, of rows less one near to many."""
+        """Return the Gram matrix of the coordinates of iteration i, some of them of rows less one."""
         d = context.rows.d
         if self.n_coordinates >= d:
             return K
