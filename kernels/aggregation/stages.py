@@ -126,6 +126,8 @@ class Stage:
         are small against the rows.
     weighted : bool
         Whether rows may count more than once.
+    whole_weights : bool
+        Whether they may count a whole number of times only.
     """
 
     makes_rows: ClassVar[bool] = False
@@ -134,6 +136,7 @@ class Stage:
     needs: ClassVar[int] = GRAM
     invariant: ClassVar[bool] = True
     weighted: ClassVar[bool] = False
+    whole_weights: ClassVar[bool] = False
 
     def _matrix(self, K: NDArray, context: Context) -> NDArray[np.float64]:
         """Return the (q, p) weights of rows with Gram matrix K in the rows that are made."""
@@ -168,6 +171,12 @@ def checked_weights(rule: Stage, value: Any, p: int) -> NDArray[np.float64] | No
         raise ValueError(
             f"weights have no meaning for {rule!r}; they have for Mean, NormalizedMean, CoordinateMedian, "
             "TrimmedMean, GeometricMedian, Krum, MultiKrum, CGE and Flag, by themselves"
+        )
+    broken = weights[weights != np.floor(weights)] if rule.whole_weights else ()
+    if len(broken):
+        raise ValueError(
+            f"weights must be whole numbers for {type(rule).__name__}, which takes copies of a row for its "
+            f"neighbours, got {broken[0]:g}: scale and round them"
         )
     if not 0.0 < weights.sum() < 2.0**53:
         raise ValueError(f"weights must have a sum above 0 and below 2^53, got {weights.sum():g}: scale them")
