@@ -35,6 +35,14 @@ class Result:
         Time average of the mean iterate, where the solver was asked for it.
     members : (m,) int array or None
         Nodes that count where some are faulty: `x` is their mean. None for all.
+    rate : float or None
+        Factor by which the distance sqrt(mean |x_i - x*|^2) falls a round, certified for the worst problem of
+        these constants (`Solver.certified_rate`); `Trace.rate` fits the run's own. None where there is no
+        certificate, and for methods that stop short of x*.
+    distance_bound : float or None
+        sqrt(consensus^2 + (optimality / mu)^2) at the last record, which bounds sqrt(mean |x_i - x*|^2)
+        there: the mean iterate is within |grad f| / mu of the minimiser. (On the set of a variational
+        inequality with twice the residual.) None for mu = 0.
     """
 
     X: np.ndarray
@@ -44,6 +52,8 @@ class Result:
     state: State
     x_average: np.ndarray | None = None
     members: np.ndarray | None = None
+    rate: float | None = None
+    distance_bound: float | None = None
 
     @property
     def x(self) -> np.ndarray:
@@ -101,7 +111,8 @@ class Result:
             File to write, exactly under this name.
         """
         packed = {f"trace/{name}": self.trace[name] for name in COLUMNS} | self.state.pack()
-        packed["result"] = np.array(json.dumps({"status": self.status, "message": self.message}))
+        words = {name: getattr(self, name) for name in ("status", "message", "rate", "distance_bound")}
+        packed["result"] = np.array(json.dumps(words))
         packed["X"] = self.X
         optional = {"x_average": self.x_average, "members": self.members}
         packed |= {name: array for name, array in optional.items() if array is not None}

@@ -187,8 +187,8 @@ def test_a_raising_objective_spoils_the_state_visibly():
 
 
 def test_parameters_are_those_of_theory_or_as_set(problem):
-    low = np.linalg.eigvalsh(W)[0]
-    theory = min(0.8 * (1 + low), 1.0) / problem.smoothness
+    low, high = np.linalg.eigvalsh(W)[[0, -2]]
+    theory = min(0.8 * (1 + low), 0.5 * (1 - high)) / problem.smoothness
     assert solvers.DGD().parameters(problem, GRAPH) == {
         "step": pytest.approx(theory, rel=1e-12),
         "step_decay": 0.0,
