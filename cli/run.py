@@ -26,6 +26,8 @@ def run(
     Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run
     in threads; results do not depend on how many.
     """
+    import numpy as np
+
     from .experiment import read_experiment
     from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console, table
@@ -59,6 +61,13 @@ def run(
         screen.print(f"{number} = {value:.4g}, tuned")
     converged = sum(result.success for result in results)
     screen.print(f"{converged} of {len(results)} runs converged to tol = {options['tol']:g}")
+    certified = results[0].rate
+    if certified is not None:
+        fitted = np.median([result.trace.rate() for result in results])
+        screen.print(
+            f"distance times {fitted:.6g} a round on its last decades; "
+            f"at most {certified:.6g} certified for the worst problem"
+        )
     screen.print(f"results, traces and figure.png written to {output}")
 
 

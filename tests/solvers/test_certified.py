@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gossamer import graphs, problems, solvers
-from gossamer.kernels import compression
+from gossamer.kernels import compression, prox
 from gossamer.solvers.certified import changing, design, loops
 
 EXTRA, NIDS, SVL = solvers.EXTRA(), solvers.NIDS(), solvers.SVL()
@@ -427,6 +427,128 @@ def test_svl_for_changing_graphs_is_as_good_as_any(kappa, sigma):
         assert found <= best_changing(method, kappa, sigma) + 1e-4
     if sigma <= 0.3 and kappa >= 10:
         assert found == pytest.approx((kappa - 1) / (kappa + 1), abs=1e-5)
+
+
+# -- bounds on the distance --------------------------------------------------------------------------------
+
+
+def test_results_bound_the_distance():
+    """sqrt(consensus^2 + (optimality / mu)^2), for any iterate of any method; within kappa of the truth."""
+    graph = graphs.star(6)
+    problem = problems.Quadratic.random(6, 4, condition_number=20.0, rng=3)
+    x_star, kappa = problem.solution(), 20.0
+    tight = []
+    for method in (*METHODS, SVL, solvers.DGD(), solvers.DADAO(), solvers.BEER(compression.TopK(2))):
+        for n_events in (0, 1, 40, 400):
+            result = method.solve(problem, graph, tol=0, max_events=n_events, x_star=x_star)
+            truth = np.sqrt(result.trace["distance"][-1])
+            last = {name: result.trace[name][-1] for name in ("consensus", "optimality")}
+            bound = np.hypot(last["consensus"], last["optimality"] / problem.strong_convexity)
+            assert result.distance_bound == pytest.approx(bound, rel=1e-12)
+            assert truth <= result.distance_bound * (1 + 1e-9) + 1e-14
+            assert result.distance_bound <= kappa * truth * (1 + 1e-9) + 1e-12
+            tight.append(truth / max(result.distance_bound, 1e-300))
+    assert max(tight) > 0.5
+
+
+def test_the_bound_of_operators_on_sets():
+    """Twice the residual over mu: rotations with strong monotonicity, on a box that is active."""
+    rng = np.random.default_rng(0)
+    graph = graphs.star(5)
+    for _ in range(5):
+        M = rng.normal(size=(5, 4, 4))
+        H, b = M - M.transpose(0, 2, 1) + 0.3 * np.eye(4), 3.0 * rng.normal(size=(5, 4))
+        problem = problems.AffineOperator(H, b, blocks=(prox.box(4, -0.5, 0.5),))
+        z = problem.solution()
+        assert (np.abs(z) == 0.5).any()
+        for n_events in (0, 3, 20):
+            start = rng.uniform(-0.5, 0.5, 4)
+            result = solvers.Extragradient().solve(problem, graph, start, max_events=n_events, x_star=z)
+            truth = np.sqrt(result.trace["distance"][-1])
+            assert 0 < truth <= result.distance_bound
+
+
+def test_bounds_are_saved_and_loaded(tmp_path):
+    problem, graph = problems.Quadratic.random(5, 3, condition_number=4.0), graphs.cycle(5)
+    result = NIDS.solve(problem, graph)
+    result.save(tmp_path / "result.npz")
+    again = solvers.Result.load(tmp_path / "result.npz")
+    assert (again.rate, again.distance_bound) == (result.rate, result.distance_bound)
+    assert result.rate is not None
+
+
+@pytest.mark.parametrize(
+    "graph", [graphs.cycle(6), graphs.cycle(12), graphs.star(6), graphs.complete(5)], ids=str
+)
+def test_the_bias_of_dgd_is_bounded(graph):
+    """Its default ends within the bound, and nearer than it began where |x*| is at least that."""
+    n, nearer = graph.n_nodes, 0
+    W = graphs.mixing_matrix(graph).toarray()
+    low, high = np.linalg.eigvalsh(W)[[0, -2]]
+    for kappa, heterogeneity in ((2.0, 0.2), (5.0, 1.0), (2.0, 3.0)):
+        problem = problems.Quadratic.random(n, 3, condition_number=kappa, heterogeneity=heterogeneity, rng=n)
+        x_star, dgd = problem.solution(), solvers.DGD()
+        step = dgd.parameters(problem, graph)["step"]
+        assert step == pytest.approx(min(0.8 * (1 + low), 0.5 * (1 - high)) / problem.smoothness)
+        result = dgd.solve(problem, graph, tol=0, max_events=int(60 / (step * problem.strong_convexity)))
+        X = result.X
+        np.testing.assert_allclose(X - W @ X, -step * problem.gradients(X), rtol=0, atol=1e-12)  # settled
+        away = np.sqrt(((X - x_star) ** 2).sum() / n)
+        bound = dgd.bias_bound(problem, graph, X)
+        assert 0.01 * bound < away <= bound
+        if np.linalg.norm(x_star) >= bound:
+            nearer += 1
+            assert away < np.linalg.norm(x_star)
+        rate = dgd.certified_rate(problem, graph)
+        assert rate == pytest.approx(
+            max(1 - step * problem.strong_convexity, step * problem.smoothness - low)
+        )
+        assert result.rate is None  # of the distance to its own end, not to x*
+        state = dgd.init(problem, graph)
+        first = np.linalg.norm(dgd.iterates(state, problem, graph) - X)
+        for t in range(1, 20):
+            dgd.advance(state, problem, graph)
+            now = np.linalg.norm(dgd.iterates(state, problem, graph) - X)
+            assert now <= rate**t * first * (1 + 1e-9)
+    assert nearer
+
+
+def test_the_bias_needs_strong_convexity():
+    H = np.stack([np.diag([1.0, 0.0]), np.diag([0.0, 1.0]), np.diag([1.0, 1.0])])
+    problem, graph = problems.Quadratic(H, np.ones((3, 2))), graphs.path(3)
+    with pytest.raises(NotImplementedError, match="no bound on its bias without strong convexity"):
+        solvers.DGD().bias_bound(problem, graph, np.zeros((3, 2)))
+    good = problems.Quadratic.random(3, 2, condition_number=2.0)
+    with pytest.raises(ValueError, match="X must"):
+        solvers.DGD().bias_bound(good, graph, np.zeros((2, 2)))
+
+
+def test_fitted_rates():
+    """On made-up traces: a clean fall, an oscillating one, a floor of rounding errors, too few records."""
+
+    def trace(error, optimality=None):
+        columns = {name: np.zeros(len(error)) for name in solvers.Trace.columns}
+        columns["time"] = np.arange(len(error)) * 2.0
+        columns["distance"] = np.square(error)
+        columns["optimality"] = np.asarray(error if optimality is None else optimality)
+        return solvers.Trace(columns)
+
+    t = np.arange(200)
+    clean = 0.9**t
+    assert trace(clean).rate() == pytest.approx(np.sqrt(0.9), rel=1e-9)
+    assert trace(clean * np.abs(np.cos(t))).rate() == pytest.approx(np.sqrt(0.9), rel=5e-3)
+    assert trace(clean + 1e-6).rate() == pytest.approx(np.sqrt(0.9), rel=5e-3)
+    assert trace(0.5**t + 1e-3 * clean).rate() == pytest.approx(np.sqrt(0.9), rel=1e-3)  # the last decades
+    assert trace(np.full(200, np.nan), 0.8**t).rate() == pytest.approx(np.sqrt(0.8), rel=1e-9)
+    assert trace(clean, 0.8**t).rate("optimality") == pytest.approx(np.sqrt(0.8), rel=1e-9)
+    for error in (np.ones(50), np.array([1.0, 1e-9]), np.zeros(5)):
+        assert np.isnan(trace(error).rate())
+    with pytest.raises(
+        ValueError, match="column must be 'distance', 'optimality' or 'consensus', got 'bits'"
+    ):
+        trace(clean).rate("bits")
+    with pytest.raises(ValueError, match="decades must be a finite number > 0"):
+        trace(clean).rate(decades=0)
 
 
 # -- what has no certificate -------------------------------------------------------------------------------

@@ -338,7 +338,7 @@ def test_one_node_is_gradient_descent(solver):
     result = solver.solve(problem, graphs.path(1), tol=1e-12)
     assert result.success
     assert result.bits == result.n_communications == 0
-    np.testing.assert_allclose(result.x, problem.solution(), rtol=1e-10)
+    np.testing.assert_allclose(result.x, problem.solution(), rtol=1e-10, atol=1e-11)
 
 
 # -- states ------------------------------------------------------------------------------------------------
