@@ -1,11 +1,11 @@
 """Default steps by certificates, before and after: `python -m gossamer.bench.default_steps` fills the table.
 
 `default_steps.csv` has, for each graph and condition number, the rounds until sqrt(mean |x_i - x*|^2) is 1e-8
-of what it was at x = 0, on random quadratics (medians over seeds; `MOST` where that is not enough), and
-certified rates. "Before" are the steps of the methods' own theorems: four fifths of EXTRA's bound, 1/L for NIDS
-(SVL is compared with that, too), and for gradient tracking, in its form "atc", the best step of a bound by
-norms. A second table prints how near to x* the default step takes DGD, relative to |x*|, by its share of the
-gap.
+of what it was at x = 0, on random quadratics (medians over seeds; `MOST` if that is not enough) and
+certified rates. "Before" are the steps of the methods' own theorems: four fifths of EXTRA's bound, 1/L for
+NIDS (SVL is compared with that, too), and for gradient tracking, in its form "atc", the best step of a bound
+by norms. A second table prints how near to x* the default step takes DGD, relative to |x*|, by its share of
+the gap.
 """
 
 from __future__ import annotations
