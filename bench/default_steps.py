@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import statistics
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def fill() -> list[dict[str, str]]:
     return found
 
 
-def form(method: Method) -> dict[str, str]:
+def form(method: Method) -> dict[str, Any]:
     return {"form": method.form} if isinstance(method, solvers.GradientTracking) else {}
 
 
@@ -193,7 +194,7 @@ def targets() -> list[Target]:
 def main() -> None:
     rows = fill()
     with TABLE.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     print(section())

@@ -11,6 +11,7 @@ from ..graphs import Graph
 from ..problems import Problem
 from .certified import changing as changing_graphs
 from .certified import loops
+from .certified.proof import Loop
 from .rounds import GossipSolver, gradient_descent_rate
 
 
@@ -29,7 +30,7 @@ class ExactGossip(GossipSolver):
     _exact: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def _loop(self, values: dict[str, float]) -> loops.Loop:
+    def _loop(self, values: dict[str, float]) -> Loop:
         """Return the method's loop, with these numbers."""
 
     @abc.abstractmethod

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..kernels.rounds import exact
 from .certified.changing import Plant
-from .certified.loops import Loop
+from .certified.proof import Loop
 from .exact import ExactGossip
 from .rounds import Step
 

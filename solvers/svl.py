@@ -9,6 +9,7 @@ from ..kernels.rounds import exact
 from ..problems import Problem
 from .certified import changing as changing_graphs
 from .certified import design, loops
+from .certified.proof import Loop
 from .exact import ExactGossip
 from .rounds import Step
 
@@ -79,7 +80,7 @@ class SVL(ExactGossip):
         if not isinstance(self.changing, bool):
             raise TypeError(f"changing must be True or False, got {self.changing!r}")
 
-    def _loop(self, values: dict[str, float]) -> loops.Loop:
+    def _loop(self, values: dict[str, float]) -> Loop:
         return design.loop(values["beta"], values["gamma"], values["delta"])
 
     def _plant(self, values: dict[str, float]) -> changing_graphs.Plant:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..kernels._jit import LazyKernel
 from ..kernels.rounds import exact
 from .certified.changing import Plant
-from .certified.loops import Loop
+from .certified.proof import Loop
 from .exact import ExactGossip
 from .rounds import Step
 

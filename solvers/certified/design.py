@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from . import changing, loops
-from .loops import Loop
+from .proof import Loop
 
 Parameters = tuple[float, float, float, float]  # alpha (in units of 1/L), beta, gamma, delta
 

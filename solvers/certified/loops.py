@@ -28,11 +28,11 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .proof import violation
+from .proof import Loop, violation
 
 SMALLEST_GAP = 1e-10  # rates above 1 - this count as no rate
 _HALVINGS = 42  # of the bracket of log(1 - rho): to a relative error of 1e-11
@@ -42,16 +42,6 @@ _MOST_EIGENVALUES = 40
 _GRID = 64  # steps tried at once
 _SHORTEST = 1e-14  # of the longest step
 SHARE_OF_EDGE = 0.95  # at most, of a default step
-
-Coefficients = tuple[float, ...]
-
-
-class Loop(NamedTuple):
-    """Loop of a method: polynomials in the Laplacian eigenvalue lam = 1 - w, coefficients from lam^0 on."""
-
-    gain: Coefficients
-    damping: Coefficients
-    stiffness: Coefficients
 
 
 def edge(loop: Loop, low: float, high: float) -> float:

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .loops import Loop
+from typing import NamedTuple
 
 _FINEST = 2.0**-45  # of the interval: what is not decided there counts as violated
 _MOST = 2000  # intervals
+
+
+Coefficients = tuple[float, ...]
+
+
+class Loop(NamedTuple):
+    """Loop of a method: polynomials in the Laplacian eigenvalue lam = 1 - w, coefficients from lam^0 on."""
+
+    gain: Coefficients
+    damping: Coefficients
+    stiffness: Coefficients
 
 
 class _Poly:

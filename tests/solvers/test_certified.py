@@ -425,8 +425,8 @@ def test_svl_for_changing_graphs_is_as_good_as_any(kappa, sigma):
     assert found < 1
     for method in METHODS:
         assert found <= best_changing(method, kappa, sigma) + 1e-4
-    if sigma <= 0.3 and kappa >= 10:
-        assert found == pytest.approx((kappa - 1) / (kappa + 1), abs=1e-5)
+    if sigma <= 0.3 and kappa >= 10:  # as fast as gradient descent, with 0.95 of its edge at most
+        assert found == pytest.approx(max((kappa - 1) / (kappa + 1), 1 - 1.9 / kappa), abs=1e-5)
 
 
 # -- bounds on the distance --------------------------------------------------------------------------------
