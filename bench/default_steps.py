@@ -26,7 +26,7 @@ CONDITIONS = (10.0, 100.0, 1000.0)
 SEEDS = (0, 1, 2)
 MOST = 200_000
 ACCURACY = 1e-8
-COLUMNS = ("graph", "kappa", "method", "rounds_before", "rounds", "rate_before", "rate")
+COLUMNS: tuple[str, ...] = ("graph", "kappa", "method", "rounds_before", "rounds", "rate_before", "rate")
 SHARES = (0.1, 0.2, 0.3, 0.5, 1.0, None)  # None: no share of the gap, as before
 
 Method = solvers.EXTRA | solvers.NIDS | solvers.GradientTracking | solvers.SVL
@@ -194,7 +194,7 @@ def targets() -> list[Target]:
 def main() -> None:
     rows = fill()
     with TABLE.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     print(section())
