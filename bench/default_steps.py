@@ -46,11 +46,12 @@ def tracking_step(low: float, high: float, kappa: float) -> float:
         return np.abs(np.linalg.eigvals(np.moveaxis(np.array(rows), -1, 0))).max(axis=1)
 
     least, most = 0.01 * min((1.0 - s) ** 2, (1.0 - s) * np.sqrt(c)), 2.0
+    best = most
     for _ in range(3):
         grid = np.geomspace(least, most, 100)
         place = int(np.argmin(radius(grid)))
-        least, most = grid[max(place - 1, 0)], grid[min(place + 1, 99)]
-    return float(grid[place])
+        least, best, most = grid[max(place - 1, 0)], grid[place], grid[min(place + 1, 99)]
+    return float(best)
 
 
 def pairs(low: float, high: float, kappa: float) -> dict[str, tuple[Method, float, Method]]:

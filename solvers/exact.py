@@ -24,7 +24,7 @@ class ExactGossip(GossipSolver):
     The default step has the smallest certified rate for the problem's condition number and the extreme
     eigenvalues of W (`certified.loops`), below 0.95 of the edge of stability; without strong convexity it is
     the one of the method's theorem for convex objectives, if there is one. With mini-batches it is the
-    smaller one, L and the condition number being those of the batches.
+    smaller one, at most 1/L, L and the condition number being those of the batches.
     """
 
     _exact: ClassVar[bool] = True
@@ -37,7 +37,7 @@ class ExactGossip(GossipSolver):
     def _plant(self, values: dict[str, float]) -> changing_graphs.Plant:
         """Return the method on changing graphs, with these numbers; the step is in units of 1/L."""
 
-    def _best(self, kappa: float, low: float, high: float) -> dict[str, float]:
+    def _best(self, kappa: float, low: float, high: float, batches: bool = False) -> dict[str, float]:
         """Return the numbers of the loop with the smallest certified rate for L = 1; NaN for none."""
         return {"step": loops.best_step(self._loop({}), kappa, low, high)}
 
@@ -50,9 +50,12 @@ class ExactGossip(GossipSolver):
         L, mu = self._smoothness(problem), problem.strong_convexity
         low, high = self._spectrum(graph)
         convex = self._convex(low)
-        values = self._best(max(L / mu, 1.0), low, high) if mu > 0.0 else convex
-        if math.isnan(values["step"]) or (self.batch_size is not None and convex["step"] < values["step"]):
+        batches = self._batch(problem) is not None
+        values = self._best(max(L / mu, 1.0), low, high, batches) if mu > 0.0 else convex
+        if math.isnan(values["step"]) or (batches and convex["step"] < values["step"]):
             values = convex
+        if batches and values["step"] > 1.0:  # nearer to 2/L(b), the mean's noise grows without bound
+            values = values | {"step": 1.0}
         return values | {"step": values["step"] / L}
 
     def _certificate(

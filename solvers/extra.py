@@ -22,8 +22,8 @@ class EXTRA(ExactGossip):
     step : float, "auto" or None
         Step size. None: the one with the smallest certified rate. "auto": tuned.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients. With mini-batches the nodes reach
-        a noise floor.
+        Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
+        has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
     mixing : str, Mixer or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 
@@ -83,8 +83,8 @@ class NIDS(ExactGossip):
     step : float, "auto" or None
         Step size. None: the one with the smallest certified rate. "auto": tuned.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients. With mini-batches the nodes reach
-        a noise floor.
+        Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
+        has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
     mixing : str, Mixer or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 

@@ -86,14 +86,14 @@ class SVL(ExactGossip):
     def _plant(self, values: dict[str, float]) -> changing_graphs.Plant:
         return design.plant(values["step"], values["beta"], values["gamma"], values["delta"])
 
-    def _best(self, kappa: float, low: float, high: float) -> dict[str, float]:
+    def _best(self, kappa: float, low: float, high: float, batches: bool = False) -> dict[str, float]:
         if self.changing:
-            limit = {} if self.batch_size is None else {"longest": 1.0}
+            limit = {"longest": 1.0} if batches else {}
             found = design.for_changing_graphs(kappa, max(abs(low), abs(high)), **limit)
-        elif self.batch_size is None:
-            found = design.for_one_graph(kappa, low, high)
-        else:
+        elif batches:
             found = (loops.best_step(design.loop(*design.NIDS), kappa, low, high), *design.NIDS)
+        else:
+            found = design.for_one_graph(kappa, low, high)
         return _named(found)
 
     def _convex(self, low: float) -> dict[str, float]:

@@ -26,8 +26,8 @@ class GradientTracking(ExactGossip):
         neither (DIGing). The first allows the largest steps where W has negative eigenvalues; the three
         hardly differ on sparse graphs with positive ones.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients. With mini-batches the nodes reach
-        a noise floor.
+        Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
+        has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
     mixing : str, Mixer or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 
