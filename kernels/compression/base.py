@@ -15,16 +15,22 @@ from ..backend import array_module, device_of
 from ..oracles.pointers import address
 from .coding import BitReader, BitWriter
 
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
 
 def vector(name: str, value: Any, *, least: int = 1) -> Any:
     """View or convert to a contiguous vector of float64, or of float32 where it is that, on its device.
 
     On the CPU the view is read-only.
     """
-    device = device_of(**{name: value})
-    given = np.asarray(value) if device is None else value
-    if given.dtype != np.float32 and device is None:
-        given = checks.real_array(name, value, 1, finite=False)
+    device, given = None, value
+    if type(value) is not np.ndarray or value.dtype not in _FLOATS:  # something to check or to convert
+        device = device_of(**{name: value})
+        if device is None:
+            checks.refuse_masked(name, value)
+            given = np.asarray(value)
+            if given.dtype != np.float32:
+                given = checks.real_array(name, value, 1, finite=False)
     if given.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be an array of real numbers, got dtype {given.dtype}")
     if given.ndim != 1:
@@ -36,7 +42,9 @@ def vector(name: str, value: Any, *, least: int = 1) -> Any:
     if device is not None:
         with array_module(device) as cupy:
             return cupy.ascontiguousarray(given, np.float32 if given.dtype == np.float32 else np.float64)
-    view = np.require(given, requirements=["C_CONTIGUOUS", "ALIGNED"]).view()
+    if not (given.flags.c_contiguous and given.flags.aligned):
+        given = np.require(given, requirements=["C_CONTIGUOUS", "ALIGNED"])
+    view = given.view()
     view.flags.writeable = False
     return view
 
