@@ -79,6 +79,10 @@ class Solver(abc.ABC):
     # arrays of a state that hold what was set or computed at the start; a resumed run must agree on them
     _settings: ClassVar[tuple[str, ...]] = ()
     _takes_operators: ClassVar[bool] = False  # whether it solves variational inequalities
+    # the assumption that is missing for a certified linear rate
+    _uncertified: ClassVar[str] = (
+        "no theorem that bounds it for all objectives of a condition number is known here"
+    )
 
     @abc.abstractmethod
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
@@ -288,6 +292,33 @@ class Solver(abc.ABC):
                 state.wall_time += clock.perf_counter() - begin
         X = prepared.iterates(state)
         return Result(X, status, message, trace, state, prepared.average(state), prepared.members)
+
+    def certified_rate(self, problem: Problem, graph: Graph, *, changing: bool = False) -> float:
+        """Return an upper bound on the worst linear rate of the distance to the solution, a round.
+
+        It holds for all objectives with the problem's smoothness and strong convexity, and all graphs with the
+        extreme eigenvalues of this one's mixing matrix, for the numbers that `solve` would run with:
+        sqrt(mean |x_i - x*|^2) <= C rate^t after t rounds with full gradients, for some C. Rounded up.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`.
+        changing : bool
+            For graphs that change every round, whose mixing matrices have all |W_k - J| <= sigma, J that of the
+            complete graph and sigma = |W - J| of this one.
+
+        Returns
+        -------
+        float
+            Below 1, or infinite: no linear rate is certified for these numbers.
+
+        Raises
+        ------
+        NotImplementedError
+            There is no such certificate for this method, or an assumption is missing; the message names it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no certified linear rate: {self._uncertified}")
 
     def _check_match(self, problem: Problem, graph: Graph) -> None:
         if not isinstance(problem, Problem) or not isinstance(graph, Graph):

@@ -11,7 +11,7 @@ from ..kernels.compression import Compressor
 from ..kernels.rounds import server
 from ..problems import Problem
 from .messages import mean_variance, message_share
-from .rounds import ServerSolver, Step
+from .rounds import ServerSolver, Step, distance_rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,9 @@ class MARINA(ServerSolver):
     C(grad f_i(x) - grad f_i(x_last)). Then x <- x - step g. Gorbunov, Burlachenko, Li & Richtarik, "MARINA:
     faster non-convex distributed learning with compression" (ICML 2021). Theory, with A = omega / n for
     independent messages and 1 for PermK: step = 1 / (L (1 + sqrt((1 - p) A / p))), and for mu > 0 the smaller
-    one of 1 / (L (1 + sqrt(2 (1 - p) A / p))) and p / (2 mu), with which E f(x) - f* falls by 1 - step mu a
-    round.
+    one of 1 / (L (1 + sqrt(2 (1 - p) A / p))) and p / (2 mu), with which, as with any smaller step, E f(x) - f*
+    falls by 1 - step mu a round (their theorem for the Polyak-Lojasiewicz condition): `certified_rate` is the
+    root of that factor.
 
     The coin is drawn from the run's key, and all nodes know it. Bits as of `EF`; in a full round each node
     sends d numbers of 64 bits.
@@ -77,10 +78,22 @@ class MARINA(ServerSolver):
         p = real("probability", p, above=0.0, most=1.0)
         if not self.compressor.unbiased:
             return {"step": math.nan, "probability": p}
+        return {"step": self._largest_step(problem, p), "probability": p}
+
+    def _largest_step(self, problem: Problem, p: float) -> float:
         mu, L = problem.strong_convexity, problem.smoothness
-        spread = (1.0 - p) * mean_variance(self.compressor, n, d) / p
+        spread = (1.0 - p) * mean_variance(self.compressor, problem.n_nodes, problem.dim) / p
         if mu > 0.0:
-            step = min(1.0 / (L * (1.0 + math.sqrt(2.0 * spread))), p / (2.0 * mu))
-        else:
-            step = 1.0 / (L * (1.0 + math.sqrt(spread)))
-        return {"step": step, "probability": p}
+            return min(1.0 / (L * (1.0 + math.sqrt(2.0 * spread))), p / (2.0 * mu))
+        return 1.0 / (L * (1.0 + math.sqrt(spread)))
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        self._assume(problem, changing)
+        self._assume_unbiased()
+        if values["probability"] == 1.0 or self.compressor.omega(problem.dim) == 0.0:
+            return self._without_compression(problem, values)
+        if values["step"] > self._largest_step(problem, values["probability"]):
+            return math.inf
+        return distance_rate(1.0 - values["step"] * problem.strong_convexity)

@@ -12,6 +12,11 @@ from .messages import mean_variance
 from .rounds import Step
 
 
+def _cocoercivity(problem: Problem) -> float:
+    """Return l with mean |F_i(z) - F_i(z*)|^2 <= l <F(z) - F(z*), z - z*>, for mu > 0."""
+    return lipschitz_constants(problem)[1] ** 2 / problem.strong_convexity
+
+
 @dataclass(frozen=True, eq=False)
 class DIANASGDA(OperatorSolver, DIANA):
     """Descent ascent with compressed differences to learned shifts; linear for strongly monotone operators.
@@ -36,7 +41,8 @@ class DIANASGDA(OperatorSolver, DIANA):
     descent-ascent: unified theory and new efficient methods" (AISTATS 2023), whose theory asks for mean
     |F_i(z) - F_i(z*)|^2 <= l <F(z) - F(z*), z - z*>; for a mu-strongly monotone F that holds with l = Lh^2 /
     mu, Lh^2 = mean L_i^2 (derived). Then step = 1 / (l (1 + 6 A)), A = omega / n for independent messages and
-    1 for PermK, and shift_step = 1 / (1 + omega).
+    1 for PermK, and shift_step = 1 / (1 + omega). `certified_rate` is that of `DIANA` with l in place of L.
+    Without strong monotonicity there is none: descent ascent leaves the solution of a rotation with any step.
 
     Bits as of `EF`.
     """
@@ -49,9 +55,28 @@ class DIANASGDA(OperatorSolver, DIANA):
             return {"step": float("nan"), "shift_step": float("nan")}
         spread = mean_variance(self.compressor, problem.n_nodes, problem.dim)
         omega = self.compressor.omega(problem.dim)
-        mu, mean_square = problem.strong_convexity, lipschitz_constants(problem)[1]
-        step = mu / (mean_square**2 * (1.0 + 6.0 * spread)) if mu > 0.0 else float("nan")
+        step = (
+            1.0 / (_cocoercivity(problem) * (1.0 + 6.0 * spread))
+            if problem.strong_convexity
+            else float("nan")
+        )
         return {"step": step, "shift_step": 1.0 / (1.0 + omega)}
+
+    def _check(self, problem: Problem) -> None:
+        super()._check(problem)
+        if self.step is None and self.compressor.unbiased and not problem.strong_convexity > 0.0:
+            raise ValueError(
+                f"{type(self).__name__} has no step for an operator that is monotone but not strongly "
+                "(strong_convexity 0), and circles around the solution of a rotation with any: take MASHA1 or "
+                "Extragradient, or set step"
+            )
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        self._assume(problem, changing)
+        self._assume_unbiased()
+        return self._rate(problem, _cocoercivity(problem), values)
 
 
 @dataclass(frozen=True, eq=False)
