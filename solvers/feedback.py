@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from .search import lowest
+
 
 class Memories(NamedTuple):
     """Memories of the nodes, of which some are used in a round, and of a server.
@@ -39,16 +41,13 @@ class Memories(NamedTuple):
             return self._of_nodes(0.0, recoil), 0.0
         if self.nodes == 1.0:
             return 0.0, Memories(self.server, 1.0, 1.0)._of_nodes(0.0, recoil)
-        from scipy.optimize import minimize_scalar
 
         def weights(logarithm: float) -> tuple[float, float]:
             server = recoil / self.server * (1.0 + math.exp(logarithm))
             return self._of_nodes(server, recoil), server
 
-        def price(logarithm: float) -> float:  # convex in the weight
-            return self.price(weights(logarithm), recoil)
-
-        return weights(float(minimize_scalar(price, bounds=(-10.0, 20.0), method="bounded").x))
+        # convex in the weight
+        return weights(lowest(lambda log: self.price(weights(log), recoil), -10.0, 20.0, 1e-4)[0])
 
     def _of_nodes(self, server: float, recoil: float) -> float:
         """Return the c with the least price for this c_s."""
