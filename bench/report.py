@@ -202,7 +202,8 @@ where all entries are equal.
 
 {report_rounds.random_masks(measured)}
 
-us.
+us. "Beyond its kernel": what `compress` takes longer than the compiled choice of coordinates and reading
+of their values; Generator.choice reads none.
 
 ## Rounds of gossip methods
 

@@ -72,6 +72,9 @@ def best_rival(cell: dict[str, float]) -> float:
 # -- compression -------------------------------------------------------------------------------------------
 
 
+SPARSIFIERS = ("RandK", "BlockRandK", "TopK")
+
+
 def top_k(measured: Measured) -> str:
     rows = []
     for group in measured.beginning("sparsifiers", "top_k", "argpartition", "partition", "floor"):
@@ -92,14 +95,19 @@ def top_k(measured: Measured) -> str:
 
 def random_masks(measured: Measured) -> str:
     rows = []
-    for group in measured.beginning("sparsifiers", "rand_k", "block_rand_k", "choice"):
-        floyd, block, choice = (
-            measured.ns(group, what) / 1000 for what in ("rand_k", "block_rand_k", "choice")
-        )
-        cells = number(floyd), number(block), number(choice), times(choice / floyd), times(choice / block)
-        rows.append([group.removeprefix("sparsifiers, "), *cells, f"{measured.spread(group, 'rand_k'):.2f}"])
-    head = "", "Rand-k", "Block-Rand-k", "Generator.choice", "ratio", "ratio, block", "spread"
-    return table(head, rows)
+    for group in measured.beginning("sparsifiers", "RandK compress", "BlockRandK compress", "choice"):
+        choice = measured.ns(group, "choice") / 1000
+        cells = [group.removeprefix("sparsifiers, "), number(choice)]
+        for name in SPARSIFIERS:
+            ours, kernel = (measured.ns(group, f"{name} {part}") / 1000 for part in ("compress", "kernel"))
+            cells += [number(ours), f"{ours - kernel:.1f}"]
+            if name != "TopK":
+                cells.append(times(choice / ours))
+        rows.append([*cells, f"{measured.spread(group, 'RandK compress'):.2f}"])
+    head = ["", "Generator.choice"]
+    for name in SPARSIFIERS:
+        head += [f"`{name}.compress`", "beyond its kernel", *(["ratio"] if name != "TopK" else [])]
+    return table([*head, "spread"], rows)
 
 
 # -- round-based methods -----------------------------------------------------------------------------------
@@ -152,21 +160,27 @@ def targets(measured: Measured) -> list[Target]:
     found: list[Target] = []
     for dim, asked in ((1_000_000, True), (10_000_000, False)):
         group = f"sparsifiers, {dim} coordinates, 1 %"
+        parts = [f"{name} {part}" for name in SPARSIFIERS for part in ("compress", "kernel")]
         if not all(
-            measured.has(group, what) for what in ("top_k", "argpartition", "rand_k", "choice", "floor")
+            measured.has(group, what) for what in ("top_k", "argpartition", "choice", "floor", *parts)
         ):
             continue
         ours = measured.ns(group, "top_k")
         ratio, reads = measured.ns(group, "argpartition") / ours, ours / measured.ns(group, "floor")
-        floyd, block = (
-            measured.ns(group, "choice") / measured.ns(group, w) for w in ("rand_k", "block_rand_k")
-        )
         name = f"d = {dim:.0e}, 1 %".replace("e+0", "e")
         found.append(at_least(f"argpartition / Top-k, {name}", 20 if asked else None, ratio))
         wanted, met = ("below 10", reads < 10) if asked else ("-", None)
         found.append((f"Top-k / read floor, {name}", wanted, f"{reads:.1f}", met))
-        found.append(at_least(f"Generator.choice / Rand-k, {name}", 3, floyd))
-        found.append(at_least(f"Generator.choice / Block-Rand-k, {name}", 15, block))
+        choice = measured.ns(group, "choice")
+        for what in ("RandK", "BlockRandK"):
+            ratio = choice / measured.ns(group, f"{what} compress")
+            found.append(at_least(f"Generator.choice / {what}.compress, {name}", None, ratio))
+        for what in SPARSIFIERS if asked else ():
+            spent, kernel = (measured.ns(group, f"{what} {part}") / 1000 for part in ("compress", "kernel"))
+            rest = spent - kernel
+            found.append(
+                (f"us of {what}.compress beyond its kernel, {name}", "at most 15", f"{rest:.1f}", rest <= 15)
+            )
     saved = [measured.numbers.get(f"bits, {name}") for name in ("extragradient", "MASHA1, Perm-K")]
     if saved[0] and saved[1]:
         ratio = saved[0]["Mbit"] / saved[1]["Mbit"]

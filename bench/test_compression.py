@@ -1,6 +1,8 @@
 """Top-k and Rand-k of a Gaussian float32 vector, against NumPy, PyTorch where it is installed, and one read.
 
 The floor of Top-k is the sum of squares of the vector: all entries read once. Rand-k needs not read them.
+What users call is `compress`; "kernel" is the compiled part of it alone: which coordinates, and their values.
+Generator.choice draws the coordinates alone.
 """
 
 import itertools
@@ -10,9 +12,15 @@ import pytest
 from numba import njit
 
 from gossamer.kernels import compression, random
+from gossamer.kernels.compression import cpu_masks, cpu_topk
 
 RIVALS = ("argpartition", "partition", "torch", "choice")
-OURS = ("floor", "top_k", "top_k zeros", "rand_k", "block_rand_k")
+OURS = (
+    "floor",
+    "top_k",
+    "top_k zeros",
+    *(f"{what} {part}" for what in ("TopK", "RandK", "BlockRandK") for part in ("compress", "kernel")),
+)
 CASES = [
     pytest.param(dim, share, what, id=f"{what} {dim} coordinates {share} {turn}")
     for turn in range(2)
@@ -50,16 +58,33 @@ def test_sparsifiers(benchmark, dim, share, what):
     k = round(share * dim)
     x = np.zeros(dim, np.float32) if what.endswith("zeros") else rng.standard_normal(dim, np.float32)
     message = itertools.count()
-    block = compression.BlockRandK(k)
+    indices, values = np.empty(k, np.int64), np.empty(k, np.float32)
+
+    def kernel(choose, factor):
+        choose()
+        cpu_masks.gather(x, indices, factor, values)
+        return indices
+
+    def draw(sampler):
+        return lambda: sampler(dim, np.uint64(KEY), np.uint64(next(message)), indices)
+
+    def compress(compressor):
+        return lambda: compressor.compress(x, KEY, index=next(message)).indices
+
+    top = x.view(np.int32), np.int32(np.iinfo(np.int32).max), 31, indices
     work = {
         "floor": lambda: sum_of_squares(x),
         "top_k": lambda: compression.top_k(x, k)[0],
         "top_k zeros": lambda: compression.top_k(x, k)[0],
         "argpartition": lambda: np.argpartition(-np.abs(x), k)[:k],
         "partition": lambda: partition(x, k),
+        "TopK compress": compress(compression.TopK(k)),
+        "TopK kernel": lambda: kernel(lambda: cpu_topk.top_k(*top), 1.0),
         # a new message each time, else branches are learnt by heart
-        "rand_k": lambda: compression.rand_k(dim, k, KEY, index=next(message)),
-        "block_rand_k": lambda: block._draw(dim, np.uint64(KEY), np.uint64(next(message))),
+        "RandK compress": compress(compression.RandK(k)),
+        "RandK kernel": lambda: kernel(draw(cpu_masks.rand_k), dim / k),
+        "BlockRandK compress": compress(compression.BlockRandK(k)),
+        "BlockRandK kernel": lambda: kernel(draw(cpu_masks.block_rand_k), dim / k),
         "choice": lambda: rng.choice(dim, k, replace=False),
     }
     run = torch_top_k(x, k) if what == "torch" else work[what]

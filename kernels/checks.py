@@ -201,8 +201,8 @@ def frozen(array: np.ndarray) -> np.ndarray:
 def bound_to_this_process(self: Any) -> NoReturn:
     """`__reduce__` of a class whose objects hold addresses: calling a stale one would crash the process."""
     raise TypeError(
-        f"{type(self).__name__} holds addresses in the memory of this process, so it can be neither pickled nor "
-        "copied: pickle what it was made of, and make it anew there"
+        f"{type(self).__name__} holds addresses in the memory of this process, so it can be neither pickled "
+        "nor copied: pickle what it was made of, and make it anew there"
     )
 
 

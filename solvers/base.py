@@ -80,9 +80,7 @@ class Solver(abc.ABC):
     _settings: ClassVar[tuple[str, ...]] = ()
     _takes_operators: ClassVar[bool] = False  # whether it solves variational inequalities
     # the assumption that is missing for a certified linear rate
-    _uncertified: ClassVar[str] = (
-        "no theorem that bounds it for all objectives of a condition number is known here"
-    )
+    _uncertified: ClassVar[str] = "no theorem bounds it for all objectives of a condition number"
 
     @abc.abstractmethod
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
@@ -296,8 +294,8 @@ class Solver(abc.ABC):
     def certified_rate(self, problem: Problem, graph: Graph, *, changing: bool = False) -> float:
         """Return an upper bound on the worst linear rate of the distance to the solution, a round.
 
-        It holds for all objectives with the problem's smoothness and strong convexity, and all graphs with the
-        extreme eigenvalues of this one's mixing matrix, for the numbers that `solve` would run with:
+        It holds for all objectives with the problem's smoothness and strong convexity, and all graphs with
+        the extreme eigenvalues of this one's mixing matrix, for the numbers that `solve` would run with:
         sqrt(mean |x_i - x*|^2) <= C rate^t after t rounds with full gradients, for some C. Rounded up.
 
         Parameters
@@ -305,8 +303,8 @@ class Solver(abc.ABC):
         problem, graph
             As in `solve`.
         changing : bool
-            For graphs that change every round, whose mixing matrices have all |W_k - J| <= sigma, J that of the
-            complete graph and sigma = |W - J| of this one.
+            For graphs that change every round, whose mixing matrices have all |W_k - J| <= sigma, J that of
+            the complete graph and sigma = |W - J| of this one.
 
         Returns
         -------

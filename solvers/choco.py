@@ -47,9 +47,7 @@ class DifferenceGossip(GossipSolver):
         """Return what a step of gossip does at worst, for a compressor that is contractive."""
         alpha = self._compressor.contraction(problem.dim)
         if not alpha > 0.0:
-            raise NotImplementedError(
-                f"{type(self).__name__} has no certified linear rate: its theorem needs a contractive compressor"
-            )
+            raise self._uncertifiable("its theorem needs a contractive compressor")
         return DifferenceBounds.of(alpha, *self._spectrum(graph), gamma, changing=changing)
 
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
@@ -93,9 +91,9 @@ class ChocoGossip(DifferenceGossip):
 
         u <- rho u + gamma beta e v,    v <- gamma beta u + e (1 + gamma beta) v
 
-    at worst, so that both shrink by the spectral radius of that matrix, which is `certified_rate`, and below 1
-    for small gamma; theory's gamma has the least. It is at least that of their theorem 2, delta^2 alpha / (16
-    delta + delta^2 + 4 beta^2 + 2 delta beta^2 - 8 delta alpha) with delta = 1 - max |lambda_i|, i >= 2.
+    at worst, so that both shrink by the spectral radius of that matrix, which is `certified_rate`, and below
+    1 for small gamma; theory's gamma has the least. It is larger than that of their theorem 2, delta^2 alpha
+    / (16 delta + delta^2 + 4 beta^2 + 2 delta beta^2 - 8 delta alpha), delta = 1 - max |lambda_i|, i >= 2.
 
     A round sends one compressed vector from each node to each neighbour. No gradients are counted. In the
     stopping rule, the gradient x_mean - mean(v) is compared with the root mean square of |v_i|: it is zero
@@ -234,8 +232,8 @@ class ChocoSGD(DifferenceGossip):
     _kernel = choco.choco_sgd
     _n_rows = 3
     _uncertified = (
-        "with a constant step it reaches a neighbourhood of the minimiser only, with a decaying one it converges, "
-        "but not linearly; BEER has one"
+        "with a constant step it reaches a neighbourhood of the minimiser only, with a decaying one it "
+        "converges, but not linearly; BEER has one"
     )
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
@@ -265,12 +263,14 @@ class DifferenceBounds(NamedTuple):
     def of(
         cls, alpha: float, low: float, high: float, gamma: float, *, changing: bool = False
     ) -> DifferenceBounds:
-        """Return the bounds for a contraction, the extreme eigenvalues of W on vectors of zero sum, and gamma.
+        """Return the bounds of a step of gossip.
 
         Parameters
         ----------
-        alpha, low, high, gamma : float
-            As named.
+        alpha, gamma : float
+            Contraction of the compressor, consensus step size.
+        low, high : float
+            Extreme eigenvalues of W on vectors of zero sum.
         changing : bool
             For any matrices with |W_k - J| at most the larger of -low and high.
         """

@@ -38,9 +38,9 @@ class DIANA(ServerSolver):
     "Distributed learning with compressed gradient differences" (2019). Theory: shift_step = 1 / (1 + omega),
     step = 1 / (L (1 + 6 A)) with A = omega / n for independent messages and 1 for PermK; |x - x*|^2 and the
     shifts' error then fall by 1 - min(step mu, shift_step / 2) a round (Gorbunov, Hanzely & Richtarik,
-    AISTATS 2020). `certified_rate` is the root of that factor, and for other steps, with a = shift_step <= 1 /
-    (1 + omega) and M = (1 / (step L) - 1 - 2 A) / a > 0 (derived), of 1 - min(step mu, a - 2 A / M): the mean
-    of |x - x*|^2 + M step^2 mean |h_i - grad f_i(x*)|^2 falls by it.
+    AISTATS 2020). `certified_rate` is the root of that factor, and for other steps, with a = shift_step at
+    most 1 / (1 + omega) and M = (1 / (step L) - 1 - 2 A) / a > 0 (derived), of 1 - min(step mu, a - 2 A / M):
+    the mean of |x - x*|^2 + M step^2 mean |h_i - grad f_i(x*)|^2 falls by it.
 
     Bits as of `EF`.
 
@@ -97,9 +97,8 @@ class DIANA(ServerSolver):
         room = 1.0 / (step * smoothness) - 1.0 - 2.0 * spread
         pace = step * problem.strong_convexity
         if shift_step == 0.0:
-            raise NotImplementedError(
-                f"{type(self).__name__} has no certified linear rate with shift_step 0: it stalls where the nodes "
-                "differ; shift_step=None learns the shifts"
+            raise self._uncertifiable(
+                "without shifts it stalls where the nodes differ; shift_step=None learns them"
             )
         if not room > 0.0 or shift_step > 1.0 / (1.0 + self.compressor.omega(problem.dim)):
             return math.inf

@@ -60,8 +60,8 @@ class EF(ServerSolver):
     _n_rows = 1
     _needs = "contractive"
     _uncertified = (
-        "with a constant step it reaches a neighbourhood of the minimiser only, but where the gradients of all nodes "
-        "vanish there; EF21 and DIANA have one"
+        "with a constant step it reaches a neighbourhood of the minimiser only, unless the gradients of all "
+        "nodes vanish there; EF21 and DIANA have one"
     )
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:

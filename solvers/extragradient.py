@@ -58,9 +58,8 @@ class OperatorSolver(ServerSolver):
     def _assume_euclidean(self, problem: Problem) -> None:
         """Raise on a set whose steps are entropic, for theorems about Euclidean distances."""
         if any(prox.is_entropic(block) for block in problem.blocks):
-            raise NotImplementedError(
-                f"{type(self).__name__} has no certified linear rate on an entropic simplex: its theorem measures "
-                "Euclidean distances; entropic=False is certified"
+            raise self._uncertifiable(
+                "on an entropic simplex distances are relative entropies, and its theorem is Euclidean"
             )
 
     def _arrays(
@@ -142,8 +141,8 @@ class OptimisticGradient(OperatorSolver):
     splitting method for monotone inclusions without cocoercivity" (SIAM Journal on Optimization 2020), which
     converges for step < 1 / (2 L). Theory: 0.9 times that. `certified_rate` (derived): with a = step L < 1/2,
     d = z - z_last and D = F(z) - F(z_last), |z - z*|^2 - 2 step <D, z - z*> + a |d|^2 falls by 1 / (1 + t) a
-    round for t (1 + a^2 t / (1 - 2 a - a t)) <= 2 step mu, since a round loses 2 step mu |z - z*|^2 + (1 - 2 a)
-    |d|^2 of it; it is at least (1 - a) |z - z*|^2.
+    round for t (1 + a^2 t / (1 - 2 a - a t)) <= 2 step mu, since a round loses 2 step mu |z - z*|^2 +
+    (1 - 2 a) |d|^2 of it, taken at its end; it is at least (1 - a) |z - z*|^2.
 
     A round exchanges d numbers of 64 bits between each node and the server, in each direction.
     """

@@ -38,9 +38,9 @@ class MARINA(ServerSolver):
     C(grad f_i(x) - grad f_i(x_last)). Then x <- x - step g. Gorbunov, Burlachenko, Li & Richtarik, "MARINA:
     faster non-convex distributed learning with compression" (ICML 2021). Theory, with A = omega / n for
     independent messages and 1 for PermK: step = 1 / (L (1 + sqrt((1 - p) A / p))), and for mu > 0 the smaller
-    one of 1 / (L (1 + sqrt(2 (1 - p) A / p))) and p / (2 mu), with which, as with any smaller step, E f(x) - f*
-    falls by 1 - step mu a round (their theorem for the Polyak-Lojasiewicz condition): `certified_rate` is the
-    root of that factor.
+    one of 1 / (L (1 + sqrt(2 (1 - p) A / p))) and p / (2 mu), with which, as with any smaller step, E f(x) -
+    f* plus the estimate's error falls by 1 - step mu a round (their theorem for the Polyak-Lojasiewicz
+    condition): `certified_rate` is the root of that factor.
 
     The coin is drawn from the run's key, and all nodes know it. Bits as of `EF`; in a full round each node
     sends d numbers of 64 bits.

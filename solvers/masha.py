@@ -114,9 +114,7 @@ class _Masha(OperatorSolver, abc.ABC):
         ):
             missing = "contractive compressors"
         if missing:
-            raise NotImplementedError(
-                f"{type(self).__name__} has no certified linear rate: its theorem is that of {missing}"
-            )
+            raise self._uncertifiable(f"its theorem is that of {missing}")
         step, tau = values["step"], values["tau"]
         if not self._holds(problem, step, tau):
             return math.inf
@@ -240,8 +238,8 @@ class MASHA2(_Masha):
     server_compressor : Compressor
         Of the server's; contractive. By default it sends all coordinates.
     step : float, "auto" or None
-        Step size. None: theory's, which is safe for all compressors of this contraction. "auto": tuned, several
-        times larger.
+        Step size. None: theory's, which is safe for all compressors of this contraction. "auto": tuned,
+        several times larger.
     tau, anchor, participants, batch_size
         As in `MASHA1`.
     check_compressor : bool
@@ -255,19 +253,21 @@ class MASHA2(_Masha):
     2022).
 
     Theory (derived). With b of n nodes in a round, the memories' sum E = e + sum e_i / b, u^2 = mean |e_i|^2,
-    v = |e|, r = step Lh |z' - w| and, for contractions alpha and alpha_s, beta = sqrt(1 - alpha), the Lyapunov
-    function V = |z - E - z*|^2 + |w - z*|^2 + (c n / b) u^2 + c_s v^2 obeys on average over a round's draws
+    v = |e|, r = step Lh |z' - w| and, for contractions alpha and alpha_s, beta = sqrt(1 - alpha), the
+    Lyapunov function V = |z - E - z*|^2 + |w - z*|^2 + (c n / b) u^2 + c_s v^2 obeys on average over the
+    draws of a round
 
-        V+ <= V - (1 - tau) |z' - w|^2 - tau |z' - z|^2 + 2 <E, z - z'> + 2 |E| r + r^2 + c (beta^2 (u + r)^2 -
-        u^2) + c_s ((1 - alpha_s) (v + (1 + beta) (u + r))^2 - v^2),    |E| <= n u / b + v,
+        V+ <= V - (1 - tau) |z' - w|^2 - tau |z' - z|^2 + 2 <E, z - z'> + 2 |E| r + r^2
+              + c (beta^2 (u + r)^2 - u^2) + c_s ((1 - alpha_s) (v + (1 + beta) (u + r))^2 - v^2)
 
-    since messages are at most 1 + beta times as long as what they stand for. The maximum over z - z', u and v
-    is H r^2 - (1 - tau) |z' - w|^2, with a number H of tau, alpha, alpha_s, n / b and the best weights c, c_s;
-    without compression at the server, and with all nodes, H = (1 + (1 - alpha) (1 - tau) / tau) / (1 - beta)^2.
-    So V does not grow where step^2 Lh^2 H <= 1 - tau: monotone problems, mu = 0, included. For mu > 0 and x =
-    step mu it falls by 1 - x / 2 a round where step^2 Lh^2 H <= 1 - tau - x, H now with tau - 2 x in place of
-    tau, 2 x more for |E|^2, and memories that have to lose x / 2 besides. The step is 0.9 of what that allows;
-    `certified_rate` is sqrt(1 - x / 2). Lh^2, also with batches, as in `MASHA1`.
+    with |E| <= n u / b + v, since messages are at most 1 + beta times as long as what they stand for. The
+    maximum over z - z', u and v is H r^2 - (1 - tau) |z' - w|^2, with a number H of tau, alpha, alpha_s,
+    n / b and the best weights c, c_s; without compression at the server, and with all nodes, H = (1 +
+    (1 - alpha) (1 - tau) / tau) / (1 - beta)^2. So V does not grow where step^2 Lh^2 H <= 1 - tau: monotone
+    problems, mu = 0, included. For mu > 0 and x = step mu it falls by 1 - x / 2 a round where step^2 Lh^2 H
+    <= 1 - tau - x, H now with tau - 2 x in place of tau, 2 x more for |E|^2, and memories that have to lose
+    x / 2 besides. The step is 0.9 of what that allows; `certified_rate` is sqrt(1 - x / 2). Lh^2, also with
+    batches, as in `MASHA1`.
 
     This holds for any contractive compressors and all problems of these constants. On most, steps some times
     larger do as well, and step="auto" finds them; but there are compressors of the same alpha with which

@@ -79,7 +79,9 @@ class RoundSolver(Solver):
     def _network(self, graph: Graph) -> Network:
         """Return who sends to whom."""
 
-    def certified_rate(self, problem: Problem, graph: Graph, *, changing: bool = False) -> float:
+    def certified_rate(  # noqa: D102 (documented in Solver)
+        self, problem: Problem, graph: Graph, *, changing: bool = False
+    ) -> float:
         self._check_match(problem, graph)
         return self._certified(problem, graph, self.parameters(problem, graph), changing)
 
@@ -87,20 +89,25 @@ class RoundSolver(Solver):
         self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
     ) -> float:
         """Return `certified_rate` with these numbers of the loop."""
-        raise NotImplementedError(f"{type(self).__name__} has no certified linear rate: {self._uncertified}")
+        raise self._uncertifiable(self._uncertified)
+
+    def _uncertifiable(self, missing: str) -> NotImplementedError:
+        """Return the error that says what a certified rate lacks."""
+        return NotImplementedError(f"{type(self).__name__} has no certified linear rate: {missing}")
 
     def _assume(self, problem: Problem, changing: bool, *, batches: bool = False) -> None:
         """Raise where what all theorems of linear rates ask for is missing."""
-        name, mu = type(self).__name__, problem.strong_convexity
-        missing = None
+        mu = problem.strong_convexity
         if changing:
-            missing = "its theorem is that of a graph which stays as it is"
-        elif self.batch_size is not None and not batches:
-            missing = "with mini-batches their noise keeps it from the solution; batch_size=None is certified"
-        elif not mu > 0.0:
-            missing = f"it takes strong convexity or monotonicity, and strong_convexity is {mu:g}"
-        if missing:
-            raise NotImplementedError(f"{name} has no certified linear rate: {missing}")
+            raise self._uncertifiable("its theorem is that of a graph which stays as it is")
+        if self.batch_size is not None and not batches:
+            raise self._uncertifiable(
+                "with mini-batches their noise keeps it from the solution; batch_size=None is certified"
+            )
+        if not mu > 0.0:
+            raise self._uncertifiable(
+                f"it takes strong convexity or monotonicity, and strong_convexity is {mu:g}"
+            )
 
     def _without_compression(self, problem: Problem, values: dict[str, float]) -> float:
         """Return the rate of methods over a server that are gradient descent where messages are exact."""
@@ -110,9 +117,7 @@ class RoundSolver(Solver):
     def _assume_unbiased(self) -> None:
         """Raise where a compressor is biased, for theorems that need unbiased ones."""
         if not (self._compressor.unbiased and self._server_compressor.unbiased):
-            raise NotImplementedError(
-                f"{type(self).__name__} has no certified linear rate: its theorem needs unbiased compressors"
-            )
+            raise self._uncertifiable("its theorem needs unbiased compressors")
 
     @property
     def _compressor(self) -> Compressor:
@@ -377,7 +382,13 @@ class ServerSolver(RoundSolver):
 
 
 def gradient_descent_rate(kappa: float, step: float) -> float:
-    """Return the rate of x <- x - step grad f(x), step in units of 1/L, rounded up; infinite if not below 1."""
+    """Return the rate of x <- x - step grad f(x), rounded up; infinite if not below 1.
+
+    Parameters
+    ----------
+    kappa, step : float
+        Condition number L / mu, and the step in units of 1/L.
+    """
     rate = math.nextafter(max(1.0 - step / kappa, step - 1.0), math.inf)
     return rate if rate < 1.0 else math.inf
 

@@ -67,8 +67,8 @@ class DIANASGDA(OperatorSolver, DIANA):
         if self.step is None and self.compressor.unbiased and not problem.strong_convexity > 0.0:
             raise ValueError(
                 f"{type(self).__name__} has no step for an operator that is monotone but not strongly "
-                "(strong_convexity 0), and circles around the solution of a rotation with any: take MASHA1 or "
-                "Extragradient, or set step"
+                "(strong_convexity 0), and circles around the solution of a rotation with any: take MASHA1 "
+                "or Extragradient, or set step"
             )
 
     def _certified(

@@ -167,7 +167,10 @@ class Compressor(ABC):
     Notes
     -----
     A compressor is unbiased, E C(x) = x and E|C(x) - x|^2 <= omega |x|^2, or contractive, E|C(x) - x|^2 <=
-    (1 - alpha) |x|^2, or both.
+    (1 - alpha) |x|^2, or both. The constants are those of exact arithmetic; rounding to float32 may add
+    2^-48 |x|^2. Powers of two pass through where nothing is rounded to a subnormal number: C(2^k x) =
+    2^k C(x) for the same key, also where squares overflow. Where a norm itself is beyond the largest number,
+    it is infinite.
 
     NaN and infinity never raise and are never turned into numbers. Sparsifiers send the entries they choose
     as they are; Top-k ranks NaN above infinity above all numbers, and so sends them. Compressors that scale

@@ -96,7 +96,7 @@ def _draw(n, word, key, stream, index, draw):
 
 @inner_njit()
 def gather(x, indices, factor, values):
-    """Set `values` to x at `indices` times a factor, up to the first that is out of range; return how many."""
+    """Set `values` to x at `indices` times a factor, up to the first out of range; return how many."""
     scale = x.dtype.type(factor)
     d = U(x.size)
     for i in range(indices.size):

@@ -85,17 +85,16 @@ class LowRank(Compressor):
         The vector is the m by n matrix of this shape, row by row. By default the squarest shape with m <= n.
     method : str
         "svd": the best approximation; deterministic, contractive with alpha = r / min(m, n), attained where
-        all singular values are equal. "power": Q random, P an orthonormal basis of X Q, C = P P'X, which costs
-        two thin products; contractive with alpha = r / n, n the number of columns, and 1 where r = min(m, n).
+        all singular values are equal. "power": Q random, P an orthonormal basis of X Q, C = P P'X, which
+        costs two thin products; contractive with alpha = r / n, n the number of columns, and 1 where r =
+        min(m, n).
 
     Notes
     -----
     alpha of "power" (derived): with A = X'X and an orthonormal basis U of the columns of Q, |C|^2 =
-    tr((U'AU)^-1 U'A^2 U) >= tr(U'AU), since U'A^2 U >= (U'AU)^2; and E UU' = (r/n) I, because the entries of Q
-    are drawn alike, symmetric about 0. |C - X|^2 = |X|^2 - |C|^2. For m < n the worst matrix may be one of
-    r / m: the true constant lies between the two.
-
-    Powers of two pass through, C(2^k x) = 2^k C(x), up to the largest numbers.
+    tr((U'AU)^-1 U'A^2 U) >= tr(U'AU), since U'A^2 U >= (U'AU)^2; and E UU' = (r/n) I, because the entries of
+    Q are drawn alike, symmetric about 0. |C - X|^2 = |X|^2 - |C|^2. It is attained where the singular values
+    are equal and n <= m; for m < n these have r / m, and the true constant lies between the two.
 
     Bits: 32 or 64 times r (m + n). The factors come from LAPACK, so the last bits depend on the library. In
     compiled loops it is called in Python (`row_function`): the LAPACK of compiled code may be another one.

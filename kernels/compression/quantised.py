@@ -197,8 +197,8 @@ class QSGD(_Levels):
     levels : int
         The s levels above zero.
     scaled : bool
-        Unbiased, with the omega of the notes: sqrt(d)/s - 1 for d >= 4 s^2 and for s = 1, at most d / (4 s^2)
-        always. Without, divided by 1 + omega: contractive with alpha = 1 / (1 + omega).
+        Unbiased, with the omega of the notes: sqrt(d)/s - 1 for d >= 4 s^2 and for s = 1, and never above
+        d / (4 s^2). Without, divided by 1 + omega: contractive with alpha = 1 / (1 + omega).
 
     Notes
     -----
@@ -206,12 +206,13 @@ class QSGD(_Levels):
     ceil(log2(s + 1)) a coordinate. Source: Alistarh, Grubic, Li, Tomioka, Vojnovic, "QSGD" (2017), where
     omega = min(d/s^2, sqrt(d)/s).
 
-    omega is the exact worst case (derived). With a = s |x| / |x|_2, on the sphere of radius s, E|C(x) - x|^2 =
-    |x|^2 / s^2 sum_j frac(a_j) (1 - frac(a_j)), and frac (1 - frac) = 1/4 - (distance of a_j to the nearest
+    omega is the exact worst case (derived). With a = s |x| / |x|_2, on the sphere of radius s, E|C(x) - x|^2
+    = |x|^2 / s^2 sum_j frac(a_j) (1 - frac(a_j)), and frac (1 - frac) = 1/4 - (distance of a_j to the nearest
     half of an odd integer)^2. So s^2 omega = d/4 - min (|h| - s)^2 over the vectors h of halves of odd
     integers, the points of the sphere nearest to them being the worst vectors. |h|^2 = d/4 + 2 k, where k is
     a sum of d triangular numbers: any integer k >= 0 for d >= 3 (Gauss). For d = 1 omega = 0; for d = 2 it is
-    found by search, and above 4096 levels 1 / (2 s^2) stands for it, too large by less than one part in 3000.
+    found by search, and above 4096 levels 1 / (2 s^2) stands for it, too large by less than one part in 8000:
+    beside 2 s - 1 there is an odd integer within 1 of sqrt(4 s - 1).
     """
 
     levels: int

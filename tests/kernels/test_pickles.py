@@ -1,4 +1,4 @@
-"""Whatever holds an address or a compiled function is found anew in another process, or refused; copies too."""
+"""What holds an address or a compiled function is found anew in another process, or refused; copies too."""
 
 import copy
 import gc

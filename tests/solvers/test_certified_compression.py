@@ -1,4 +1,4 @@
-"""Certified rates of the methods with compressed messages: never better than what is measured, and why not."""
+"""Certified rates of the methods with compressed messages: never better than what is measured."""
 
 import math
 
@@ -16,7 +16,7 @@ STAR = graphs.star(N)
 
 
 def extreme(kappa=10.0, *, equal=False):
-    """Diagonal quadratics with eigenvalues mu and L alone, the same everywhere (the worst of descent) or not."""
+    """Diagonal quadratics with eigenvalues mu and L alone, the same everywhere, or not."""
     rng = np.random.default_rng(3)
     upper = rng.random((N, D)) < 0.5
     upper[:] = upper[0] if equal else upper

@@ -75,7 +75,7 @@ def short(solver):
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize("solver", METHODS, ids=short)
 def test_default_steps_never_diverge(solver, name):
-    """The residual falls, or the method says what it lacks; and never grows beyond what one round explains."""
+    """The residual falls and never grows much on the way, or the method says what it lacks."""
     problem = PROBLEMS[name]
     if isinstance(solver, solvers.MASHA2) and problem.blocks:
         with pytest.raises(ValueError, match="MASHA2 has no projection"):
