@@ -202,8 +202,12 @@ where all entries are equal.
 
 {report_rounds.random_masks(measured)}
 
-us. "Beyond its kernel": what `compress` takes longer than the compiled choice of coordinates and reading
-of their values; Generator.choice reads none.
+us. `compress` is what users call: it reads the values as well, which Generator.choice does not.
+
+{report_rounds.beyond_kernels(measured)}
+
+us, medians of turns, 10,000 of 1,000,000 Gaussian coordinates. The kernel is the compiled choice of the
+coordinates and reading of their values, into new arrays.
 
 ## Rounds of gossip methods
 
