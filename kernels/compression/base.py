@@ -31,13 +31,13 @@ def vector(name: str, value: Any, *, least: int = 1) -> Any:
             given = np.asarray(value)
             if given.dtype != np.float32:
                 given = checks.real_array(name, value, 1, finite=False)
-    if given.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {given.dtype}")
+        if given.dtype.kind not in "fiub":
+            raise TypeError(f"{name} must be an array of real numbers, got dtype {given.dtype}")
     if given.ndim != 1:
         raise ValueError(f"{name} must have 1 dimension(s), got shape {given.shape}")
-    if given.size < least:
-        raise ValueError(f"{name} must have at least {least} coordinate(s), got none")
-    if given.size > 2**31 - 1:
+    if not least <= given.size < 2**31:
+        if given.size < least:
+            raise ValueError(f"{name} must have at least {least} coordinate(s), got none")
         raise ValueError(f"{name} must have below 2^31 coordinates, got {given.size}; cut it into blocks")
     if device is not None:
         with array_module(device) as cupy:
@@ -45,7 +45,7 @@ def vector(name: str, value: Any, *, least: int = 1) -> Any:
     if not (given.flags.c_contiguous and given.flags.aligned):
         given = np.require(given, requirements=["C_CONTIGUOUS", "ALIGNED"])
     view = given.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
@@ -56,6 +56,8 @@ def on_cpu(array: Any) -> np.ndarray:
 
 def unsigned(name: str, value: Any) -> np.uint64:
     """Check a key or a counter."""
+    if type(value) is int and 0 <= value < 2**64:
+        return np.uint64(value)
     return np.uint64(checks.count(name, value, most=2**64 - 1))
 
 
