@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format gpu-check notebooks bench clean
+.PHONY: help install demo test test-all hostile lint format gpu-check notebooks bench claims clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1|/p' Makefile | \
@@ -30,6 +30,9 @@ test: install lint ## lint, then all tests but the slow ones
 
 test-all: install lint ## lint, then all tests
 	$(PYTEST)
+
+hostile: install ## mutated files, killed processes and the like, many times over: counts, and failures
+	GOSSAMER_HOSTILE=15 $(PYTEST) tests/hostile
 
 lint: install ## style, spelling, types, and the direction of imports
 	$(BIN)/ruff check .
@@ -52,6 +55,9 @@ bench: install ## time the kernels and solvers on this (quiet) machine: bench/RE
 	@mkdir -p out
 	$(BIN)/python -m pytest bench -q --benchmark-only --benchmark-json=out/benchmark.json
 	@$(BIN)/python -m gossamer.bench.report out/benchmark.json
+
+claims: install ## print each number that README.md claims, the value that the repository gives, and the verdict
+	@$(BIN)/python -m gossamer.bench.claims
 
 clean: ## remove builds and caches (.venv stays)
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

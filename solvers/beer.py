@@ -33,7 +33,8 @@ class BEER(DifferenceGossip):
     gamma : float, "auto" or None
         Consensus step size, at most 1. "auto": tuned. None: theory's, as for the step.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Tuned steps are then at most
+        1/L(b), L(b) = `problem.expected_smoothness(b)`.
     mixing : str or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
     check_compressor : bool
@@ -81,7 +82,8 @@ class BEER(DifferenceGossip):
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"gamma", "step"}; NaN without strong convexity or a contractive compressor."""
         spectrum = self._spectrum(graph)  # raises where there is no gap
-        alpha, mu, L = self._compressor.contraction(problem.dim), problem.strong_convexity, problem.smoothness
+        alpha, mu = self._compressor.contraction(problem.dim), problem.strong_convexity
+        L = self._smoothness(problem)
         if not (alpha > 0.0 and mu > 0.0):
             return {"gamma": math.nan, "step": math.nan}
         gamma, step = _best(alpha, *spectrum, max(L / mu, 1.0))

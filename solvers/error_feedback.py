@@ -28,7 +28,8 @@ class EF(ServerSolver):
     check_compressor : bool
         False runs compressors without such a guarantee, too; the step is then to be set.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
 
     Notes
     -----
@@ -69,7 +70,7 @@ class EF(ServerSolver):
         alpha = self.compressor.contraction(problem.dim)
         if not alpha > 0.0:
             return {"step": math.nan}
-        return {"step": 0.5 / (problem.smoothness * (1.0 + 2.0 * math.sqrt(1.0 - alpha) / alpha))}
+        return {"step": 0.5 / (self._smoothness(problem) * (1.0 + 2.0 * math.sqrt(1.0 - alpha) / alpha))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,8 @@ class EF21(ServerSolver):
     check_compressor : bool
         False runs compressors without such a guarantee, too; the step is then to be set.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
 
     Notes
     -----
@@ -121,15 +123,15 @@ class EF21(ServerSolver):
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "shift_step"}; the shift step is 1; NaN without a contractive compressor."""
-        return {"step": self._largest_step(problem), "shift_step": 1.0}
+        return {"step": self._proven_step(problem), "shift_step": 1.0}
 
-    def _largest_step(self, problem: Problem) -> float:
+    def _proven_step(self, problem: Problem) -> float:
         alpha = self.compressor.contraction(problem.dim)
         if not alpha > 0.0:
             return math.nan
         theta = 1.0 - math.sqrt(1.0 - alpha)
         ratio = math.sqrt(1.0 - alpha) / theta  # sqrt(b / theta)
-        mu, L = problem.strong_convexity, problem.smoothness
+        mu, L = problem.strong_convexity, self._smoothness(problem)
         if mu > 0.0:
             return min(1.0 / (L * (1.0 + math.sqrt(2.0) * ratio)), theta / (2.0 * mu))
         return 1.0 / (L * (1.0 + ratio))
@@ -140,6 +142,6 @@ class EF21(ServerSolver):
         self._assume(problem, changing)
         if self.compressor.contraction(problem.dim) == 1.0:
             return self._without_compression(problem, values)
-        if not values["step"] <= self._largest_step(problem):
+        if not values["step"] <= self._proven_step(problem):
             return math.inf
         return distance_rate(1.0 - values["step"] * problem.strong_convexity)

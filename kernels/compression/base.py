@@ -27,8 +27,7 @@ def vector(name: str, value: Any, *, least: int = 1) -> Any:
     if type(value) is not np.ndarray or value.dtype not in _FLOATS:  # something to check or to convert
         device = device_of(**{name: value})
         if device is None:
-            checks.refuse_masked(name, value)
-            given = np.asarray(value)
+            given = checks.as_array(name, value)
             if given.dtype != np.float32:
                 given = checks.real_array(name, value, 1, finite=False)
         if given.dtype.kind not in "fiub":

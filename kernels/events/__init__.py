@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from .. import random
 from ..backend import destination, device_of
-from ..checks import count, real, real_array
+from ..checks import as_array, count, real, real_array
 from ..oracles.batches import Batches
 from ..oracles.types import Oracle
 from . import cpu, gpu
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 CHUNK = 1 << 16  # events made at a time: about 1 MB, which stays in the cache
+_PIECE = 1 << 23  # events drawn in one call, which Ctrl-C waits for: about 0.1 s
 
 
 class Events(NamedTuple):
@@ -125,17 +126,20 @@ class EventStream:
         ]
         table = self._table
         fill_events = cpu.fill_events if device is None else gpu.on_device(device).fill_events
-        fill_events(
-            self.key,
-            start,
-            time,
-            self.total_rate,
-            self.n_nodes,
-            table.threshold,
-            table.alias,
-            table.bits,
-            *events,
-        )
+        length = _PIECE if device is None else max(count, 1)
+        for begin in range(0, count, length):
+            piece = [part[begin : begin + length] for part in events]
+            time = fill_events(
+                self.key,
+                start + begin,
+                time,
+                self.total_rate,
+                self.n_nodes,
+                table.threshold,
+                table.alias,
+                table.bits,
+                *piece,
+            )
         return out
 
 
@@ -201,7 +205,7 @@ def check_events(events: tuple[ArrayLike, ArrayLike, ArrayLike], n_nodes: int, n
     """
     if len(events) != 3:
         raise ValueError("events must be (time, kind, index), three vectors of one length")
-    time, kind, index = (np.asarray(part) for part in events)
+    time, kind, index = (as_array("event", part) for part in events)
     if time.dtype.kind not in "fiu":
         raise TypeError(f"event times must be real numbers, got dtype {time.dtype}")
     if time.size == kind.size == index.size == 0:  # empty lists have no type of their own
