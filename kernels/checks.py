@@ -10,7 +10,7 @@ import numbers
 import operator
 import reprlib
 import weakref
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -198,6 +198,14 @@ def frozen(array: np.ndarray) -> np.ndarray:
     if array.flags.owndata:
         _frozen_here[id(array)] = array
     return array
+
+
+def bound_to_this_process(self: Any) -> NoReturn:
+    """`__reduce__` of a class whose objects hold addresses: calling a stale one would crash the process."""
+    raise TypeError(
+        f"{type(self).__name__} holds addresses in the memory of this process, so it can be neither pickled "
+        "nor copied: pickle what it was made of, and make it anew there"
+    )
 
 
 def as_array(name: str, value: Any) -> np.ndarray:
