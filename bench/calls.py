@@ -3,7 +3,7 @@
     python -m gossamer.bench.calls                         # a table
     python -m gossamer.bench.calls --save calls.json       # keep the numbers
     python -m gossamer.bench.calls --against calls.json    # compare with numbers that were kept
-    python -m gossamer.bench.calls --against ../before     # with another checkout, in turns: the one to believe
+    python -m gossamer.bench.calls --against ../before     # with another checkout, in turns
 
 Each process takes, of each call, the best of several batches of about a millisecond, in processor time;
 processes of the two checkouts alternate, and medians over them are compared.

@@ -139,11 +139,7 @@ def numba_settings() -> list[tuple[str, str]]:
     return [
         *([("numba compiler", "switched off by NUMBA_DISABLE_JIT: no kernel runs")] if is_off else []),
         ("numba threads", f"{threads}, layer: {chosen}"),
-        (
-            "numba cache",
-            folder
-            or "__pycache__ beside each module, or the user's cache folder (NUMBA_CACHE_DIR is not set)",
-        ),
+        ("numba cache", folder or beside),
     ]
 
 
