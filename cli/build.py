@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .data import LoadKeys, load_data
 from .rates import optimised_rates
 from .reading import Table, check_names, check_type, field_types, fill, is_simple, parts, required
 
@@ -29,12 +30,11 @@ class GraphTable:
 
 
 @dataclass(frozen=True)
-class DataTable:
+class DataTable(LoadKeys):
     """The table `problem` where there are data."""
 
     kind: str
     data: str
-    target: str | int = -1
     standardize: bool = False
     intercept: bool = False
     l2: float = 0.0
@@ -157,12 +157,7 @@ def build_problem(wanted: ProblemTable, n_nodes: int, folder: Path) -> Problem:
             entropic=wanted.entropic,
             rng=wanted.seed,
         )
-    is_file = bool(Path(wanted.data).suffix)
-    X, y = problems.load(folder / wanted.data if is_file else wanted.data, target=wanted.target)
-    if wanted.standardize:
-        X = problems.standardize(X)
-    if wanted.intercept:
-        X = problems.add_intercept(X)
+    X, y = load_data(dataclasses.asdict(wanted), folder)
     options: dict[str, Any] = {
         "l2": wanted.l2,
         "split": wanted.split,

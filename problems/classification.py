@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from . import splits
 from .attacks import flip_labels
 from .base import Problem
 from .labels import label_array, number_classes
-from .samples import check_lengths, gram_extremes
+from .samples import check_lengths, gram_extremes, squared_lengths
 
 
 class Classifier(Problem):
@@ -254,10 +255,17 @@ class SoftmaxRegression(Classifier):
     ):
         super().__init__(features, labels, offsets, (), False, l2, test)
 
-    def _curvature_bounds(self) -> tuple[float, float]:
+    @cached_property
+    def _node_bounds(self) -> np.ndarray:
+        """L_i of each node, (n,)."""
         parts = np.split(self.features, self.offsets[1:-1])
-        largest = max(gram_extremes(A, largest_only=True)[1] for A in parts)
-        return self.l2, largest / 2 + self.l2
+        return np.array([gram_extremes(A, largest_only=True)[1] for A in parts]) / 2 + self.l2
+
+    def _curvature_bounds(self) -> tuple[float, float]:
+        return self.l2, float(self._node_bounds.max())
+
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._node_bounds, squared_lengths(self.features) / 2 + self.l2
 
     def _minimizer(self) -> np.ndarray:
         sizes = np.diff(self.offsets)

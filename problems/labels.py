@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,18 +65,17 @@ def sign_classes(name: str, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return frozen(values), frozen(np.where(array == values[1], 1.0, -1.0))
 
 
-def _texts(name: str, array: np.ndarray, given: ArrayLike) -> np.ndarray:
+def _texts(name: str, array: np.ndarray, given: Iterable[Any]) -> np.ndarray:
     """Return texts as NumPy's; refuse missing ones, and other types, which NumPy would turn into texts."""
-    for i, entry in enumerate(given):  # pyright: ignore[reportArgumentType]
+    for i, entry in enumerate(given):
         if isinstance(entry, str | bytes):
             continue
-        if entry is None or type(entry).__name__ in ("NAType", "NaTType") or entry != entry:
+        if type(entry).__name__ in ("NAType", "NaTType") or entry != entry:
             raise ValueError(
                 f"{name} must not be missing, but {name}[{i}] is {entry}; drop rows without a label"
             )
-        mixed = " among strings" if any(isinstance(other, str) for other in given) else ""  # pyright: ignore[reportGeneralTypeIssues]
         raise TypeError(
-            f"{name} must be numbers or strings, but {name}[{i}] is {reprlib.repr(entry)}, of type "
-            f"{type(entry).__name__}{mixed}"
+            f"{name} must be numbers or strings, not mixed, but {name}[{i}] is {reprlib.repr(entry)}, of "
+            f"type {type(entry).__name__}"
         )
     return array.astype(str) if array.dtype.kind == "O" else array

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
 from ..kernels.checks import own_array
 from .labels import label_array, sign_classes
-from .samples import SampleProblem, check_lengths, gram_extremes
+from .samples import SampleProblem, check_lengths, gram_extremes, squared_lengths
 
 
 class LogisticRegression(SampleProblem):
@@ -69,9 +71,16 @@ class LogisticRegression(SampleProblem):
         """Labels of all nodes, stacked, (M,), -1 or +1."""
         return self._targets
 
+    @cached_property
+    def _node_bounds(self) -> np.ndarray:
+        """L_i of each node, (n,)."""
+        return np.array([gram_extremes(A, largest_only=True)[1] for A, _ in self._node_rows()]) / 4 + self.l2
+
     def _curvature_bounds(self) -> tuple[float, float]:
-        largest = max(gram_extremes(A, largest_only=True)[1] for A, _ in self._node_rows())
-        return self.l2, largest / 4 + self.l2
+        return self.l2, float(self._node_bounds.max())
+
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._node_bounds, squared_lengths(self.features) / 4 + self.l2
 
     def _minimizer(self) -> np.ndarray:
         return _newton(

@@ -124,6 +124,11 @@ def check_lengths(name: str, A: np.ndarray, target_name: str, b: np.ndarray) -> 
         raise ValueError(f"{name} must have at least one row and one column, got shape {A.shape}")
 
 
+def squared_lengths(A: np.ndarray) -> np.ndarray:
+    """Return |a_j|^2 of each row of A, (M,)."""
+    return np.einsum("ij,ij->i", A, A)
+
+
 def gram_extremes(A: np.ndarray, *, largest_only: bool = False) -> tuple[float, float]:
     """Smallest and largest eigenvalue of A'A / m for A (m, d); 0 for the smallest where `largest_only`.
 

@@ -25,12 +25,14 @@ from ..problems import Classifier, Problem, VariationalInequality
 from ..problems.conditioning import warn_if_ill_conditioned
 from . import pieces
 from .fingerprint import fingerprint
+from .noise import words_of_noise
 from .progress import Outlook, progress_bar
 from .result import Result
 from .state import State
 from .trace import Trace
 
 _SAME = 1e-5  # relative; other machines compute the same rates and constants to fewer digits than all
+_BEYOND = 1e12  # times what bounds the solution: iterates there never come back
 _START_FROM = "to start from its iterates, pass them as x0"
 
 
@@ -83,6 +85,10 @@ class Prepared(abc.ABC):
     def average(self, state: State) -> np.ndarray | None:
         """Return the time average of the mean iterate (d,), where it was asked for."""
         return None
+
+    def noise_floor(self, state: State, x: np.ndarray) -> float:
+        """Return a bound on the mean squared distance that the noise of batches at x leaves, 0 for none."""
+        return 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,6 +326,16 @@ class Solver(abc.ABC):
                     break
                 if np.isnan(state.first_optimality):
                     state.first_optimality = record["optimality"]
+                if np.isnan(state.most):
+                    state.most = _BEYOND * _scale(problem, prepared.iterates(state), prepared.members)
+                if record["size"] > state.most:
+                    status = "diverged"
+                    message = (
+                        f"iterates of norm {record['size']:.3g} by time {state.time:.6g}, {_BEYOND:g} times "
+                        "beyond every bound of the solution"
+                    )
+                    state = finite
+                    break
                 trace.append(record)
                 report(state, record)
                 if _is_converged(record, state.first_optimality, tol, rounding):
@@ -355,6 +371,12 @@ class Solver(abc.ABC):
                 pieces.advance(prepared, state, n_events, time_limit, watch, reserve=recorded - begin)
                 state.wall_time += clock.perf_counter() - recorded
             X = prepared.iterates(state)
+            if status in ("max_time", "max_events", "max_wall_time"):
+                mean = (X if prepared.members is None else X[prepared.members]).mean(axis=0)
+                floor = prepared.noise_floor(state, mean if target is None else target)
+                message += words_of_noise(
+                    floor, problem.strong_convexity, state.first_optimality, trace, tol, mean
+                )
             return Result(X, status, message, trace, state, prepared.average(state), prepared.members)
 
     def _check_match(self, problem: Problem, graph: Graph) -> None:
@@ -437,9 +459,21 @@ def _record(
             "optimality": float(np.linalg.norm(gradient)),
             "consensus": float(np.sqrt(((X - mean) ** 2).sum() / X.shape[0])),
             "norm": float(np.linalg.norm(mean)),
+            "size": float(np.linalg.norm(X)),
             "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),
             "accuracy": problem.accuracy(mean) if isinstance(problem, Classifier) else np.nan,
         }
+
+
+def _scale(problem: Problem, X: np.ndarray, members: np.ndarray | None) -> float:
+    """Return |X| + |G(X)| / mu (L where mu is 0), which bounds the norm of the solution; 1 if both are 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        G = problem.gradients(X)
+        if members is not None:
+            X, G = X[members], G[members]
+        curvature = problem.strong_convexity or problem.smoothness or math.inf
+        scale = float(np.linalg.norm(X) + np.linalg.norm(G) / curvature)
+    return (scale or 1.0) if math.isfinite(scale) else math.inf
 
 
 def _is_converged(record: Record, first_optimality: float, tol: float, rounding: float) -> bool:

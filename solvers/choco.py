@@ -157,7 +157,9 @@ class ChocoGossip(DifferenceGossip):
         if 2.0 * np.abs(start / 2.0 - start[0] / 2.0).max() <= _EQUAL * np.abs(start).max():
             # nothing to do: tune it for random vectors
             return super()._tuned(problem, graph, values, name)
-        return tuned(self, problem, graph, values, name, largest, None, exact=True, draws=self._draws)
+        return tuned(
+            self, problem, graph, values, name, largest, None, exact=True, draws=self._draws(problem)
+        )
 
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
         return super()._start(problem, graph, self._to_average(problem))
@@ -181,7 +183,8 @@ class ChocoSGD(DifferenceGossip):
     step_decay : float
         The step of round t is step / (1 + step_decay t).
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Tuned steps are then at most
+        1/L(b), L(b) = `problem.expected_smoothness(b)`.
     mixing : str or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
     check_compressor : bool

@@ -25,7 +25,8 @@ class DGD(GossipSolver):
     step_decay : float
         The step of round t is step / (1 + step_decay t).
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
     mixing : str or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 
@@ -58,4 +59,4 @@ class DGD(GossipSolver):
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "step_decay"}."""
         low, _ = self._spectrum(graph)
-        return {"step": min(0.8 * (1.0 + low), 1.0) / problem.smoothness, "step_decay": 0.0}
+        return {"step": min(0.8 * (1.0 + low), 1.0) / self._smoothness(problem), "step_decay": 0.0}

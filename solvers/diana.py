@@ -28,7 +28,8 @@ class DIANA(ServerSolver):
     check_compressor : bool
         False runs biased compressors, too; the steps are then to be set.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
 
     Notes
     -----
@@ -74,7 +75,7 @@ class DIANA(ServerSolver):
         spread = mean_variance(self.compressor, problem.n_nodes, problem.dim)
         omega = self.compressor.omega(problem.dim)
         return {
-            "step": 1.0 / (problem.smoothness * (1.0 + 6.0 * spread)),
+            "step": 1.0 / (self._smoothness(problem) * (1.0 + 6.0 * spread)),
             "shift_step": 1.0 / (1.0 + omega),
         }
 

@@ -22,8 +22,8 @@ class EXTRA(GossipSolver):
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients. With mini-batches the nodes reach
-        a noise floor.
+        Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
+        has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
     mixing : str, Mixer or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 
@@ -57,7 +57,7 @@ class EXTRA(GossipSolver):
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}."""
         low, _ = self._spectrum(graph)
-        return {"step": min(0.2 * (5.0 + 3.0 * low), 1.0) / problem.smoothness}
+        return {"step": min(0.2 * (5.0 + 3.0 * low), 1.0) / self._smoothness(problem)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,8 @@ class NIDS(GossipSolver):
     step : float, "auto" or None
         Step size. None: 1/L. "auto": tuned.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients. With mini-batches the nodes reach
-        a noise floor.
+        Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
+        has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
     mixing : str, Mixer or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 
@@ -100,7 +100,7 @@ class NIDS(GossipSolver):
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}."""
-        return {"step": 1.0 / problem.smoothness}
+        return {"step": 1.0 / self._smoothness(problem)}
 
     def rate(self, problem: Problem, graph: Graph) -> float:
         """Return a factor that the error falls by each round, at least; 1 and more promise nothing.

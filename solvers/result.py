@@ -25,9 +25,12 @@ class Result:
         The nodes' iterates at the final time.
     status : str
         "converged", "max_time", "max_events", "max_wall_time", "stopped" (a callback raised StopIteration, or
-        `stop` was set) or "diverged" (non-finite values; X and state are the last finite ones).
+        `stop` was set) or "diverged": non-finite values, or iterates of more than
+        1e12 (|X_0| + |G(X_0)| / mu), Frobenius norms of the start and of the gradients there (|G(X_0)| / L
+        for mu = 0; 1 if both are 0). X and state are then those of the last record before.
     message : str
-        The status in words.
+        The status in words; of a run with mini-batches that reached a limit also their noise floor, where
+        that is far above the tolerance.
     trace : Trace
         Records along the way.
     state : State

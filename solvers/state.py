@@ -41,6 +41,9 @@ class State:
         Seconds spent in the solver's loop.
     first_optimality : float
         |grad f(x_mean)| at the start; NaN until it is known.
+    most : float
+        Frobenius norm beyond which the iterates have diverged, a function of the start; NaN until it is
+        known.
     prepared : object
         What the solver derived from the problem and the graph, kept between calls; never saved.
     """
@@ -58,6 +61,7 @@ class State:
     bits_down: int = 0
     wall_time: float = 0.0
     first_optimality: float = float("nan")
+    most: float = float("nan")
     prepared: Any = field(default=None, repr=False, compare=False)
 
     def copy(self) -> State:
@@ -89,8 +93,10 @@ class State:
             real("state.clock", self.clock, least=0.0)
             real("state.time", self.time, least=self.clock)
             real("state.wall_time", self.wall_time, least=0.0)
-            if not (isinstance(self.first_optimality, float) and np.isnan(self.first_optimality)):
-                real("state.first_optimality", self.first_optimality, least=0.0)
+            for name in ("first_optimality", "most"):  # NaN until they are known
+                value = getattr(self, name)
+                if not (isinstance(value, float) and np.isnan(value)):
+                    real(f"state.{name}", value, least=0.0, allow_inf=name == "most")
         except TypeError as error:
             raise ValueError(str(error)) from error
         if self.bits_down > self.bits:

@@ -201,6 +201,31 @@ def batch_gradients(
     cpu.batch_gradients(oracle.gradient_address, oracle.data, batches, turn, chosen, X, out)
 
 
+def row_variances(oracle: Oracle, x: ArrayLike) -> np.ndarray:
+    """Variances of the gradients of the rows about each node's gradient: mean_j |grad loss_j - grad f_i|^2.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Any with rows, of which `rows` of `gradient` picks some.
+    x : (d,) array_like
+        Where.
+
+    Returns
+    -------
+    (n,) float64 array
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape that does not fit.
+    """
+    x = point(oracle, x)
+    out = np.empty(oracle.n_nodes)
+    cpu.row_variances(oracle.gradient_address, oracle.data, oracle.n_samples, x, out)
+    return out
+
+
 def mean_value_and_gradient(oracle: Oracle, x: ArrayLike) -> tuple[float, np.ndarray]:
     """Objective and gradient of f = (1/n) sum_i f_i: `mean_objective` and `mean_gradient`, to the same bits.
 

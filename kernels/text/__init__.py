@@ -1,7 +1,7 @@
 """Numbers in text files, read from bytes: LIBSVM lines and tables of cells.
 
-Numbers are decimal (`-1`, `.5`, `1e-3`), correctly rounded to float64, and finite; lines end in LF, CR LF or CR.
-`reference.py` is the definition, in plain Python.
+Numbers are decimal (`-1`, `.5`, `1e-3`), correctly rounded to float64, and finite; lines end in LF, CR LF
+or CR. `reference.py` is the definition, in plain Python.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Table(NamedTuple):
 def libsvm(
     data: Any, *, zero_based: bool = False, n_features: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read lines `target index:value ... # comment` into a dense matrix.
+    r"""Read lines `target index:value ... # comment` into a dense matrix.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def libsvm(
 
     Examples
     --------
-    >>> X, y = libsvm(b"+1 1:0.5 3:2\\n-1 2:1")
+    >>> X, y = libsvm(b"+1 1:0.5 3:2\n-1 2:1")
     >>> X.tolist(), y.tolist()
     ([[0.5, 0.0, 2.0], [0.0, 1.0, 0.0]], [1.0, -1.0])
     """
@@ -79,13 +79,11 @@ def libsvm(
     base = 0 if zero_based else 1
     n_rows, most = cpu_libsvm.measure(text)
     if n_rows == 0:
-        raise ValueError("no sample")
-    if n_features is None:
-        n_columns = most + 1 - base
-        if n_columns < 1:
-            raise ValueError("no sample with a feature; n_features= gives the number of columns")
-    else:
-        n_columns = checks.count("n_features", n_features, least=1)
+        raise ValueError("the text has no sample")
+    # without an index one column, until all lines are known to be right
+    n_columns = (
+        max(most + 1 - base, 1) if n_features is None else checks.count("n_features", n_features, least=1)
+    )
     _check_size((n_rows, n_columns), "is an index wrong? n_features= bounds them")
     X, y = np.zeros((n_rows, n_columns)), np.empty(n_rows)
     state = np.zeros(cpu_libsvm.N_STATE, np.int64)
@@ -109,6 +107,8 @@ def libsvm(
             y[row] = value
         else:
             X[row, column] = value
+    if n_features is None and most < base:
+        raise ValueError("the text has no sample with a feature; n_features= gives the number of columns")
     return X, y
 
 
@@ -122,8 +122,9 @@ def table(
     begin: int = 0,
     line: int = 1,
     is_missing: Callable[[bytes], bool] | None = None,
+    remedy: Callable[[int, bytes], str] = lambda line, cell: "",
 ) -> Table:
-    """Read a table of numbers, one column of which may hold texts.
+    r"""Read a table of numbers, one column of which may hold texts.
 
     Parameters
     ----------
@@ -141,6 +142,8 @@ def table(
     is_missing : callable, optional
         Says of the bytes of a cell that is no number whether the row is left out; without, such a cell is an
         error.
+    remedy : callable, optional
+        What the message about a line and a cell that is no number ends with.
 
     Returns
     -------
@@ -150,15 +153,18 @@ def table(
     ------
     ValueError
         A feature that is no finite number, a row of another length, misplaced quotes: with line and column.
+        A table of more than 8 GiB.
 
     Examples
     --------
-    >>> found = table(b"1,2,yes\\n3,4,no", ["column 1", "column 2", "column 3"], 2)
-    >>> found.X.tolist(), [cell_text(b"1,2,yes\\n3,4,no", *place) for place in found.places]
+    >>> found = table(b"1,2,yes\n3,4,no", ["column 1", "column 2", "column 3"], 2)
+    >>> found.X.tolist(), [cell_text(b"1,2,yes\n3,4,no", *place) for place in found.places]
     ([[1.0, 2.0], [3.0, 4.0]], ['yes', 'no'])
     """
     text = _bytes(data)
     n_columns = len(names)
+    target = checks.count("target", target, most=n_columns - 1)
+    begin = checks.count("begin", begin, most=text.size)
     separator, point = (np.uint8(ord(character)) for character in (sep, decimal))
     # a whole row takes n_columns bytes at least, so short lines do not make the matrix larger than the text
     n_rows = min(cpu_table.count_ends(text, begin) + 1, (text.size + 1) // n_columns + 1)
@@ -183,7 +189,7 @@ def table(
         if status == cpu_numbers.NOT_A_NUMBER and is_missing is not None and is_missing(token):
             state[cpu_table.DROP] = 1
             continue
-        value = _decided(status, token, where)
+        value = _decided(status, token, where, remedy(int(state[cpu_table.LINE]) + 1, token))
         if column == target:
             y[row] = value
         else:
@@ -221,7 +227,7 @@ def cell_text(data: Any, begin: int, end: int) -> str:
     try:
         return cell.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"line {line_of(data, begin)}: {cell!r} is not UTF-8 text") from error
+        raise ValueError(f"line {line_of(data, begin)}: {reprlib.repr(cell)} is not UTF-8 text") from error
 
 
 def line_of(data: Any, at: int) -> int:
@@ -234,7 +240,7 @@ def shown(token: bytes) -> str:
     return reprlib.repr(token.decode(errors="backslashreplace"))
 
 
-def _decided(status: int, token: bytes, where: str) -> float:
+def _decided(status: int, token: bytes, where: str, remedy: str = "") -> float:
     """Return the value of a number that is hard to round; raise for what is none."""
     if status == cpu_numbers.HARD:
         return float(token.replace(b",", b"."))
@@ -244,7 +250,7 @@ def _decided(status: int, token: bytes, where: str) -> float:
         b"nan",
     )
     if is_finite:
-        raise ValueError(f"{where}: {shown(token)} is not a number")
+        raise ValueError(f"{where}: {shown(token)} is not a number{remedy}")
     raise ValueError(f"{where}: {shown(token)} is not finite: remove or impute such entries")
 
 

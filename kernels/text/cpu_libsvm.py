@@ -81,7 +81,7 @@ def measure(data):
 def read(data, base, powers, state, X, y):
     """Read samples into the rows of X, which is zero, and y, until the end or something to decide.
 
-    The state says where; after `HARD` the caller writes the number that the token stands for, and calls again.
+    The state says where; after `HARD` the caller writes the number that the token is, and calls again.
     """
     at, line, row = state[POSITION], state[LINE], state[ROW]
     last, in_row = state[LAST], state[IN_ROW] == 1
@@ -111,6 +111,7 @@ def read(data, base, powers, state, X, y):
             is_pair = at > begin and at < data.size and byte(data, at) == 58
             value_begin = at + 1
         column = index - base
+        value = 0.0
         if not is_pair:
             status = NOT_A_PAIR
         elif in_row and index <= last:
@@ -132,7 +133,7 @@ def read(data, base, powers, state, X, y):
                 X[row, column] = value
             else:
                 y[row] = value
-        in_row |= status == GOOD or status == HARD
+        in_row |= status in (GOOD, HARD)
         if status != GOOD:
             while at < data.size and not _is_behind(byte(data, at)):
                 at += 1

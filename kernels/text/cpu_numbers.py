@@ -3,8 +3,8 @@
 Up to 15 digits and 10^22 one product or quotient of exact numbers is correctly rounded (Clinger, "How to read
 floating point numbers accurately", 1990). Up to 19 digits the first 128 bits of the power of five suffice
 (Lemire, "Number parsing at a gigabyte per second", 2021; Mushtak and Lemire, "Fast number parsing without
-fallback", 2023). Of longer numbers two neighbours with 19 digits are rounded; where these disagree, the caller
-is asked to round (`HARD`).
+fallback", 2023). Of longer numbers two neighbours with 19 digits are rounded; where these disagree, the
+caller is asked to round (`HARD`).
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _digits(data, at, w):
 
 @inner_njit()
 def _cut(data, begin, end, decimal):
-    """Return (w, q, inexact) for digits with a point: w 10^q has the first 19 of them, `inexact` if not all."""
+    """Return (w, q, inexact) for digits with a point: w 10^q has the first 19; `inexact`: not all."""
     w = _0
     n_digits = q = 0
     behind = inexact = False

@@ -89,8 +89,8 @@ def _cell(data, at, sep):
 def read(data, sep, decimal, target, powers, state, X, y, places):
     """Read rows into X, y (NaN for a text) and `places`, the bytes of the targets, until something to decide.
 
-    The state says where. The caller writes the number that a cell is after `HARD`, or sets `DROP`, which leaves
-    the row out, and calls again.
+    The state says where. The caller writes the number that a cell is after `HARD`, or sets `DROP`, which
+    leaves the row out, and calls again.
     """
     n_columns = X.shape[1] + 1
     at, line, row, column = state[POSITION], state[LINE], state[ROW], state[COLUMN]

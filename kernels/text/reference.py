@@ -25,11 +25,11 @@ def lines(data: bytes) -> list[bytes]:
 
 
 def libsvm(data: bytes, *, base: int = 1) -> tuple[list[float], list[dict[int, float]]]:
-    """Targets, and the entries of each sample by index from 0; a ValueError with the line for anything else."""
+    """Targets, and the entries of each sample by index from 0; a ValueError with the line else."""
     targets, samples = [], []
     for place, line in enumerate(lines(data), start=1):
-        label, *pairs = line.partition(b"#")[0].split() or [None]
-        if label is None:
+        label, *pairs = line.partition(b"#")[0].split() or [b""]
+        if not label:
             continue
         value = number(label)
         sample: dict[int, float] = {}
@@ -49,9 +49,9 @@ def libsvm(data: bytes, *, base: int = 1) -> tuple[list[float], list[dict[int, f
 
 
 def cells(line: bytes, sep: bytes) -> list[bytes]:
-    """Cells of a line without the blanks around them; in quotes, a cell may hold separators and "" for a quote.
+    """Cells of a line without the blanks around them.
 
-    A ValueError that says what is wrong with the quotes.
+    In quotes, a cell may hold separators, and "" for a quote. A ValueError says what is wrong with quotes.
     """
     blanks = b" \t".replace(sep, b"")
     found, rest = [], line
@@ -76,10 +76,8 @@ def cells(line: bytes, sep: bytes) -> list[bytes]:
         rest = rest[1:]
 
 
-def table(
-    data: bytes, *, sep: bytes = b",", decimal: bytes = b".", target: int = -1
-) -> list[list[float | None]]:
-    """Rows of numbers, None where a cell is none; lines of blanks are no rows. A ValueError with the line else."""
+def table(data: bytes, *, sep: bytes = b",", decimal: bytes = b".") -> list[list[float | None]]:
+    """Rows of numbers, None where a cell is none, without blank lines; a ValueError with the line else."""
     rows: list[list[float | None]] = []
     for place, line in enumerate(lines(data), start=1):
         if not line.strip(b" \t".replace(sep, b"")):

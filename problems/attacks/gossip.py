@@ -43,7 +43,7 @@ def dissension(X: ArrayLike, W: Any, faulty: ArrayLike, strength: float = 1.0) -
 
     x = checks.real_array("X", X, 2)
     n = len(x)
-    matrix = sparse.csr_array(W, dtype=float)
+    matrix = sparse.csr_array(W if sparse.issparse(W) else checks.as_array("W", W), dtype=float)
     if matrix.shape != (n, n):
         raise ValueError(f"W must have shape ({n}, {n}), as X has {n} rows, got {matrix.shape}")
     bad = checks.as_array("faulty", faulty)
