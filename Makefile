@@ -35,12 +35,14 @@ test-all: install lint ## lint, then all tests
 hostile: install ## mutated files, killed processes and the like, many times over: counts, and failures
 	GOSSAMER_HOSTILE=15 $(PYTEST) tests/hostile
 
+# old packages call what newer ones, that they bring along, deprecate
 lowest: ## try a part of the tests with the lowest versions of all dependencies, in .venv/lowest
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip -qq --disable-pip-version-check install \
 	  --constraint $(LOWEST)/lowest.txt ".[plot,data]" pytest hypothesis
 	NUMBA_CACHE_DIR=$(LOWEST)/cache OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -m "not slow" \
+	  -W ignore::DeprecationWarning \
 	  tests/kernels/test_jit.py tests/kernels/test_gossip.py tests/graphs/test_graph.py \
 	  tests/graphs/test_mixing.py tests/problems/test_logistic.py tests/solvers/test_base.py tests/cli/test_run.py
 
