@@ -237,22 +237,17 @@ def distinct_cells(data: Any, places: np.ndarray) -> tuple[list[str], np.ndarray
     (['a', 'b'], [0, 1, 0], [0, 1])
     """
     text = _bytes(data)
-    places = np.array(places, np.int64, order="C").reshape(-1, 2)
+    places = np.ascontiguousarray(places, np.int64).reshape(-1, 2)
     if places.size and not (
         places.min() >= 0 and (places[:, 0] <= places[:, 1]).all() and places.max() <= text.size
     ):
         raise ValueError(f"places must be of cells in {text.size} bytes")
-    quoted = (places[:, 0] > 0) & (text[places[:, 0] - 1] == ord('"')) if text.size else np.zeros(0, bool)
-    places[quoted, 0] -= 1  # "" is a quote in these alone
     codes, firsts = np.empty(len(places), np.int64), np.empty(len(places), np.int64)
     slots = np.full(1 << (2 * len(places)).bit_length(), -1)
     key = np.uint64(secrets.randbits(64))
     count = cpu_table.number_cells(text, places, key, slots, codes, firsts)
     firsts = firsts[:count]
-    begins = places[firsts, 0] + quoted[firsts]
-    texts = [
-        cell_text(text, *place) for place in zip(begins.tolist(), places[firsts, 1].tolist(), strict=True)
-    ]
+    texts = [cell_text(text, *place) for place in places[firsts].tolist()]
     return texts, codes, firsts
 
 

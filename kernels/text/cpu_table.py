@@ -73,6 +73,13 @@ def _cell(data, at, sep):
     return GOOD, begin, end, at
 
 
+@inner_njit()
+def _number_of(data, begin, end, decimal, powers):
+    """Return (status, value) of a cell."""
+    status, value, at = number(data, begin, decimal, powers)
+    return (status if at == end else NOT_A_NUMBER), value
+
+
 @lazy_njit(
     types.int64(
         _bytes_in,
@@ -120,9 +127,7 @@ def read(data, sep, decimal, target, powers, state, X, y, places):
                     status = found
                     state[BEGIN], state[END] = begin, end
                     break
-                status, value, behind_number = number(data, begin, decimal, powers)
-                if behind_number != end:
-                    status = NOT_A_NUMBER
+                status, value = _number_of(data, begin, end, decimal, powers)
             if column == target:
                 places[row, 0], places[row, 1] = begin, end
                 if status == NOT_A_NUMBER:
@@ -179,6 +184,7 @@ def number_cells(data, places, key, slots, codes, firsts):
     count = 0
     for row in range(places.shape[0]):
         begin, end = places[row, 0], places[row, 1]
+        begin -= begin > 0 and byte(data, begin - 1) == _QUOTE  # in quotes, "" is one quote
         mixed = key
         for at in range(begin, end):
             mixed = (mixed ^ np.uint64(byte(data, at))) * _MIX
@@ -192,6 +198,7 @@ def number_cells(data, places, key, slots, codes, firsts):
                 count += 1
                 break
             other = places[firsts[code], 0]
+            other -= other > 0 and byte(data, other - 1) == _QUOTE
             if places[firsts[code], 1] - other == end - begin:
                 at = begin
                 while at < end and byte(data, at) == byte(data, other + at - begin):
