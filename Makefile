@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format gpu-check notebooks bench claims clean
+.PHONY: help install demo test test-all hostile lint format gpu-check notebooks bench claims clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1|/p' Makefile | \
@@ -30,6 +30,9 @@ test: install lint ## lint, then all tests but the slow ones
 
 test-all: install lint ## lint, then all tests
 	$(PYTEST)
+
+hostile: install ## mutated files, killed processes and the like, many times over: counts, and failures
+	GOSSAMER_HOSTILE=15 $(PYTEST) tests/hostile
 
 lint: install ## style, spelling, types, and the direction of imports
 	$(BIN)/ruff check .

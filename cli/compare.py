@@ -13,10 +13,11 @@ import typer
 
 from ..files import make_folder, whole_file
 from .errors import user_errors
+from .interrupts import stoppable
 
 if TYPE_CHECKING:
     from ..solvers import Result
-    from .comparison import CompareTable
+    from .comparison import CompareTable, Contestant
 
 COSTS = ("time", "n_gradients", "n_communications", "bits", "wall_time")
 
@@ -59,7 +60,8 @@ def compare(
     reached, where a run that never reaches it counts as infinitely long; and how
     far each solver is when all have sent equally many bits.
 
-    Writes comparison.csv (a row a run), traces.csv (all records) and figure.png.
+    Writes comparison.csv (a row a run), traces.csv (all records) and figure.png. Ctrl-C
+    writes what there is.
     """
     from ..solvers.trace import NO_RECORDS
     from .comparison import read_comparison
@@ -86,19 +88,20 @@ def compare(
     for contestant in contestants:
         contestant.solver.solve(problem, graph, max_events=1)  # compiles, so that no run waits for it
     jobs = [(c.solver, c.options | {"rng": seed}) for c in contestants for seed in wanted.seeds]
-    results = solve_all(jobs, problem, graph, progress=progress, n_threads=threads, **options)
-    each = len(wanted.seeds)
-    all_runs = [
-        Runs(c.label, type(c.solver).__name__, wanted.seeds, results[k * each : (k + 1) * each])
-        for k, c in enumerate(contestants)
-    ]
-    bits = equal_bits(results) if goal.bits is None else goal.bits
-    methods = [Method(runs.label, [result.trace for result in runs.results]) for runs in all_runs]
-    figure = compare_figure(methods, goal.column, target=goal.target, bits=bits)
-    with user_errors():
-        write_rows(output / "comparison.csv", all_runs, goal, bits)
-        write_traces(output / "traces.csv", all_runs)
-        save_figure(figure, output / "figure.png", dpi=200)
+    with stoppable() as stop:
+        found = solve_all(
+            jobs, problem, graph, progress=progress, n_threads=threads, stop=stop.event, **options
+        )
+        all_runs = begun_runs(contestants, wanted.seeds, found)
+        if not all_runs:
+            stop.leave("no run had begun, nothing is written")
+        bits = equal_bits(r for runs in all_runs for r in runs.results) if goal.bits is None else goal.bits
+        methods = [Method(runs.label, [result.trace for result in runs.results]) for runs in all_runs]
+        figure = compare_figure(methods, goal.column, target=goal.target, bits=bits)
+        with user_errors():
+            write_rows(output / "comparison.csv", all_runs, goal, bits)
+            write_traces(output / "traces.csv", all_runs)
+            save_figure(figure, output / "figure.png", dpi=200)
 
     screen = console()
     screen.print(f"{problem!r} and {graph!r}")
@@ -115,6 +118,22 @@ def compare(
                 f"{runs.label} converged to tol = {options['tol']:g} before the target: lower tol to go on"
             )
     screen.print(f"comparison.csv, traces.csv and figure.png written to {output}")
+    begun = sum(len(runs.results) for runs in all_runs)
+    stop.leave(f"{begun} of {len(found)} runs had begun, and are written as far as they got")
+
+
+def begun_runs(
+    contestants: Sequence[Contestant], seeds: Sequence[int], found: Sequence[Result | None]
+) -> list[Runs]:
+    """Return the runs of each solver, without those that never began."""
+    all_runs = []
+    for k, contestant in enumerate(contestants):
+        own = found[k * len(seeds) : (k + 1) * len(seeds)]
+        begun = {seed: result for seed, result in zip(seeds, own, strict=True) if result is not None}
+        if begun:
+            name = type(contestant.solver).__name__
+            all_runs.append(Runs(contestant.label, name, list(begun), list(begun.values())))
+    return all_runs
 
 
 def equal_bits(results: Iterable[Result]) -> int:
@@ -147,7 +166,7 @@ def tables(all_runs: Sequence[Runs], goal: CompareTable, bits: float) -> list[An
 
     from .tables import count, megabits, table
 
-    many = len(all_runs[0].results)
+    many = max(len(runs.results) for runs in all_runs)
     over = f", median of {many} seeds" if many > 1 else ""
     rows = []
     for runs in all_runs:
@@ -156,7 +175,7 @@ def tables(all_runs: Sequence[Runs], goal: CompareTable, bits: float) -> list[An
         time, gradients, communications, sent, wall = np.median(found, axis=0).tolist()
         cells = (f"{time:.6g}", count(gradients), count(communications), megabits(sent), f"{wall:.3g}")
         shown = cells if np.isfinite(time) else ("-",) * len(COSTS)
-        rows.append((runs.label, status(runs.results), f"{reached}/{many}", *shown))
+        rows.append((runs.label, status(runs.results), f"{reached}/{len(runs.results)}", *shown))
     header = ("solver", "status", "reached", "time", "gradients", "communications", "Mbit", "wall s")
     to_target = table(header, rows, texts=2, title=f"cost to {goal.column} <= {goal.target:g}{over}")
 

@@ -140,6 +140,6 @@ def _limits(methods: Sequence[Method], column: str, target: float) -> tuple[floa
     """Return the ends of the vertical axis: diverging runs leave it at the top."""
     values = [np.clip(trace[column], _FLOOR, _CEILING) for method in methods for trace in method.traces]
     start = max((value[0] for value in values), default=1.0)
-    lowest = min(target, *(value.min() for value in values))
+    lowest = min([target, *(value.min() for value in values)])
     highest = max((min(value.max(), 100.0 * start) for value in values), default=1.0)
     return max(lowest, 1e-30) / 2.0, 2.0 * max(highest, target)

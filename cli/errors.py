@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from .interrupts import interrupted
+
 # of click, or of the copy of it that newer versions of typer bring along
 _UsageError: Any = typer.BadParameter.__base__
 
@@ -51,7 +53,7 @@ def _located(where: str, text: str) -> str:
 
 
 class ErrorsInOneLine(TyperGroup):
-    """The group of commands; shows a `UserError` as one line, or with `--debug` as it came.
+    """The group of commands; shows a `UserError` or an interrupt as one line, or with `--debug` as it came.
 
     Errors in the words of the command line (no such option, a bad value) are one line too.
     """
@@ -72,6 +74,10 @@ class ErrorsInOneLine(TyperGroup):
             if ctx.params.get("debug"):
                 raise
             raise _refusal(error) from error
+        except KeyboardInterrupt as interrupt:
+            if ctx.params.get("debug"):
+                raise
+            raise interrupted(interrupt, "nothing is written") from interrupt
 
 
 @contextmanager

@@ -47,6 +47,7 @@ seeds = [0, 1, 2]
 tol = 1e-6
 # max_time = 5000.0          # simulated time
 # max_events = 1000000
+# max_wall_time = 600.0      # seconds for each seed
 # record_every = 200         # events between two records
 """
 
@@ -59,6 +60,7 @@ class RunTable:
     tol: float = 1e-8
     max_time: float | None = None
     max_events: int | None = None
+    max_wall_time: float | None = None
     record_every: int | None = None
 
 

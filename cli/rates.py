@@ -10,6 +10,7 @@ import typer
 
 from ..files import check_file, whole_file
 from .errors import user_errors
+from .interrupts import stoppable
 from .topology import HELP, parse_topology
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def rates(
     screen.print(table(header, (cells[e] for e in shown), texts=len(header) - 3))
     if len(shown) < len(order):
         screen.print(f"edges shown: {len(shown)} of {len(order)}, --all shows the others")
-    with user_errors():
+    with user_errors(), stoppable() as stop:
         if output is not None:
             write_rates(found, output)
             screen.print(f"rates written to {output}")
@@ -72,6 +73,7 @@ def rates(
 
             save_figure(network_figure(found), plot, dpi=200, bbox_inches="tight")
             screen.print(f"picture written to {plot}")
+        stop.leave("all was written")
 
 
 def summary(found: GossipRates) -> list[tuple[str, str]]:

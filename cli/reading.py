@@ -146,8 +146,13 @@ def check_names(where: str, what: str, given: Iterable[str], known: Sequence[str
             hint = (
                 f"did you mean {spelt[close[0]]!r}?" if close else f"there are {', '.join(known) or 'none'}"
             )
-            shown = reprlib.repr(name)
-            raise ValueError(f"{where} has no {' '.join(filter(None, (what, shown, limits)))}; {hint}")
+            words = filter(None, (what, shown(name), limits))
+            raise ValueError(f"{where} has no {' '.join(words)}; {hint}")
+
+
+def shown(text: str) -> str:
+    """Return a text in quotes, and of a very long one its ends."""
+    return repr(text) if len(text) <= _LONGEST else reprlib.repr(text)
 
 
 _NAMES: dict[Any, str] = {

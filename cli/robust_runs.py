@@ -6,12 +6,13 @@ import functools
 import hashlib
 import json
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
-import threading
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,14 @@ from .robust_experiment import LABEL_FLIP, build_attack, build_rule
 from .seeds import runs_bar
 
 _LARGEST = 2**16  # bytes of a file of a run
+_WATCH = """
+import os, signal, sys
+for worker in map(int, sys.stdin.read().split()):
+    try:
+        os.kill(worker, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
 
 Job = dict[str, Any]
 Outcome = dict[str, Any]
@@ -64,8 +73,12 @@ def run_all(
                 found[path] = run_one(common, job, path)
                 advance()
         else:
+            size = min(n_processes, len(todo))
             spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(n_processes, len(todo)), spawn, _follow_parent) as pool:
+            with _watched() as watch, ProcessPoolExecutor(size, spawn, _ignore_interrupts) as pool:
+                for _ in range(size):
+                    pool.submit(os.getpid)  # starts a worker
+                watch(worker.pid for worker in multiprocessing.active_children())
                 futures = {pool.submit(run_one, common, job, path): path for job, path in todo}
                 try:
                     for future in as_completed(futures):
@@ -73,24 +86,36 @@ def run_all(
                         advance()
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
+                    for worker in multiprocessing.active_children():
+                        worker.terminate()  # its run is done again; files are whole or absent
                     raise
     return [found[path] for path in paths]
 
 
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the process that waits for the runs: those under way are finished, and kept.
+def n_finished(common: dict[str, Any], jobs: Sequence[Job], folder: Path) -> int:
+    """Return how many of the runs have a result in the folder."""
+    return sum(read_outcome(folder / f"{digest(common, job)}.json") is not None for job in jobs)
 
-    Where that process ends without a word, by `kill -9` for instance, end as well: nobody waits any more.
-    """
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that waits for the runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
 
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])  # a pipe, which closes when the parent ends
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+@contextmanager
+def _watched() -> Iterator[Callable[[Iterable[int | None]], None]]:
+    """Yield a function that takes processes, to be killed where this one ends before the block does.
+
+    A small process waits for a pipe to close, as it does at any end, `kill -9` too. Workers that are still
+    importing, or in code that does not return, could not watch by themselves.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _WATCH]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, text=True) as watchman:
+        assert watchman.stdin is not None
+        try:
+            yield lambda processes: print(*processes, file=watchman.stdin, flush=True)
+        finally:
+            watchman.kill()
 
 
 def digest(common: dict[str, Any], job: Job) -> str:

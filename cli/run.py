@@ -11,6 +11,7 @@ import typer
 
 from ..files import make_folder
 from .errors import user_errors
+from .interrupts import stoppable
 
 if TYPE_CHECKING:
     from ..solvers import Result
@@ -24,7 +25,7 @@ def run(
     """Run an experiment over its seeds; save results, traces and a figure.
 
     Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run
-    in threads; results do not depend on how many.
+    in threads; results do not depend on how many. Ctrl-C writes what there is.
     """
     from ..solvers.trace import NO_RECORDS
     from .experiment import read_experiment
@@ -41,29 +42,42 @@ def run(
         solver = replace(solver, **tuned)
         check_job(solver, problem, graph, **options)
         make_folder(output)
-    results = solve_all(
-        [(solver, {"rng": seed}) for seed in wanted.seeds], problem, graph, progress=progress, **options
-    )
+    solver.solve(problem, graph, max_events=1)  # compiles, while Ctrl-C is heard at once
     name = type(solver).__name__
-    figure = seeds_figure([result.trace for result in results], name)
-    with user_errors():
-        for seed, result in zip(wanted.seeds, results, strict=True):
-            result.save(output / f"result-{seed}.npz")
-            result.trace.to_csv(output / f"trace-{seed}.csv")
-        save_figure(figure, output / "figure.png", dpi=200)
+    with stoppable() as stop:
+        found = solve_all(
+            [(solver, {"rng": seed}) for seed in wanted.seeds],
+            problem,
+            graph,
+            progress=progress,
+            stop=stop.event,
+            **options,
+        )
+        begun = {seed: result for seed, result in zip(wanted.seeds, found, strict=True) if result is not None}
+        seeds, results = list(begun), list(begun.values())
+        if begun:
+            figure = seeds_figure([result.trace for result in results], name)
+            with user_errors():
+                for seed, result in begun.items():
+                    result.save(output / f"result-{seed}.npz")
+                    result.trace.to_csv(output / f"trace-{seed}.csv")
+                save_figure(figure, output / "figure.png", dpi=200)
+        else:
+            stop.leave("no run had begun, nothing is written")
 
     screen = console()
     screen.print(f"{name} on {problem!r} and {graph!r}")
     header = ("seed", "status", "gradients", "communications", "Mbit", "time", "distance", "wall s")
-    screen.print(table(header, result_rows(wanted.seeds, results), texts=2))
+    screen.print(table(header, result_rows(seeds, results), texts=2))
     for number, value in tuned.items():
         screen.print(f"{number} = {value:.4g}, tuned")
     converged = sum(result.success for result in results)
-    for seed, result in zip(wanted.seeds, results, strict=True):
+    for seed, result in begun.items():
         if not len(result.trace):
             screen.print(f"seed {seed} {NO_RECORDS}: {result.message}")
     screen.print(f"{converged} of {len(results)} runs converged to tol = {options['tol']:g}")
     screen.print(f"results, traces and figure.png written to {output}")
+    stop.leave(f"{len(results)} of {len(found)} runs had begun, and are written as far as they got")
 
 
 def last_distance(result: Result) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .reading import shown
 
 if TYPE_CHECKING:
     from ..graphs import Graph
@@ -52,7 +53,7 @@ def parse_topology(text: str, folder: Path | None = None) -> Graph:
         known = [name for name in inspect.signature(graphs.read_graph).parameters if name != "path"]
         if set(options) - set(known) or (file[2] is not None and len(options) != file[2].count(",") + 1):
             usage = ",".join(f"{name}=..." for name in known)
-            raise ValueError(f"{reprlib.repr(text)} must be a file, or file:{usage} with some of these")
+            raise ValueError(f"{shown(text)} must be a file, or file:{usage} with some of these")
         return graphs.read_graph((folder or Path()) / file[1], **options)
     family, colon, arguments = text.partition(":")
     families = generators()
@@ -60,7 +61,7 @@ def parse_topology(text: str, folder: Path | None = None) -> Graph:
         return _generate(family, families[family], arguments)
     if colon or "/" not in text:
         raise ValueError(
-            f"unknown topology {reprlib.repr(text)}; it is one of {', '.join(families)} with arguments "
+            f"unknown topology {shown(text)}; it is one of {', '.join(families)} with arguments "
             "(grid_2d:5,5), a network of topohub (topozoo/Abilene), or a file (.graphml, .edges, .txt, .csv)"
         )
     return graphs.topology(text)
@@ -91,9 +92,7 @@ def _generate(family: str, generator: Callable[..., Graph], arguments: str) -> G
         try:
             given[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            raise ValueError(
-                f"argument {name} of {family} must be a number, got {reprlib.repr(value)}"
-            ) from None
+            raise ValueError(f"argument {name} of {family} must be a number, got {shown(value)}") from None
     missing = [
         name
         for name, parameter in signature.parameters.items()

@@ -34,7 +34,7 @@ _MOST_DIRECTORY = 2**20
 _MOST_HEADER = 2**12
 _MOST_TEXT = 2**20
 _MAGIC = b"\x93NUMPY"
-_TYPE = re.compile(r"[<>=|](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16)|[SU][1-9]\d{0,8})")
+_TYPE = re.compile(r"[<>=|](?:b1|[iu][1248]|f[248]|c(?:8|16)|[SU][1-9]\d{0,8})")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError, KeyError, ValueError)
 
 
@@ -75,6 +75,9 @@ class Npz(Mapping[str, np.ndarray]):
         if self._digests is not None and name != CONTENTS and _digest(array) != self._digests[name]:
             raise ValueError(f"the array {_shown(name)} is not the one that was saved")
         return array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members and name != CONTENTS
 
     def __iter__(self) -> Iterator[str]:
         return iter([name for name in self._members if name != CONTENTS])
@@ -214,8 +217,17 @@ def save_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         File to write, exactly under this name.
     arrays : mapping of str to array
         Numbers, booleans or texts.
+
+    Raises
+    ------
+    ValueError
+        An array of something else.
+    OSError
+        The file cannot be written; what stood under its name stays.
     """
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    for name, array in arrays.items():
+        _check_type(name, array.dtype.str)
     digests = {name: _digest(array) for name, array in arrays.items()}
     with whole_file(path, binary=True) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in {CONTENTS: np.array(json.dumps(digests)), **arrays}.items():
@@ -264,13 +276,18 @@ def _header(name: str, stream: IO[bytes]) -> tuple[np.dtype[Any], bool, tuple[in
         AttributeError,
     ) as error:
         raise ValueError(f"the array {_shown(name)} has the header {reprlib.repr(text)}") from error
+    _check_type(name, found)
+    return np.dtype(found), in_columns, shape, stream.tell()
+
+
+def _check_type(name: str, found: Any) -> None:
+    """Refuse a type, as the header of an array describes it, that is neither written nor read."""
     if found == "|O":
         raise ValueError(f"the array {_shown(name)} holds Python objects, which are never unpickled")
     if type(found) is not str or not _TYPE.fullmatch(found):
         raise ValueError(
             f"the array {_shown(name)} must hold numbers or texts, got type {reprlib.repr(found)}"
         )
-    return np.dtype(found), in_columns, shape, stream.tell()
 
 
 def _digest(array: np.ndarray) -> str:
@@ -286,4 +303,4 @@ def _listed(names: Mapping[str, Any]) -> str:
 
 
 def _shown(name: str) -> str:
-    return reprlib.repr(name)
+    return repr(name) if len(name) <= 100 else reprlib.repr(name)

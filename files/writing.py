@@ -71,7 +71,7 @@ def whole_file(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
         os.replace(draft, target)
     except BaseException as error:
         draft.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename in (None, str(draft)):
+        if isinstance(error, OSError) and error.errno and str(error.filename) in ("None", str(draft)):
             raise OSError(error.errno, error.strerror, str(path)) from error  # such as a full disk
         raise
 

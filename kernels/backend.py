@@ -234,7 +234,7 @@ def inline_headers(path: Path) -> str:
     def lines(file: Path) -> Iterator[str]:
         included.add(file)
         yield f'#line 1 "{file.name}"'
-        for number, line in enumerate(file.read_text().splitlines(), start=1):
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
             include = _INCLUDE.match(line)
             if include is None:
                 yield "" if line.startswith("#pragma once") else line

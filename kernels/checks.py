@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .memory import available_memory
+
 Shape = int | tuple[int | None, ...]
+
+# Allocations below this many bytes are not checked: asking for the available memory would take longer.
+_SMALL = 2**24
 
 # arrays that the package itself made and froze, by id: nobody outside holds a writable view of them
 _frozen_here: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()
@@ -282,6 +287,52 @@ def _odd_entry(name: str, array: np.ndarray) -> str:
             place = f"{name}[{', '.join(map(str, index))}]" if index else "it"
             return f": {place} is {reprlib.repr(entry)}, of type {type(entry).__name__}"
     return ""
+
+
+def require_memory(n_bytes: float, what: str, remedy: str) -> None:
+    """Raise a MemoryError where `n_bytes` are more than can still be allocated, before anything is.
+
+    The limits are those of `memory.available_memory`. Requests below 16 MiB pass unseen.
+
+    Parameters
+    ----------
+    n_bytes : int or float
+        What the call will allocate at its peak, beyond what exists already. Sizes are multiplied as Python
+        integers: NumPy's may overflow.
+    what : str
+        Of which sizes, for the message.
+    remedy : str
+        The way that does with less, in the imperative.
+
+    Raises
+    ------
+    MemoryError
+
+    Examples
+    --------
+    >>> n = 10**7
+    >>> require_memory(8 * n * n, f"a dense W, {n} x {n} numbers,", "give W as a sparse array")
+    ... # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    MemoryError: a dense W, 10000000 x 10000000 numbers, takes 800 TB, and only ... can be allocated: give W \
+as a sparse array
+    """
+    if n_bytes <= _SMALL:
+        return
+    available = available_memory()
+    if n_bytes > available:
+        raise MemoryError(
+            f"{what} takes {_bytes(n_bytes)}, and only {_bytes(available)} can be allocated: {remedy}"
+        )
+
+
+def _bytes(number: float) -> str:
+    unit = "B"
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if number < 999.5 or unit == "PB":
+            break
+        number /= 1000.0
+    return f"{number:.3g} {unit}"
 
 
 def _check_shape(name: str, found: tuple[int, ...], wanted: Shape) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import math
+import threading
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from ..graphs import Graph
 from ..kernels import random
 from ..kernels.checks import count, real, real_array
 from ..problems import Classifier, Problem, VariationalInequality
+from ..problems.conditioning import warn_if_ill_conditioned
+from . import pieces
 from .fingerprint import fingerprint
 from .noise import words_of_noise
-from .progress import progress_bar
+from .progress import Outlook, progress_bar
 from .result import Result
 from .state import State
 from .trace import Trace
@@ -55,15 +58,21 @@ class Prepared(abc.ABC):
     members : (m,) int array or None
         Nodes that count, in ascending order: objective, mean, consensus and distance are theirs. None for
         all nodes.
+    piece : int
+        Events that were measured to take a tenth of a second, 0 before; see `pieces`.
     """
 
     n_events: float = math.inf
     record_every: int = 10
+    piece: int = 0
     members: np.ndarray | None = None
 
     @abc.abstractmethod
     def advance(self, state: State, n_events: int, max_time: float) -> None:
-        """Apply up to n_events events that happen by max_time; change the state in place."""
+        """Apply up to n_events events that happen by max_time; change the state in place.
+
+        The same events in several calls give the same bits: the base calls this for pieces of a run.
+        """
 
     @abc.abstractmethod
     def iterates(self, state: State) -> np.ndarray:
@@ -128,6 +137,7 @@ class Solver(abc.ABC):
         """
         self._check_match(problem, graph)
         X = _start_iterates(x0, problem.n_nodes, problem.dim)
+        warn_if_ill_conditioned(problem)
         state = State(
             solver=type(self).__name__,
             key=random.make_key(rng),
@@ -156,12 +166,12 @@ class Solver(abc.ABC):
         Returns
         -------
         State
-            The same object. `state.copy()` before, to keep the old one. If an objective raises, the state is
-            spoilt, and its arrays are NaN.
+            The same object. `state.copy()` before, to keep the old one. If an objective raises, or Ctrl-C
+            comes in between, the state is spoilt, and its arrays are NaN.
         """
         n_events = count("n_events", n_events)
         max_time = real("max_time", max_time, allow_inf=True)
-        _advance(self._bound(state, problem, graph), state, n_events, max_time)
+        pieces.advance(self._bound(state, problem, graph), state, n_events, max_time, pieces.Watch())
         return state
 
     def iterates(self, state: State, problem: Problem, graph: Graph) -> np.ndarray:
@@ -188,12 +198,14 @@ class Solver(abc.ABC):
         tol: float = 1e-8,
         max_time: float | None = None,
         max_events: int | None = None,
+        max_wall_time: float | None = None,
         x_star: ArrayLike | None = None,
         rng: random.Rng = _SEED,
         record_every: int | None = None,
         callback: Callback | Sequence[Callback] | None = None,
         progress: bool = False,
         state: State | None = None,
+        stop: threading.Event | None = None,
     ) -> Result:
         """Run until converged or stopped.
 
@@ -216,6 +228,10 @@ class Solver(abc.ABC):
             Limit on simulated time. With neither limit: a multiple of the time that theory promises.
         max_events : int, optional
             Limit on events.
+        max_wall_time : float, optional
+            Limit on this call, in seconds of a clock on the wall, with tuning, compilation and records, the
+            first of which is always made. Where it ends a run is not the same from one call to the next; the
+            iterates there are.
         x_star : (d,) array_like, optional
             Minimiser, for the trace's `distance`; `problem.solution()` gives it.
         rng : None, int, SeedSequence or Generator
@@ -229,7 +245,10 @@ class Solver(abc.ABC):
         progress : bool
             Show a progress bar.
         state : State, optional
-            Go on from here, instead of from x0 and rng; counts and limits include what came before.
+            Go on from here, instead of from x0 and rng; counts and limits include what came before, but for
+            `max_wall_time`.
+        stop : threading.Event, optional
+            Ends the run, with a last record, soon after another thread or a handler of signals has set it.
 
         Returns
         -------
@@ -241,7 +260,24 @@ class Solver(abc.ABC):
         TypeError, ValueError
             Arguments that do not fit, or contradict each other; a state of another problem, graph or solver,
             or one that no run can have reached.
+        KeyboardInterrupt
+            Ctrl-C, within half a second: compiled loops run in pieces of a tenth. Its attribute `state` is a
+            copy of the state at the last record, to go on from as if nothing had happened, or None before the
+            first. What one call of LAPACK, one round or one objective takes is waited for, and so is the
+            compilation of a kernel. gossamer handles no signal: Ctrl-C raises in the main thread, and `stop`
+            is for the others.
+
+        Notes
+        -----
+        A run that has done a tenth of a million rounds (units of simulated time), or a minute, and is on the
+        way to a million, or to ten minutes, says so once, by a `problems.PerformanceWarning`; so does, at its
+        start, one on data whose columns differ in size by 1e8, or with L/mu above 1e12.
         """
+        if max_wall_time is not None:
+            max_wall_time = real("max_wall_time", max_wall_time, above=0.0, allow_inf=True)
+        if stop is not None and not isinstance(stop, threading.Event):
+            raise TypeError(f"stop must be a threading.Event, got {type(stop).__name__}")
+        watch = pieces.Watch(max_wall_time, stop)
         self._check_match(problem, graph)
         tol = real("tol", tol, least=0.0)
         if max_time is not None:
@@ -252,16 +288,17 @@ class Solver(abc.ABC):
             record_every = count("record_every", record_every, least=1)
         target = None if x_star is None else real_array("x_star", x_star, (problem.dim,))
         callbacks = (callback,) if callable(callback) else tuple(callback or ())
-        if state is None:
-            state = self.init(problem, graph, x0, rng=rng)
-        elif x0 is not None:
-            raise ValueError("give x0 or state, not both: a state holds its iterates")
-        elif rng is not _SEED:
-            raise ValueError("give rng or state, not both: a state holds the key of its draws")
-        else:
-            state.check()
-            state = state.copy()
-        prepared = self._bound(state, problem, graph)
+        with pieces.keeping(lambda: state):
+            if state is None:
+                state = self.init(problem, graph, x0, rng=rng)
+            elif x0 is not None:
+                raise ValueError("give x0 or state, not both: a state holds its iterates")
+            elif rng is not _SEED:
+                raise ValueError("give rng or state, not both: a state holds the key of its draws")
+            else:
+                state.check()
+                state = state.copy()
+            prepared = self._bound(state, problem, graph)
         if max_time is None and max_events is None:
             max_time = prepared.time_limit(tol)
         time_limit = np.inf if max_time is None else max_time
@@ -270,9 +307,14 @@ class Solver(abc.ABC):
         rounding = np.finfo(float).eps * problem.smoothness if tol > 0 else 0.0
         rounding = rounding if math.isfinite(rounding) else 0.0
         trace = Trace()
+        outlook = Outlook(tol, time_limit, event_limit)
         finite = state
-        with progress_bar(progress, type(self).__name__, tol, time_limit, event_limit) as report:
+        with (
+            pieces.keeping(lambda: finite),
+            progress_bar(progress, type(self).__name__, tol, time_limit, event_limit) as report,
+        ):
             while True:
+                begin = clock.perf_counter()
                 record = (
                     _record(problem, state, prepared.iterates(state), prepared.members, target)
                     if state.is_finite
@@ -303,8 +345,8 @@ class Solver(abc.ABC):
                     seen = state.copy() if callbacks else state
                     for call in callbacks:
                         call(seen, record)
-                except StopIteration as stop:
-                    status, message = "stopped", str(stop) or "a callback stopped the run"
+                except StopIteration as reason:
+                    status, message = "stopped", str(reason) or "a callback stopped the run"
                     break
                 if state.time >= time_limit:
                     status, message = "max_time", f"time limit {time_limit:g} reached, tolerance {tol:g} not"
@@ -313,21 +355,29 @@ class Solver(abc.ABC):
                     what = "event limit" if event_limit == max_events else "end of the given events"
                     status, message = "max_events", f"{what} {event_limit:.0f} reached, tolerance {tol:g} not"
                     break
+                if watch.is_stopped:
+                    status, message = "stopped", "told to stop"
+                    break
+                if watch.left() <= 0.0:
+                    status = "max_wall_time"
+                    message = f"limit of {max_wall_time:g} s reached, tolerance {tol:g} not"
+                    break
+                outlook.look(state, record)
                 finite = state.copy()
                 n_events = int(min(every - state.n_events % every, event_limit - state.n_events))
                 if not state.wall_time:
                     prepared.advance(state, 0, time_limit)  # compiles, off the clock
-                begin = clock.perf_counter()
-                _advance(prepared, state, n_events, time_limit)
-                state.wall_time += clock.perf_counter() - begin
-        X = prepared.iterates(state)
-        if status in ("max_time", "max_events"):
-            mean = (X if prepared.members is None else X[prepared.members]).mean(axis=0)
-            floor = prepared.noise_floor(state, mean if target is None else target)
-            message += words_of_noise(
-                floor, problem.strong_convexity, state.first_optimality, trace, tol, mean
-            )
-        return Result(X, status, message, trace, state, prepared.average(state), prepared.members)
+                recorded = clock.perf_counter()
+                pieces.advance(prepared, state, n_events, time_limit, watch, reserve=recorded - begin)
+                state.wall_time += clock.perf_counter() - recorded
+            X = prepared.iterates(state)
+            if status in ("max_time", "max_events", "max_wall_time"):
+                mean = (X if prepared.members is None else X[prepared.members]).mean(axis=0)
+                floor = prepared.noise_floor(state, mean if target is None else target)
+                message += words_of_noise(
+                    floor, problem.strong_convexity, state.first_optimality, trace, tol, mean
+                )
+            return Result(X, status, message, trace, state, prepared.average(state), prepared.members)
 
     def _check_match(self, problem: Problem, graph: Graph) -> None:
         if not isinstance(problem, Problem) or not isinstance(graph, Graph):
@@ -429,16 +479,6 @@ def _scale(problem: Problem, X: np.ndarray, members: np.ndarray | None) -> float
 def _is_converged(record: Record, first_optimality: float, tol: float, rounding: float) -> bool:
     small = max(tol * first_optimality, rounding * record["norm"])
     return record["optimality"] <= small and record["consensus"] <= tol * (1.0 + record["norm"])
-
-
-def _advance(prepared: Prepared, state: State, n_events: int, max_time: float) -> None:
-    try:
-        prepared.advance(state, n_events, max_time)
-    except BaseException:
-        for array in state.arrays.values():  # some events were applied and not counted
-            if np.issubdtype(array.dtype, np.floating):
-                array[...] = np.nan
-        raise
 
 
 def _start_iterates(x0: ArrayLike | None, n_nodes: int, dim: int) -> np.ndarray:

@@ -29,7 +29,8 @@ class BEER(DifferenceGossip):
     gamma : float or "auto"
         Consensus step size, at most 1. "auto": tuned.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Tuned steps are then at most
+        1/L(b), L(b) = `problem.expected_smoothness(b)`.
     mixing : str or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
     check_compressor : bool

@@ -216,8 +216,8 @@ class DADAO(Solver):
         super()._check_reached(state)
         if state.n_gradients + state.n_communications != state.n_events:
             raise ValueError(
-                f"state.n_events is {state.n_events}, which is not its {state.n_gradients} gradients and "
-                f"{state.n_communications} communications"
+                f"state.n_events must be n_gradients + n_communications, got {state.n_events}, "
+                f"{state.n_gradients} and {state.n_communications}"
             )
         last = state.arrays["last"]  # times to which the nodes' variables have flowed
         if last.min() < 0.0 or last.max() > state.clock:

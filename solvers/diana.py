@@ -28,7 +28,8 @@ class DIANA(ServerSolver):
     check_compressor : bool
         False runs biased compressors, too; the steps are then to be set.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
 
     Notes
     -----

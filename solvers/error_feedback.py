@@ -28,7 +28,8 @@ class EF(ServerSolver):
     check_compressor : bool
         False runs compressors without such a guarantee, too; the step is then to be set.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
 
     Notes
     -----
@@ -81,7 +82,8 @@ class EF21(ServerSolver):
     check_compressor : bool
         False runs compressors without such a guarantee, too; the step is then to be set.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
 
     Notes
     -----

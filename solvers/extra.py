@@ -22,8 +22,8 @@ class EXTRA(GossipSolver):
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients. With mini-batches the nodes reach
-        a noise floor.
+        Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
+        has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
     mixing : str, Mixer or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 
@@ -69,8 +69,8 @@ class NIDS(GossipSolver):
     step : float, "auto" or None
         Step size. None: 1/L. "auto": tuned.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients. With mini-batches the nodes reach
-        a noise floor.
+        Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
+        has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
     mixing : str, Mixer or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 

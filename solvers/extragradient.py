@@ -52,10 +52,10 @@ class OperatorSolver(ServerSolver):
             return 0.0
         return float(problem.row_smoothness.noise(size).mean()) / problem.n_nodes
 
-    def _largest_step(self, problem: Problem) -> float:
-        if not isinstance(problem, VariationalInequality):
-            return super()._largest_step(problem)
-        noise, mu = 0.0 if self._same_batch else self._noise(problem), problem.strong_convexity
+    def _largest_step(self, problem: Problem, theory: float) -> float:
+        if self._same_batch or not isinstance(problem, VariationalInequality):
+            return super()._largest_step(problem, theory)
+        noise, mu = self._noise(problem), problem.strong_convexity
         return mu / noise if noise > 0.0 and mu > 0.0 else math.inf
 
     def _noise_floor(self, problem: Problem, values: dict[str, float], turn: int, x: np.ndarray) -> float:
@@ -90,7 +90,8 @@ class Extragradient(OperatorSolver):
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
     batch_size : int, optional
-        Samples an operator, drawn without replacement, anew at each of the two points; None: all.
+        Samples an operator, drawn without replacement, anew at each of the two points; None: all. Theory's
+        step is then another one, see the notes.
 
     Notes
     -----
@@ -142,7 +143,8 @@ class OptimisticGradient(OperatorSolver):
     step : float, "auto" or None
         Step size. None: theory's. "auto": tuned.
     batch_size : int, optional
-        Samples an operator, drawn without replacement; None: all.
+        Samples an operator, drawn without replacement; None: all. Theory's step is then another one, as for
+        `Extragradient`.
 
     Notes
     -----
@@ -186,7 +188,8 @@ class CompressedExtragradient(OperatorSolver):
     error_feedback : bool
         Add what a message leaves out to the next one.
     batch_size : int, optional
-        Samples an operator, drawn without replacement; None: all.
+        Samples an operator, drawn without replacement; None: all. Theory's step is then another one, as for
+        `Extragradient`.
 
     Notes
     -----

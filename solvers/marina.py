@@ -30,7 +30,8 @@ class MARINA(ServerSolver):
     check_compressor : bool
         False runs biased compressors, too; the step is then to be set.
     batch_size : int, optional
-        Samples a gradient of a compressed round, the same at both points; full rounds take all samples.
+        Samples b a gradient of a compressed round, the same at both points; full rounds take all samples.
+        Theory's step has a constant of its own for them, see the notes.
 
     Notes
     -----

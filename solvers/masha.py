@@ -111,7 +111,8 @@ class MASHA1(_Masha):
     check_compressor : bool
         False runs biased compressors, too; the step is then to be set.
     batch_size : int, optional
-        Samples of a difference, the same at both points; the anchor's operators take all.
+        Samples of a difference, the same at both points; the anchor's operators take all. Theory's step has a
+        constant of its own for them, see the notes.
 
     Notes
     -----

@@ -12,7 +12,7 @@ from ..files import json_of, open_npz, save_npz
 from .state import State
 from .trace import COLUMNS, Trace
 
-STATUSES = ("converged", "max_time", "max_events", "stopped", "diverged")
+STATUSES = ("converged", "max_time", "max_events", "max_wall_time", "stopped", "diverged")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +24,10 @@ class Result:
     X : (n, d) array
         The nodes' iterates at the final time.
     status : str
-        "converged", "max_time", "max_events", "stopped" (a callback raised StopIteration) or "diverged":
-        non-finite values, or iterates of more than 1e12 (|X_0| + |G(X_0)| / mu), Frobenius norms of the start
-        and of the gradients there (|G(X_0)| / L for mu = 0; 1 if both are 0). X and state are then those of
-        the last record before.
+        "converged", "max_time", "max_events", "max_wall_time", "stopped" (a callback raised StopIteration, or
+        `stop` was set) or "diverged": non-finite values, or iterates of more than
+        1e12 (|X_0| + |G(X_0)| / mu), Frobenius norms of the start and of the gradients there (|G(X_0)| / L
+        for mu = 0; 1 if both are 0). X and state are then those of the last record before.
     message : str
         The status in words; of a run with mini-batches that reached a limit also their noise floor, where
         that is far above the tolerance.

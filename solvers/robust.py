@@ -33,7 +33,7 @@ class RobustSolver(Solver):
     f : int or sequence of int
         How many nodes are faulty, the last ones; or which.
     attack : Attack, optional
-        What they send. None: what honest ones would.
+        What they send, some node being faulty. None: they compute honestly, of whatever data they have.
     step : float, optional
         Step size; None is theory's, where there is any.
     step_decay : float
@@ -41,7 +41,8 @@ class RobustSolver(Solver):
     momentum : float
         beta in [0, 1) of the nodes' momentum: m <- beta m + (1 - beta) g, from m = g in the first round on.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
     """
 
     f: int | Sequence[int] = field(default=0, kw_only=True)
@@ -112,10 +113,15 @@ class RobustSolver(Solver):
             float(size or 0),
         ]
 
-    def _probe_attack(self, n_nodes: int) -> None:
-        """Raise what the attack would raise with so many nodes."""
+    def _check_attack(self, n_nodes: int) -> None:
+        """Raise a ValueError where nobody attacks, and what the attack would raise with so many nodes."""
         f = len(self.faulty(n_nodes))
-        if isinstance(self.attack, Attack) and f:
+        if self.attack is not None and f == 0:
+            raise ValueError(
+                f"attack is {self.attack!r}, but f = {self.f!r} leaves no node faulty, so that nobody would "
+                "attack: set f, or leave attack out"
+            )
+        if isinstance(self.attack, Attack):
             self.attack(np.zeros((n_nodes - f, 1)), f, own=np.zeros((f, 1)))
 
     def _described(self, rule: object) -> np.ndarray:
@@ -205,7 +211,7 @@ class PreparedRobust(Prepared):
 
     def _sent(self, rows: np.ndarray, turn: int) -> np.ndarray:
         """Return what all nodes send, in place of `rows`, what honest ones would."""
-        if self._attack is None or len(self._faulty) == 0:
+        if self._attack is None:
             return rows
         own = rows[self._faulty] if self._attack.needs_own else None
         sent = rows.copy()

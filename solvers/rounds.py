@@ -37,6 +37,7 @@ AUTO = "auto"
 Step = float | str | None
 
 _NO_GAP = 1e-12  # what rounding leaves of the gap of a matrix that does not mix all nodes
+_LARGEST = 4.0  # times theory's step: tuned steps of the same mini-batch at two points
 _SLOWEST = 1e-5  # progress a round that a run is given time for, if theory promises less
 
 
@@ -136,7 +137,9 @@ class RoundSolver(Solver):
 
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
         """Return the tuned value of one of the numbers; those before it are tuned already."""
-        largest = self._largest.get(name, self._largest_step(problem) if name == "step" else math.inf)
+        largest = self._largest.get(name, math.inf)
+        if name == "step" and self._batch(problem) is not None:
+            largest = self._largest_step(problem, values[name])
         start = probe_start(problem)
         return tuned(
             self,
@@ -151,11 +154,16 @@ class RoundSolver(Solver):
             noisy=self._batch(problem) is not None,
         )
 
-    def _largest_step(self, problem: Problem) -> float:
-        """Return the end of the search for a step: with larger ones rare batches may undo what probes saw."""
-        return (
-            math.inf if self._batch(problem) is None or self._same_batch else 1.0 / self._smoothness(problem)
-        )
+    def _largest_step(self, problem: Problem, theory: float) -> float:
+        """Return the end of the search for a step with mini-batches; NaN is a theory that has none.
+
+        Larger ones may look well on every probe, until rare rows come. Where one batch is taken at two points
+        the theorem's own constant sets the scale, else 1/L(b).
+        """
+        if self._same_batch:
+            return _LARGEST * theory if math.isfinite(theory) else math.inf
+        L = self._smoothness(problem)
+        return 1.0 / L if math.isfinite(L) else math.inf
 
     def _draws(self, problem: Problem) -> bool:
         """Return whether runs with other seeds differ."""

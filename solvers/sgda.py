@@ -28,7 +28,9 @@ class DIANASGDA(OperatorSolver, DIANA):
     check_compressor : bool
         False runs biased compressors, too; the steps are then to be set.
     batch_size : int, optional
-        Samples an operator, drawn without replacement; None: all.
+        Samples b an operator, drawn without replacement; None: all. Theory's step follows from their mean
+        square Lipschitz constant, `problem.row_smoothness.mean_square(b)`; of objectives from L(b) =
+        `problem.expected_smoothness(b)`.
 
     Notes
     -----
@@ -36,8 +38,8 @@ class DIANASGDA(OperatorSolver, DIANA):
     q_i, h <- h + shift_step mean q_i. Beznosikov, Gorbunov, Berard & Loizou, "Stochastic gradient
     descent-ascent: unified theory and new efficient methods" (AISTATS 2023), whose theory asks for mean
     |F_i(z) - F_i(z*)|^2 <= l <F(z) - F(z*), z - z*>; for a mu-strongly monotone F that holds with l = Lh^2 /
-    mu, Lh^2 = mean L_i^2 (derived). Then step = 1 / (l (1 + 6 A)), A = omega / n for independent messages and
-    1 for PermK, and shift_step = 1 / (1 + omega).
+    mu, Lh^2 = mean L_i^2, and for gradients with l = L (derived). Then step = 1 / (l (1 + 6 A)), A = omega /
+    n for independent messages and 1 for PermK, and shift_step = 1 / (1 + omega).
 
     Bits as of `EF`.
     """

@@ -69,10 +69,11 @@ class Trace:
     def __init__(self, columns: Mapping[str, Any] | None = None):
         self._rows = {name: array("q" if name in INTEGER_COLUMNS else "d") for name in COLUMNS}
         if columns is not None:
-            if set(columns) != set(COLUMNS) or len({len(columns[name]) for name in COLUMNS}) != 1:
+            given = {name: _column(name, values) for name, values in columns.items()}
+            if set(given) != set(COLUMNS) or len({len(values) for values in given.values()}) != 1:
                 raise ValueError(f"a trace has the columns {COLUMNS}, all of one length; got {list(columns)}")
             for name, rows in self._rows.items():
-                rows.frombytes(_column(name, columns[name]).tobytes())
+                rows.frombytes(given[name].tobytes())
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one row.
@@ -226,10 +227,9 @@ def _column(name: str, values: Any) -> np.ndarray:
     """Return the values of a column as they are kept: int64 or float64."""
     given = np.asarray(values)
     kind = np.int64 if name in INTEGER_COLUMNS else np.float64
-    if (
-        given.ndim != 1
-        or given.dtype.kind not in "fiu"
-        or (kind is np.int64 and (given != np.floor(given)).any())
-    ):
+    fits = given.ndim == 1 and given.dtype.kind in "fiu"
+    if fits and kind is np.int64:
+        fits = bool(((given == np.floor(given)) & (np.abs(given) < 2.0**63)).all())
+    if not fits:
         raise ValueError(f"the trace's column {name!r} must be a list of {kind.__name__}, got {given.dtype}")
     return given.astype(kind)

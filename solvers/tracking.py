@@ -27,8 +27,8 @@ class GradientTracking(GossipSolver):
     adapt_then_combine : bool
         Mix after the step (ATC) instead of before it (DIGing). It allows larger steps.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients. With mini-batches the nodes reach
-        a noise floor.
+        Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
+        has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
     mixing : str, Mixer or (n, n) array_like
         Mixing matrix W, or its kind in `graphs.mixing_matrix`.
 

@@ -16,15 +16,15 @@ Wolkowicz, SIAM J. Optim. 1996). An iteration costs O(m^3 + n m^2), where a gene
 matrices of order n. Steps are Mehrotra's predictor and corrector.
 """
 
-import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deadline import OutOfTime
 from ..graph import Graph
-from ..rates.dense import EdgeMatrices, ScaledCholesky, room
+from ..rates.dense import EdgeMatrices, Pace, ScaledCholesky, room
 from ..rates.edges import largest_step
 from ..spectra import node_sums
 from .certificates import lower_bound, relative_gap
@@ -35,6 +35,7 @@ Array = NDArray[np.float64]
 
 _STEPS = 80
 _PATIENCE = 6  # iterations without progress before rounding is held to have taken over
+_SECONDS = 4e-11  # of an iteration, times m^3
 _ROUNDING = "rounding errors stopped the progress"
 
 
@@ -125,15 +126,18 @@ class _Solver(EdgeMatrices):
         kind, nothing = ("fmmc" if self.markov else "fdla"), np.zeros(self.space.n)
         found = Proposal(self.w, np.zeros_like(self.P), nothing, 0, f"{_STEPS} iterations were not enough")
         least, most, since = np.inf, 0.0, 0
+        pace = Pace(deadline, _SECONDS * self.space.m**3)
         for done in range(_STEPS):
             try:
                 if done:
-                    self.advance()
+                    pace.run("advance", self.advance)
                 value, before = self.slem(), relative_gap(self.graph, most, least)
                 Y, y = self.X[1] - self.X[0], self.y if self.markov else nothing
                 bound = lower_bound(self.graph, kind, Y, y)
             except np.linalg.LinAlgError:
                 return found._replace(ending=_ROUNDING)
+            except OutOfTime:
+                return found._replace(ending="the time limit was reached")
             found = found._replace(iterations=done)
             if value < least:
                 least, found = value, found._replace(weights=self.w)
@@ -145,8 +149,6 @@ class _Solver(EdgeMatrices):
                 return found._replace(ending="the tolerance was met")
             if since > _PATIENCE:
                 return found._replace(ending=_ROUNDING)
-            if time.monotonic() > deadline:
-                return found._replace(ending="the time limit was reached")
         return found
 
     def advance(self) -> None:

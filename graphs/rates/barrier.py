@@ -17,16 +17,16 @@ SIAM J. Optim. 1996). So an iteration costs O(m^3) instead of the O(n^6) of a ge
 Mehrotra's predictor and corrector.
 """
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deadline import OutOfTime
 from ..graph import Graph
 from .connectivity import proven_connectivity
-from .dense import EdgeMatrices, ScaledCholesky, room, top_eigenvalue
+from .dense import EdgeMatrices, Pace, ScaledCholesky, room, top_eigenvalue
 from .duals import Proposal, best_balance, communication_bound
 from .edges import largest_step
 from .limits import Limits
@@ -39,6 +39,7 @@ Array = NDArray[np.float64]
 PRACTICAL_EDGES, FEASIBLE_EDGES = 5000, 12000
 _STEPS = 80
 _PATIENCE = 8  # iterations without progress before rounding is held to have taken over
+_SECONDS = 2e-11  # of half an iteration, times m^3
 _ROUNDING = 9e-10  # most of what the bounds forgive: it is left to those who compute the scale again
 
 
@@ -134,9 +135,10 @@ class _Solver(EdgeMatrices):
         best = Proposal(caps if np.isfinite(caps).all() else self.w, None, None)
         least, most, lowest, since = np.inf, -np.inf, np.inf, 0
         dearest = np.inf if self.raising else self.limits.cost(caps)
+        pace = Pace(deadline, _SECONDS * self.space.m**3)
         for _ in range(_STEPS):
             try:
-                self.assemble()
+                pace.run("assemble", self.assemble)
                 value, bound, dual = self.bounds()
                 if value < least * (1.0 - 0.01 * tol):
                     least, since = value, 0
@@ -152,12 +154,12 @@ class _Solver(EdgeMatrices):
                 if product < 0.9 * lowest and product * self.size > 0.1 * tol * least:
                     lowest, since = product, 0
                 since += bool(np.abs(self.residual).max(initial=0.0) * self.s <= 0.01)
-                if least <= most * (1.0 + 0.5 * tol) or since > _PATIENCE or time.monotonic() > deadline:
+                if least <= most * (1.0 + 0.5 * tol) or since > _PATIENCE:
                     break
                 if most > dearest * (1.0 + tol):  # no rates within the bounds meet the condition
                     break
-                self.advance()
-            except np.linalg.LinAlgError:  # rounding; what has been found stands
+                pace.run("advance", self.advance)
+            except (np.linalg.LinAlgError, OutOfTime):  # rounding, or no time; what has been found stands
                 break
         return best if best.Y is None else best._replace(Y=_factor(best.Y))
 

@@ -1,6 +1,8 @@
-"""Proofs of lambda_2 in floating point.
+"""Proofs of lambda_2 and of resistances in floating point.
 
-Where lambda_2 is computed by an iteration that finds it from above, a number s slightly below is proven:
+On graphs of up to :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes lambda_2 is the inverse of the
+largest eigenvalue of the pseudo-inverse, which is raised by a bound of its rounding errors. On larger ones,
+where it is computed by an iteration that finds it from above, a number s slightly below is proven:
 ``L(w) - s I`` must have no negative eigenvalue on the vectors of zero sum, which an elimination decides up to
 a bound of its rounding errors. If that is too large for s, the other elimination is tried, then a lower s.
 
@@ -15,11 +17,19 @@ a bound of its rounding errors. If that is too large for s, the other eliminatio
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...kernels.sparse import factor_laplacian
 from ...kernels.sparse.inertia import Elimination
 from ..graph import Graph
-from ..spectra import PSEUDO_INVERSE_LIMIT, algebraic_connectivity, check_rates, node_sums
+from ..spectra import (
+    PSEUDO_INVERSE_LIMIT,
+    algebraic_connectivity,
+    check_rates,
+    connecting_rates,
+    node_sums,
+    pseudo_inverse,
+)
 
-__all__ = ["proven_connectivity"]
+__all__ = ["proven_connectivity", "proven_resistances"]
 
 Array = NDArray[np.float64]
 
@@ -45,14 +55,13 @@ def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:
     Returns
     -------
     float
-        Never above lambda_2; up to :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes it is
-        lambda_2 from the whole spectrum, true up to rounding. Zero if rounding allows no proof, as for rates
-        over ten and more magnitudes.
+        Never above lambda_2. Zero if rounding allows no proof, as for rates over ten and more magnitudes on
+        graphs of more than :data:`~gossamer.graphs.spectra.PSEUDO_INVERSE_LIMIT` nodes.
     """
-    l2 = algebraic_connectivity(graph, rates)
     n = graph.n_nodes
-    if n <= PSEUDO_INVERSE_LIMIT:  # from the whole spectrum
-        return l2
+    if n <= PSEUDO_INVERSE_LIMIT:
+        return _from_inverse(graph, rates)
+    l2 = algebraic_connectivity(graph, rates)
     w = check_rates(graph, rates)
     diagonal = node_sums(graph, w)
     sums = (graph.degrees.max() + 1) * 2.0 * _ROUNDOFF * diagonal.max()  # roundings of the diagonal
@@ -65,6 +74,43 @@ def proven_connectivity(graph: Graph, rates: ArrayLike) -> float:
         if shortfall <= margin * l2:
             return float(s - shortfall)
     return 0.0
+
+
+def proven_resistances(graph: Graph, rates: ArrayLike) -> tuple[Array, float]:
+    """Effective resistances of the edges, and an upper bound of the largest.
+
+    Parameters
+    ----------
+    graph : Graph
+        Connected, at least two nodes.
+    rates : (m,) array_like
+        Finite, non-negative, connecting the graph.
+
+    Returns
+    -------
+    resistances : (m,) array
+        As :func:`~gossamer.graphs.effective_resistances`.
+    largest : float
+        Never below any resistance.
+    """
+    w, scale = connecting_rates(graph, rates, "the largest resistance")
+    factor = factor_laplacian(graph.n_nodes, graph.edges, w)
+    resistances = factor.resistances(graph.edges) / scale
+    return resistances, float(resistances.max()) * (1.0 + factor.rounding)
+
+
+def _from_inverse(graph: Graph, rates: ArrayLike) -> float:
+    """Lower bound of lambda_2 from all eigenvalues of the pseudo-inverse."""
+    w, scale = connecting_rates(graph, rates, "lambda_2")
+    n, factor = graph.n_nodes, factor_laplacian(graph.n_nodes, graph.edges, w)
+    P = pseudo_inverse(factor)
+    # The columns are potentials of currents b, off by the rounding of those of |b| at most: a matrix whose
+    # norm is less than twice the trace of the grounded inverse, tr P + n P_rr with the ground r.
+    ground = int(np.argmax(factor.position))
+    grounded = float(np.trace(P) + n * P[ground, ground])
+    error = 1.1 * (2.0 * factor.rounding + 40.0 * n * _ROUNDOFF) * grounded
+    largest = float(np.linalg.eigvalsh(P)[-1]) + error
+    return scale / largest * (1.0 - factor.rounding)
 
 
 def _sparse(elimination: Elimination, w: Array, diagonal: Array, s: float) -> float:

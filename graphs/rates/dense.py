@@ -1,17 +1,43 @@
 """Dense matrices on the vectors of zero sum, seen from the edges: what interior point methods share."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deadline import require_time
 from ..graph import Graph
 from ..spectra import dense_laplacian
 from .edges import EdgeSpace
 
-__all__ = ["EdgeMatrices", "ScaledCholesky", "room", "top_eigenvalue"]
+__all__ = ["EdgeMatrices", "Pace", "ScaledCholesky", "room", "top_eigenvalue"]
 
 Array = NDArray[np.float64]
+
+
+class Pace:
+    """Pieces of work that are repeated, each begun only if it will be done by the deadline.
+
+    Parameters
+    ----------
+    deadline : float
+        Value of ``time.monotonic()``.
+    first : float
+        Seconds that each piece takes the first time, roughly; then it takes as long as the last time.
+    """
+
+    def __init__(self, deadline: float, first: float):
+        self.deadline, self.first = deadline, first
+        self.seconds: dict[str, float] = {}
+
+    def run(self, name: str, work: Callable[[], None]) -> None:
+        """Do a piece of work, or raise :class:`~gossamer.graphs.deadline.OutOfTime`."""
+        require_time(self.deadline, self.seconds.get(name, self.first))
+        begun = time.monotonic()
+        work()
+        self.seconds[name] = time.monotonic() - begun
 
 
 class EdgeMatrices:

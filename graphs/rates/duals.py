@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import checks
-from ...kernels.sparse import LaplacianFactor, factor_laplacian
+from ...kernels.sparse import SMALLEST, LaplacianFactor, factor_laplacian
 from ..graph import Graph
 from ..spectra import (
     algebraic_connectivity,
     connecting_rates,
     effective_resistances,
 )
-from .limits import Limits
+from .limits import Limits, outwards
 
 __all__ = [
     "Certificate",
@@ -64,6 +64,8 @@ class Certificate:
         Rates w0 at which the second term of the communication bound is built; by default those to verify.
     node_prices : (n,) array or None
         Non-negative prices of the node budgets; by default zero. Where there is no budget they are not used.
+        They are in the unit of what is bounded: of x_e, y_e or ``(t x_e + y_e / t) / 2``, or for the total
+        resistance of ``d_e / g^2``.
     """
 
     criterion: str
@@ -309,11 +311,12 @@ def _normalised(Y: ArrayLike) -> Array:
 
 
 def spread(graph: Graph, Y: ArrayLike) -> Array:
-    """Return ``x_e = |Y_i - Y_j|^2`` for the normalised factor."""
+    """Return ``x_e = |Y_i - Y_j|^2`` for the normalised factor, raised by a bound of the rounding errors."""
     factor = _normalised(Y)
     if len(factor) != graph.n_nodes:
         raise ValueError(f"Y must have one row per node ({graph.n_nodes}), got {len(factor)}")
-    return np.sum((factor[graph.edges[:, 0]] - factor[graph.edges[:, 1]]) ** 2, axis=1)
+    x = np.sum((factor[graph.edges[:, 0]] - factor[graph.edges[:, 1]]) ** 2, axis=1)
+    return x * outwards(2 * factor.size + 8)  # the trace may be less than one by rounding
 
 
 def _curvature(graph: Graph, rates: ArrayLike) -> Array:
@@ -322,28 +325,46 @@ def _curvature(graph: Graph, rates: ArrayLike) -> Array:
 
 
 def curved(graph: Graph, rates: ArrayLike, p: Array) -> Array:
-    """Return ``y_a = sum_e p_e T_ae^2 / R_e^2``; on large graphs by the derivative of a selected inverse."""
+    """Return ``y_a = sum_e p_e T_ae^2 / R_e^2``, or on large graphs upper bounds of it.
+
+    On a tree ``T_ae = R_e`` for a = e and zero otherwise.
+    """
     factor, y = _factor(graph, rates), np.zeros(graph.n_edges)
+    if graph.n_edges == graph.n_nodes - 1:
+        return p
     if graph.n_edges <= EXACT_EDGES:
         used = np.flatnonzero(p > 0)
         for k in range(0, len(used), _BLOCK):
             e = used[k : k + _BLOCK]
             y += _squared_drops(graph, factor, e) @ p[e]
         return y
-    from .edges import EdgeSpace
+    return _secants(graph, rates, p, factor)
 
+
+def _secants(graph: Graph, rates: ArrayLike, p: Array, factor: LaplacianFactor) -> Array:
+    """Upper bounds of the y_a of other rates ``w1 = w + v`` and other weights p, from resistances alone.
+
+    ``sum_e v_e T_ae^2`` at w1 is minus the derivative of R_a along v, which is convex in the rates: at most
+    ``R_a(w) - R_a(w1)``. So these differences, over ``sum_e v_e R_e(w1)^2``, bound the y_a of p proportional
+    to ``v_e R_e(w1)^2``, for any v >= 0. It is proportional to ``p / R^2`` here, and so small that what the
+    secants lose and the rounding of the differences are about equal.
+    """
     w, _ = connecting_rates(graph, rates, "the bound")
-    space, w = EdgeSpace(graph), w / w.sum()
-    inverse = space.grounded(w)
-    v = p / factor.resistances(graph.edges) ** 2
-    # Unlike the drops, y can be too small here by its rounding errors, which would make the bound too good.
-    # Ten times the largest ones met in tests, with rates over up to 14 magnitudes, are added.
-    largest = np.abs(inverse.diagonal).max()
-    condition = space.laplacian(w)[0].max() * largest
-    rounding = 20.0 * np.finfo(float).eps * condition * largest**2 * v.sum()
-    if not np.isfinite(rounding):
+    w /= w.sum()
+    R = factor.resistances(graph.edges)
+    v = p / R**2
+    share = float(np.max(v * R))
+    other = w + v * float(R.max()) * np.sqrt(2.0 * factor.rounding / share)
+    if not np.isfinite(other.sum()):
         return np.full(graph.n_edges, np.inf)
-    return np.maximum(space.squares(inverse, v), 0.0) + rounding
+    other = np.where(other < SMALLEST, w, other)
+    nearby = factor_laplacian(graph.n_nodes, graph.edges, other)
+    R1 = nearby.resistances(graph.edges)
+    falls = R * (1.0 + factor.rounding) - R1 * (1.0 - nearby.rounding)
+    weight = float((other - w) @ (R1 * (1.0 - nearby.rounding)) ** 2)
+    if not (weight > 0 and np.isfinite(weight)):
+        return np.full(graph.n_edges, np.inf)
+    return np.maximum(falls, 0.0) / weight * outwards(2 * graph.n_edges + 8)
 
 
 def _factor(graph: Graph, rates: ArrayLike) -> LaplacianFactor:

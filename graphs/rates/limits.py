@@ -4,6 +4,7 @@ Rates w are feasible within a budget of one if ``c'w <= 1``, ``0 <= w <= u`` and
 over its edges <= d_i``. Two linear programmes over them carry the bounds of every criterion: the largest
 ``z'w``, and the least ``c'w`` with ``z'w >= 1``. Both are bounded by Lagrange duality with prices v >= 0 for
 the node budgets, *whatever the prices*; what remains has one row and a box, and is solved exactly by sorting.
+The bounds are rounded outwards, by a bound of the rounding errors.
 """
 
 from typing import TYPE_CHECKING
@@ -18,12 +19,17 @@ from ..spectra import node_sums
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "outwards"]
 
 Array = NDArray[np.float64]
 
 _LARGEST = 1e50
 _ROUNDING = 1e-9  # relative excess over a bound that counts as rounding
+
+
+def outwards(roundings: int) -> float:
+    """Factor by which to raise (or to divide) a number that is off by so many roundings."""
+    return 1.0 + (roundings + 2) * float(np.finfo(np.float64).eps)
 
 
 class Limits:
@@ -55,6 +61,7 @@ class Limits:
     ):
         n, m = graph.n_nodes, graph.n_edges
         self.graph = graph
+        self._sums = outwards(4 * (n + m + 8))  # for sums over edges or nodes, and what is done with them
         self.costs = np.ones(m) if edge_costs is None else _positive("edge_costs", edge_costs, m, True)
         self.upper = np.full(m, np.inf) if upper is None else _positive("upper", upper, m, False)
         self.nodes = (
@@ -86,6 +93,10 @@ class Limits:
         """``c'w``."""
         return float(self.costs @ w)
 
+    def most_cost(self, w: Array) -> float:
+        """Upper bound of ``c'w``."""
+        return self.cost(w) * self._sums
+
     def room(self, w: Array) -> float:
         """Largest a with ``a w`` within the bounds, whatever it costs."""
         loads = node_sums(self.graph, w)
@@ -97,6 +108,10 @@ class Limits:
     def fit(self, w: Array) -> float:
         """Largest a with ``a w`` within the bounds and of cost at most one."""
         return min(1.0 / self.cost(w), self.room(w))
+
+    def least_fit(self, w: Array) -> float:
+        """Lower bound of :meth:`fit`."""
+        return self.fit(w) / self._sums
 
     def allow(self, w: Array) -> bool:
         """Whether w is within the bounds, up to rounding."""
@@ -134,25 +149,27 @@ class Limits:
         v = checks.real_array("node_prices", prices, (self.graph.n_nodes,), least=0.0)
         bounded = np.isfinite(self.nodes)
         v = np.where(bounded, v, 0.0)
-        value = float(v[bounded] @ self.nodes[bounded])
-        return v[self.graph.edges].sum(axis=1), value
+        return v[self.graph.edges].sum(axis=1), float(v[bounded] @ self.nodes[bounded])
 
     def highest(self, z: Array, prices: ArrayLike | None = None) -> float:
-        """Upper bound of ``z'w`` over all feasible rates of cost at most one, for z >= 0."""
+        """Upper bound of ``z'w`` over all feasible rates of cost at most one, for z >= 0 off by rounding."""
         if not np.all(np.isfinite(z)):
             return np.inf
         on_edges, value = self.prices(prices)
-        z = z - on_edges
+        z = z * self._sums - on_edges / outwards(1)
         gains = z > 0
         z, c, u = z[gains], self.costs[gains], self.upper[gains]
         order = np.argsort(-z / c)
         z, c, u = z[order], c[order], u[order]
         spent = np.cumsum(c * u)
         left = np.maximum(1.0 - np.concatenate([[0.0], spent[:-1]]), 0.0)
-        return value + float(np.sum(np.minimum(c * u, left) * z / c))
+        return (value + float(np.sum(np.minimum(c * u, left) * z / c))) * self._sums
 
     def cheapest(self, z: Array, prices: ArrayLike | None = None) -> float:
-        """Lower bound of ``c'w`` over all rates within the bounds with ``z'w >= 1``; infinite if none has."""
+        """Lower bound of ``c'w`` over all rates within the bounds with ``z'w >= 1``; infinite if none has.
+
+        z is off by rounding.
+        """
         if not np.all(np.isfinite(z)):
             return 0.0
         on_edges, value = self.prices(prices)
@@ -166,8 +183,8 @@ class Limits:
         left = np.maximum(1.0 - np.concatenate([[0.0], reached[:-1]]), 0.0)
         total = float(np.sum(np.minimum(z * u, left) * c / z))
         # large prices leave a small difference of large numbers
-        rounding = (len(on_edges) + len(self.nodes)) * np.finfo(float).eps * value
-        return max(0.0, total - value - rounding) if np.isfinite(total) else 0.0
+        least = total / self._sums - value * self._sums
+        return max(0.0, least) / self._sums if np.isfinite(least) else 0.0
 
 
 def _positive(name: str, value: ArrayLike, length: int, finite: bool) -> Array:

@@ -13,13 +13,13 @@ others are far from s. The conjugate gradients are preconditioned by the diagona
 eigenvectors (Woodbury). All this is derived.
 """
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels.sparse import elimination_work
+from ..deadline import OutOfTime, require_time
 from ..graph import Graph
 from . import unfolding
 from .duals import Proposal, best_balance
@@ -59,24 +59,25 @@ def propose(
     """Optimise a criterion of lambda_2; arguments as in :func:`.barrier.propose`, but equal costs."""
     if criterion == "algebraic_connectivity":
         return unfolding.propose(graph, tol, deadline)
-    space = EdgeSpace(graph)
-    start = resistance_design(space, 1e-2, deadline)
-    point = _Point(space, 0.9 * start + 0.1 / space.m)
+    space = EdgeSpace(graph, deadline)
+    start = resistance_design(space, 1e-2)
     best = Proposal(start, None, None)
     least, most, since = np.inf, 0.0, 0
     stays = np.isinf(deadline) and elimination_work(graph.n_nodes, graph.edges) > _HEAVY
-    for _ in range(_STEPS):
-        at = _Newton(point, deadline)
-        value, bound = at.bounds()
-        if value < least:
-            least, best = value, best._replace(rates=point.w)
-        since = 0 if bound > most else since + 1
-        if bound > most:
-            most, best = bound, best._replace(Y=point.factor(), p=point.p, reference=point.w)
-        if least <= most * (1.0 + 0.8 * tol) or since > _PATIENCE or time.monotonic() > deadline:
-            break
-        if stays or not at.advance(tol):
-            break
+    try:
+        point = _Point(space, 0.9 * start + 0.1 / space.m)
+        for _ in range(_STEPS):
+            at = _Newton(point)
+            value, bound = at.bounds()
+            if value < least:
+                least, best = value, best._replace(rates=point.w)
+            since = 0 if bound > most else since + 1
+            if bound > most:
+                most, best = bound, best._replace(Y=point.factor(), p=point.p, reference=point.w)
+            if least <= most * (1.0 + 0.8 * tol) or since > _PATIENCE or stays or not at.advance(tol):
+                break
+    except OutOfTime:
+        pass  # what has been found stands
     return best
 
 
@@ -137,8 +138,8 @@ class _Correction:
 class _Newton:
     """Newton's equations at a point."""
 
-    def __init__(self, point: _Point, deadline: float):
-        self.point, self.deadline = point, deadline
+    def __init__(self, point: _Point):
+        self.point = point
         z = point
         self.space = space = z.space
         self.F = space.differences(z.V)
@@ -184,6 +185,7 @@ class _Newton:
 
     def solve(self, b: Array) -> Array:
         """``S b`` for columns of zero sum."""
+        require_time(self.space.deadline)
         x = self.S.solve(b)
         return x - x.mean(axis=0)
 
@@ -238,6 +240,7 @@ class _Newton:
         dw, ds = v[:-1], v[-1]
         flows = self.S.solve(self.incidence @ (self._G * dw[:, None]))
         out = (self._G * space.differences(flows)) @ self._values + z.q / z.w * dw
+        require_time(space.deadline)
         first, *second = self.Z.second_derivative(self.along_p, *space.laplacian(dw))
         out += space.between(*second)
         out -= space.squares(self.Z, self._curvature * space.at_edges(first))
@@ -257,7 +260,7 @@ class _Newton:
         right += products_q / z.w + space.squares(self.Z, force / R**2)
         bottom += float(force.sum()) / z.s**2
         v, _ = conjugate_gradients(
-            self._product, np.append(right, bottom), self._preconditioned, tolerance, _MOST, self.deadline
+            self._product, np.append(right, bottom), self._preconditioned, tolerance, _MOST, space.deadline
         )
         dw, ds = v[:-1], float(v[-1])
         dslack = space.squares(self.Z, dw) / R**2 + ds / z.s**2 + self.residual

@@ -14,12 +14,12 @@ the rates, the Hessian of the first is a stochastic matrix with the leverages ``
 (derived).
 """
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deadline import OutOfTime, require_time
 from ..graph import Graph
 from .duals import Proposal
 from .edges import EdgeSpace, conjugate_gradients, largest_step
@@ -42,16 +42,16 @@ def propose(
     graph: Graph, criterion: str, attempt: int, tol: float, deadline: float, limits: Limits
 ) -> Proposal:
     """Optimise ``"max_resistance"`` at equal costs, or ``"total_resistance"``; no dual object is needed."""
-    space, costs = EdgeSpace(graph), limits.costs / limits.costs.mean()
+    space, costs = EdgeSpace(graph, deadline), limits.costs / limits.costs.mean()
     if criterion == "max_resistance":
-        return Proposal(_optimise(space, _Largest, tol, deadline), None, None)
-    found = _optimise(space, lambda *point: _Priced(costs, *point), tol, deadline)
+        return Proposal(_optimise(space, _Largest, tol), None, None)
+    found = _optimise(space, lambda *point: _Priced(costs, *point), tol)
     return Proposal(found / costs, None, None)
 
 
-def resistance_design(space: EdgeSpace, tol: float, deadline: float) -> Array:
+def resistance_design(space: EdgeSpace, tol: float) -> Array:
     """Rates of sum one with ``max_e R_e <= (1 + tol) (n - 1)``, or the best until the deadline."""
-    return _optimise(space, _Largest, tol, deadline)
+    return _optimise(space, _Largest, tol)
 
 
 class _Largest:
@@ -76,6 +76,7 @@ class _Total:
     def __init__(self, space: EdgeSpace, w: Array, scale: float):
         self.space, self.scale, self.inverse = space, scale, space.grounded(w)
         n, m = space.n, space.m
+        require_time(space.deadline)
         self.along = self.inverse.derivative(np.ones(n), np.zeros(m))
         self.potential = self.inverse.solve(np.ones(n))
         self.drop = self.potential[space.i] - self.potential[space.j]
@@ -86,6 +87,7 @@ class _Total:
 
     def product(self, v: Array) -> Array:
         space = self.space
+        require_time(space.deadline)
         _, *mixed = self.inverse.second_derivative(self.along, *space.laplacian(v))
         flow = self.inverse.solve(self._incidence @ (v * self.drop))
         out = space.between(*mixed) - 2.0 / space.n * self.drop * (flow[space.i] - flow[space.j])
@@ -104,20 +106,30 @@ class _Priced(_Total):
         return super().product(v / self.costs) / self.costs
 
 
-def _optimise(
-    space: EdgeSpace, problem: Callable[..., _Largest | _Total], tol: float, deadline: float
-) -> Array:
+def _optimise(space: EdgeSpace, problem: Callable[..., _Largest | _Total], tol: float) -> Array:
+    """Best rates of sum one that :func:`_improvements` finds in time; equal ones if it finds none."""
+    best, least = np.full(space.m, 1.0 / space.m), np.inf
+    try:
+        for w, excess in _improvements(space, problem, tol):
+            if excess < least:
+                best, least = w / w.sum(), excess
+            if least <= 1.0 + tol:
+                break
+    except OutOfTime:
+        pass  # what has been found stands
+    return best
+
+
+def _improvements(
+    space: EdgeSpace, problem: Callable[..., _Largest | _Total], tol: float
+) -> Iterator[tuple[Array, float]]:
+    """Rates, and how far above the bound they are: 1 at the optimum."""
     m = space.m
     w = np.full(m, 1.0 / m)
-    best, least = w, np.inf
     for _ in range(_UPDATES):
         state = problem(space, w, 1.0)
         fall = state.fall
-        excess = fall.max() / (w @ fall)
-        if excess < least:
-            best, least = w, excess
-        if least <= 1.0 + tol or time.monotonic() > deadline:
-            return best
+        yield w, fall.max() / (w @ fall)
         w = w * (fall / fall.max()) ** state.exponent
         w /= w.sum()
     state = problem(space, w, 1.0)
@@ -127,11 +139,8 @@ def _optimise(
     q = np.maximum(1.0 - state.fall, 0.05)
     for step in range(_STEPS):
         excess = state.fall.max() * w.sum() / (w @ state.fall)
-        if excess < least:
-            best, least = w / w.sum(), excess
+        yield w, excess
         gap = excess - 1.0
-        if gap <= tol or time.monotonic() > deadline:
-            break
         product = float(q @ w)
         mu = product / m * (0.1 * min(1.0, np.sqrt(product)) if step else 0.1)
         stiffness = q / w
@@ -143,10 +152,9 @@ def _optimise(
             lambda r, d=diagonal: r / d,
             0.1 * min(gap, product, 0.1),
             200,
-            deadline,
+            space.deadline,
         )
         dq = mu / w - q - stiffness * dw
         a, b = (min(1.0, 0.95 * largest_step(x, dx)) for x, dx in ((w, dw), (q, dq)))
         w, q = w + a * dw, q + b * dq
         state = problem(space, w, scale)
-    return best

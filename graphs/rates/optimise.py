@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...kernels import checks
 from ...kernels.blas import one_blas_thread
+from ..deadline import OutOfTime
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances, fiedler_space
 from . import barrier, lowrank, multiplicative, sdp
 from .certificates import CRITERIA, bounds_of
-from .connectivity import proven_connectivity
+from .connectivity import proven_connectivity, proven_resistances
 from .duals import Certificate, Proposal, freeze_arrays, tree_weights
 from .limits import Limits
 from .result import GossipRates
@@ -59,6 +60,7 @@ METHODS = {
 # beyond 16 nodes "barrier" overtakes "sdp", beyond 1500 edges "lowrank" overtakes it where 0.005 will do
 # or the time is too short for it, which takes some 80 seconds for 4000 edges.
 _SDP_FIRST, _LOWRANK_FIRST, _LOWRANK_GAP, _BARRIER_SECONDS = 16, 1500, 5e-3, 2e-9
+_PROOFS = 2.5  # for which time is kept, in units of the first
 _LESS = 1.0 - 1e-12  # of a value, that it counts as better: not by rounding only
 
 
@@ -115,9 +117,10 @@ def gossip_rates(
     tol : float
         Relative gap below which the status is ``"certified"``.
     time_limit : float, optional
-        Seconds after which the iterations stop and what has been found is returned. It is looked at once an
-        iteration, which takes up to some ten seconds (``"sdp"`` beyond 50 nodes, ``"barrier"`` beyond 3000
-        edges), and the final proof comes on top.
+        Seconds after which what has been found is returned. Time for the final proof is kept, and no piece
+        of work is begun that would not end in time, judging by the one before; so the limit is exceeded by a
+        tenth at most, unless the proof for uniform rates alone takes longer (1 s at 10^4 nodes; the methods
+        are then not begun).
 
     Returns
     -------
@@ -172,7 +175,10 @@ def _optimise(
     # edge-transitive graph and then proves uniform rates optimal; on many trees it does so with weights p
     dual = fiedler_space(graph) if target in _BOTH else None
     p = tree_weights(graph, dual) if target == "communication" and dual is not None else None
-    fallback = _assess(limits, uniform, [Certificate(target, dual, p)], "uniform")
+    begun = time.monotonic()
+    fallback = _assess(limits, uniform, [Certificate(target, dual, p)], "uniform", deadline)
+    # what is found is proven in the end, which takes as long again for each of some dual objects
+    last = deadline - _PROOFS * (time.monotonic() - begun)
     chosen, message = fallback, "equal rates on all edges"
     if target == "communication":
         _require_reachable(limits)
@@ -181,18 +187,21 @@ def _optimise(
         return _result(limits, criterion, chosen, fallback, status, message)
     if method == "auto" and fallback.gap <= tol:
         return _result(limits, criterion, fallback, fallback, "certified", "uniform rates are optimal")
-    names, reason = _candidates(graph, criterion, method, tol, deadline, limits)
+    names, reason = _candidates(graph, criterion, method, tol, last, limits)
     if not names and _is_within(limits, criterion, fallback):
         message = f"uniform rates: no method is practical, {reason}"
         return _result(limits, criterion, fallback, fallback, "tolerance_not_met", message)
     failures = []
     for name, attempt in [(one, k) for one in names for k in range(METHODS[one].attempts)]:
-        if chosen.gap <= tol or time.monotonic() > deadline:
+        if chosen.gap <= tol or time.monotonic() > last:
             break
         try:
             with np.errstate(all="ignore"):  # what is not finite is caught in what comes out
-                proposal = METHODS[name].propose(graph, criterion, attempt, tol, deadline, limits)
-            found = _refine(limits, criterion, proposal, name, chosen, fallback)
+                proposal = METHODS[name].propose(graph, criterion, attempt, tol, last, limits)
+            found = _refine(limits, criterion, proposal, name, chosen, fallback, deadline)
+        except OutOfTime:
+            failures.append(f"method {name!r} would not have found anything in time")
+            continue
         except Exception as error:  # whatever a solver does, the caller gets valid rates and is told
             failures.append(f"method {name!r} failed with {type(error).__name__}: {error}")
             continue
@@ -210,7 +219,7 @@ def _optimise(
         )
     if chosen.method != "uniform":
         message = f"solved by method {chosen.method!r}"
-    elif time.monotonic() > deadline:
+    elif time.monotonic() > last:
         message = "; ".join(["uniform rates: nothing better was found within time_limit", *failures[-1:]])
     elif failures:
         message = f"uniform rates: {failures[-1]}"
@@ -228,6 +237,7 @@ class _Assessed(NamedTuple):
     l2: float
     proven_l2: float  # zero without a proof
     resistances: NDArray[np.float64]
+    largest: float  # proven upper bound of the resistances
     lower: float
     upper: float
     gap: float
@@ -318,19 +328,30 @@ def _candidates(
 
 
 def _assess(
-    limits: Limits, rates: NDArray[np.float64], certificates: list[Certificate], method: str
+    limits: Limits,
+    rates: NDArray[np.float64],
+    certificates: list[Certificate],
+    method: str,
+    deadline: float,
 ) -> _Assessed:
     graph = limits.graph
     proven_l2 = proven_connectivity(graph, rates)
     l2 = proven_l2 or algebraic_connectivity(graph, rates)  # without a proof the bounds say so
-    resistances = effective_resistances(graph, rates)
-    proven = [(bounds_of(graph, rates, proven_l2, resistances, c, limits), c) for c in certificates]
+    resistances, largest = proven_resistances(graph, rates)
+    patience = (deadline - time.monotonic()) / (2.0 * _PROOFS)
+    proven = [(bounds_of(graph, rates, proven_l2, largest, c, limits, patience), c) for c in certificates]
     bounds, certificate = min(proven, key=lambda pair: pair[0].gap)
-    return _Assessed(rates, l2, proven_l2, resistances, *bounds, certificate, method)
+    return _Assessed(rates, l2, proven_l2, resistances, largest, *bounds, certificate, method)
 
 
 def _refine(
-    limits: Limits, criterion: str, proposal: Proposal, name: str, chosen: _Assessed, fallback: _Assessed
+    limits: Limits,
+    criterion: str,
+    proposal: Proposal,
+    name: str,
+    chosen: _Assessed,
+    fallback: _Assessed,
+    deadline: float,
 ) -> _Assessed:
     """Clean the proposed rates, recompute their bounds, and keep the better of them and those so far."""
     for part in proposal:
@@ -343,17 +364,26 @@ def _refine(
     minimise, _, certify = CRITERIA[criterion]
     reference = rates if proposal.reference is None else proposal.reference
     new = replace(certify(graph, reference, proposal.Y, proposal.p, limits), reference=proposal.reference)
-    found = _assess(limits, rates, [new, chosen.certificate, fallback.certificate], name)
+    others = filter(_has_dual, dict.fromkeys([chosen.certificate, fallback.certificate]))
+    found = _assess(limits, rates, [new, *others], name, deadline)
     if found.upper < chosen.upper * _LESS if minimise else found.lower * _LESS > chosen.lower:
         return found
     # the rates are no better, but their dual object may still prove more about the others
+    if not _has_dual(new):
+        return chosen
     if proposal.reference is None:
         new = replace(new, reference=rates)
-    bounds = bounds_of(graph, chosen.rates, chosen.proven_l2, chosen.resistances, new, limits)
+    bounds = bounds_of(graph, chosen.rates, chosen.proven_l2, chosen.largest, new, limits)
     if bounds.gap >= chosen.gap:
         return chosen
     lower, upper, gap = bounds
     return chosen._replace(lower=lower, upper=upper, gap=gap, certificate=new)
+
+
+def _has_dual(certificate: Certificate) -> bool:
+    """Whether there is a dual object at all, so that another may prove more."""
+    parts = (certificate.Y, certificate.p, certificate.node_prices)
+    return any(part is not None for part in parts)
 
 
 def _result(

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deadline import require_time
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances
 from .duals import Proposal
@@ -82,10 +83,22 @@ def size_limit(graph: Graph, criterion: str, *, practical: bool) -> str:
     if graph.n_nodes > nodes:
         return f"the graph has {graph.n_nodes} nodes, and the limit is {nodes}"
     if criterion in ("communication", "max_resistance"):
-        count = int(np.sum(np.bincount(_cycle_space(graph)[1]) ** 2))
+        count = _pairs(graph)
         if count > pairs:
             return f"the graph has {count} pairs of edges in a block, and the limit is {pairs}"
     return ""
+
+
+def _pairs(graph: Graph) -> int:
+    """Number of pairs of edges in the same block."""
+    return int(np.sum(np.bincount(_cycle_space(graph)[1]) ** 2))
+
+
+def _seconds(graph: Graph, criterion: str) -> float:
+    """Seconds of an iteration of the solver, by measurements; rather too long than too short."""
+    orders = {"max_resistance": 0, "total_resistance": 2 * (graph.n_nodes - 1)}
+    seconds = 4e-11 * orders.get(criterion, graph.n_nodes - 1) ** 6
+    return seconds + 3e-5 * _pairs(graph) if criterion in ("communication", "max_resistance") else seconds
 
 
 def propose(
@@ -206,7 +219,10 @@ def propose(
     )
     settings = SETTINGS[attempt]
     if deadline < np.inf:
-        settings = {**settings, "time_limit": max(0.1, deadline - time.monotonic())}
+        iteration = _seconds(graph, criterion)
+        require_time(deadline, 3.0 * iteration)
+        # Clarabel looks at its clock once an iteration
+        settings = {**settings, "time_limit": deadline - time.monotonic() - iteration}
     x, z = _solve(cost, A, np.concatenate(right_side), cones, settings)
     p = np.maximum(z[order : order + m], 0.0) if flows_needed else None
     if criterion not in ("communication", "algebraic_connectivity"):

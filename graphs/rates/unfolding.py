@@ -16,12 +16,11 @@ with delta raised until H has exactly the k negative eigenvalues of the translat
 whose dual matrices have a high rank, are out of its reach.
 """
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels.sparse.inverse import Pattern
+from ..deadline import OutOfTime, require_time
 from ..graph import Graph
 from .duals import Proposal
 from .edges import EdgeSpace, largest_step
@@ -37,18 +36,25 @@ _STEPS = 150
 
 def propose(graph: Graph, tol: float, deadline: float) -> Proposal:
     """Optimise ``"algebraic_connectivity"``; arguments as in :func:`.barrier.propose`."""
-    solver = _Solver(EdgeSpace(graph), tol)
-    for step in range(_STEPS):
-        solver.measure(proof=step % 5 == 4)
-        if solver.gap <= tol or time.monotonic() > deadline:
-            break
-        if solver.has_converged():
-            solver.measure(proof=True)
-            if solver.gap <= tol or not solver.add_dimension():
+    space = EdgeSpace(graph, deadline)
+    try:
+        solver = _Solver(space, tol)
+    except OutOfTime:
+        return Proposal(np.ones(space.m), None, None)
+    try:
+        for step in range(_STEPS):
+            solver.measure(proof=step % 5 == 4)
+            if solver.gap <= tol:
                 break
-        if not solver.advance():
-            break
-    solver.measure(proof=True)
+            if solver.has_converged():
+                solver.measure(proof=True)
+                if solver.gap <= tol or not solver.add_dimension():
+                    break
+            if not solver.advance():
+                break
+        solver.measure(proof=True)
+    except OutOfTime:
+        pass  # what has been found stands
     return solver.best
 
 
@@ -168,6 +174,7 @@ class _Solver:
         main = diagonal[:, np.arange(k), np.arange(k)].ravel()
         self.delta = max(1e-9, 0.1 * self.delta)
         for _ in range(40):
+            require_time(space.deadline)
             factor = self.pattern.factor(main - (1.0 - self.delta), off)
             if np.isfinite(factor.log_det) and factor.negative == (k if self.delta < 1.0 else 0):
                 return factor

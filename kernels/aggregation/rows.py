@@ -187,7 +187,7 @@ def _from_workers(name: str, workers: Sequence[Any], *, layered: bool) -> Rows:
             flat = [np.require(row[k], dtype, ["C_CONTIGUOUS", "ALIGNED"]).reshape(-1) for row in arrays]
             data = np.array([a.__array_interface__["data"][0] for a in flat], np.uint64)
         else:
-            flat = _stacked([row[k] for row in arrays], dtype)
+            flat = stacked([row[k] for row in arrays], dtype)
             data = flat
         owners.append(flat)
         segments.append(Segment(start, start + size, data))
@@ -197,7 +197,7 @@ def _from_workers(name: str, workers: Sequence[Any], *, layered: bool) -> Rows:
     return Rows(p, start, dtype, device, segments, shapes if layered else shapes[0], owners)
 
 
-def _stacked(arrays: list[Any], dtype: np.dtype) -> Any:
+def stacked(arrays: list[Any], dtype: np.dtype) -> Any:
     """Copy the arrays of a GPU into the rows of one."""
     import cupy  # pyright: ignore[reportMissingImports]  (an extra)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import checks
-from ..oracles.custom import PerformanceWarning, level_of_the_user
+from ..performance import PerformanceWarning, level_of_the_user
 from .base import Compressor, exact_address
 from .callback import in_python, in_python_parameters, is_known
 

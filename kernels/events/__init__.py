@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 CHUNK = 1 << 16  # events made at a time: about 1 MB, which stays in the cache
+_PIECE = 1 << 23  # events drawn in one call, which Ctrl-C waits for: about 0.1 s
 
 
 class Events(NamedTuple):
@@ -125,17 +126,20 @@ class EventStream:
         ]
         table = self._table
         fill_events = cpu.fill_events if device is None else gpu.on_device(device).fill_events
-        fill_events(
-            self.key,
-            start,
-            time,
-            self.total_rate,
-            self.n_nodes,
-            table.threshold,
-            table.alias,
-            table.bits,
-            *events,
-        )
+        length = _PIECE if device is None else max(count, 1)
+        for begin in range(0, count, length):
+            piece = [part[begin : begin + length] for part in events]
+            time = fill_events(
+                self.key,
+                start + begin,
+                time,
+                self.total_rate,
+                self.n_nodes,
+                table.threshold,
+                table.alias,
+                table.bits,
+                *piece,
+            )
         return out
 
 

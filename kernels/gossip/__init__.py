@@ -31,6 +31,7 @@ from .matrix import Mixer
 __all__ = ["Mixer", "chebyshev_mix", "chebyshev_rounds", "mix", "pairwise_average"]
 
 _NO_GAP = 1e-13  # what rounding leaves of the gap of a matrix that does not connect all nodes
+_PIECE = 1 << 26  # numbers averaged in one call, which Ctrl-C waits for: about 0.1 s
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -258,7 +259,10 @@ def pairwise_average(X: Any, edges: ArrayLike, alpha: float = 0.5) -> None:
     take = checks.real("alpha", alpha, least=0.0, most=1.0)
     if X.size:
         average = cpu.pairwise_average[X.dtype] if device is None else gpu.on_device(device).pairwise_average
-        average(X, np.ascontiguousarray(pairs, np.uint32), 1.0 - take, take)
+        pairs = np.ascontiguousarray(pairs, np.uint32)
+        piece = max(_PIECE // X.shape[1], 1)
+        for begin in range(0, len(pairs), piece):
+            average(X, pairs[begin : begin + piece], 1.0 - take, take)
 
 
 # ---------------------------------------------------------------------- arguments

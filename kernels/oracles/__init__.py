@@ -10,6 +10,7 @@ To add an oracle: write its gradient and objective in `cpu.py` with the signatur
 its definition in `reference.py`, and a constructor in `constructors.py`, named here.
 """
 
+from ..performance import PerformanceWarning
 from .batches import Batches
 from .constructors import (
     affine,
@@ -21,7 +22,7 @@ from .constructors import (
     quadratic,
     robust_least_squares,
 )
-from .custom import PerformanceWarning, custom
+from .custom import custom
 from .evaluation import (
     batch_gradients,
     gradient,

@@ -3,6 +3,9 @@
 Columns of the factor are the nodes in the order of elimination. Column j lists the later nodes to which j
 has an edge when its turn comes, ascending. The pattern is that of a sparse Cholesky factor (row by row: node
 i has an entry in the columns on the paths from its earlier neighbours up the elimination tree).
+
+The last argument of the long loops is a flag, looked at once a column, at which they return unfinished
+(`interrupt`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ _INT = array_type(types.int64, 1, readonly=True)
 _REAL = array_type(types.float64, 1, readonly=True)
 _INT_OUT = array_type(types.int64, 1)
 _REAL_OUT = array_type(types.float64, 1)
+_STOP = array_type(types.uint8, 1, readonly=True)
 
 
 @lazy_njit(types.int64(_INT_OUT, _INT_OUT, _INT_OUT))
@@ -41,8 +45,8 @@ def peel(degree, link, order):
     return found
 
 
-@lazy_njit(types.void(_INT, _INT, _INT_OUT, _INT_OUT))
-def count_columns(starts, neighbours, parent, count):
+@lazy_njit(types.void(_INT, _INT, _INT_OUT, _INT_OUT, _STOP))
+def count_columns(starts, neighbours, parent, count, stop):
     """Fill the elimination tree and the number of entries of each column.
 
     The earlier neighbours of node i, in any order, are neighbours[starts[i]:starts[i + 1]].
@@ -50,6 +54,8 @@ def count_columns(starts, neighbours, parent, count):
     n = parent.shape[0]
     seen = np.empty(n, np.int64)
     for i in range(n):
+        if stop[0]:
+            return
         parent[i] = -1
         count[i] = 0
         seen[i] = i
@@ -63,13 +69,15 @@ def count_columns(starts, neighbours, parent, count):
                 j = parent[j]
 
 
-@lazy_njit(types.void(_INT, _INT, _INT, _INT, _INT_OUT))
-def fill_columns(starts, neighbours, parent, indptr, indices):
+@lazy_njit(types.void(_INT, _INT, _INT, _INT, _INT_OUT, _STOP))
+def fill_columns(starts, neighbours, parent, indptr, indices, stop):
     """Fill the entries of the columns; going over i upwards leaves each column sorted."""
     n = parent.shape[0]
     seen = np.empty(n, np.int64)
     place = indptr[:n].copy()
     for i in range(n):
+        if stop[0]:
+            return
         seen[i] = i
         for t in range(starts[i], starts[i + 1]):
             j = neighbours[t]
@@ -80,8 +88,8 @@ def fill_columns(starts, neighbours, parent, indptr, indices):
                 j = parent[j]
 
 
-@lazy_njit(types.void(_INT, _INT, _INT, _INT, _REAL, _REAL_OUT, _REAL_OUT))
-def eliminate(indptr, indices, starts, neighbours, weights, fractions, total):
+@lazy_njit(types.void(_INT, _INT, _INT, _INT, _REAL, _REAL_OUT, _REAL_OUT, _STOP))
+def eliminate(indptr, indices, starts, neighbours, weights, fractions, total, stop):
     """Fill the fractions of each column and its total conductance; the last total is zero.
 
     Here neighbours[starts[j]:starts[j + 1]] are the later neighbours of j and `weights` their edges'. Nothing
@@ -93,6 +101,8 @@ def eliminate(indptr, indices, starts, neighbours, weights, fractions, total):
     following = np.empty(n, np.int64)
     place = indptr[:n].copy()
     for j in range(n):
+        if stop[0]:
+            return
         for t in range(starts[j], starts[j + 1]):
             work[neighbours[t]] = weights[t]
         k = head[j]
@@ -123,8 +133,8 @@ def eliminate(indptr, indices, starts, neighbours, weights, fractions, total):
             head[indices[begin]] = j
 
 
-@lazy_njit(types.void(_INT, _INT, _INT, _INT, _REAL, _REAL, _REAL_OUT, _REAL_OUT))
-def factor_symmetric(indptr, indices, starts, neighbours, entries, diagonal, lower, pivots):
+@lazy_njit(types.void(_INT, _INT, _INT, _INT, _REAL, _REAL, _REAL_OUT, _REAL_OUT, _STOP))
+def factor_symmetric(indptr, indices, starts, neighbours, entries, diagonal, lower, pivots, stop):
     """Fill the columns of L below its unit diagonal and the pivots of ``A = L D L'``, without pivoting.
 
     Arguments as in `eliminate`, for the entries of any symmetric matrix. Sums and products are those of the
@@ -136,6 +146,8 @@ def factor_symmetric(indptr, indices, starts, neighbours, entries, diagonal, low
     following = np.empty(n, np.int64)
     place = indptr[:n].copy()
     for j in range(n):
+        if stop[0]:
+            return
         for t in range(starts[j], starts[j + 1]):
             work[neighbours[t]] = entries[t]
         pivot = diagonal[j]
@@ -187,8 +199,8 @@ def largest_row_of_moduli(indptr, indices, lower, pivots):
     return largest
 
 
-@lazy_njit(types.void(_INT, _INT, _REAL, _REAL, _REAL_OUT))
-def fill_resistances(indptr, indices, fractions, total, resistances):
+@lazy_njit(types.void(_INT, _INT, _REAL, _REAL, _REAL_OUT, _STOP))
+def fill_resistances(indptr, indices, fractions, total, resistances, stop):
     """Fill the effective resistance between the two nodes of each entry, from the last column to the first.
 
     Let X be Gaussian with Var(X_a - X_b) = R_ab. Node j is X_j = sum_k f_k X_k + noise of variance 1/total_j,
@@ -202,6 +214,8 @@ def fill_resistances(indptr, indices, fractions, total, resistances):
     share = np.zeros(n)
     mean = np.zeros(n)  # sum_k f_k R_ki at the entries i of the column; at other nodes it is not read
     for j in range(n - 2, -1, -1):
+        if stop[0]:
+            return
         begin, end = indptr[j], indptr[j + 1]
         for t in range(begin, end):
             share[indices[t]] = fractions[t]
@@ -225,11 +239,13 @@ def fill_resistances(indptr, indices, fractions, total, resistances):
             resistances[t] = mean[indices[t]] + spread
 
 
-@lazy_njit(types.void(_INT, _INT, _REAL, _REAL, array_type(types.float64, 2)))
-def solve(indptr, indices, fractions, total, x):
+@lazy_njit(types.void(_INT, _INT, _REAL, _REAL, array_type(types.float64, 2), _STOP))
+def solve(indptr, indices, fractions, total, x, stop):
     """Replace the right-hand sides in x, rows in the order of elimination, by the solutions."""
     n, width = x.shape
     for j in range(n - 1):
+        if stop[0]:
+            return
         for t in range(indptr[j], indptr[j + 1]):
             i = indices[t]
             f = fractions[t]
@@ -238,6 +254,8 @@ def solve(indptr, indices, fractions, total, x):
     for c in range(width):
         x[n - 1, c] = 0.0
     for j in range(n - 2, -1, -1):
+        if stop[0]:
+            return
         for c in range(width):
             x[j, c] /= total[j]
         for t in range(indptr[j], indptr[j + 1]):
@@ -245,3 +263,18 @@ def solve(indptr, indices, fractions, total, x):
             f = fractions[t]
             for c in range(width):
                 x[j, c] += f * x[i, c]
+
+
+@lazy_njit(types.float64(_INT, _INT))
+def largest_path_sum(indptr, indices):
+    """Largest sum of ``(d + 2)^2`` along a path to the root of the elimination tree, d the column lengths."""
+    n = indptr.shape[0] - 1
+    sums = np.zeros(n)
+    largest = 0.0
+    for j in range(n - 1, -1, -1):
+        begin, d = indptr[j], indptr[j + 1] - indptr[j]
+        sums[j] = float(d + 2) * float(d + 2)
+        if d > 0:
+            sums[j] += sums[indices[begin]]
+        largest = max(largest, sums[j])
+    return largest

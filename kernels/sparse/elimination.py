@@ -8,9 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
+from ..interrupt import interruptible
 from . import cpu
 
-__all__ = ["Columns", "columns", "elimination_work", "fill_reducing_order", "grouped", "node_pairs"]
+__all__ = [
+    "Columns",
+    "columns",
+    "elimination_work",
+    "fill_reducing_order",
+    "grouped",
+    "node_pairs",
+    "squared_lengths",
+]
 
 Places = NDArray[np.int64]
 
@@ -44,9 +53,21 @@ def columns(n: int, pairs: Places) -> Columns:
     if np.any(key[1:] == key[:-1]):
         raise ValueError("edges must be distinct: add up the weights of parallel edges")
     indptr = np.concatenate([[0], np.cumsum(count)])
-    indices = np.empty(indptr[-1], np.int64)
-    cpu.fill_columns(starts, earlier, parent, indptr, indices)
+    nnz = int(indptr[-1])
+    # the places, and two numbers for each in what follows
+    checks.require_memory(
+        24 * nnz,
+        f"the factor of a graph of {n} nodes and {len(pairs)} edges, {nnz} entries after fill-in,",
+        "take a sparser graph, or one that falls apart along small cuts, as planar ones do",
+    )
+    indices = np.empty(nnz, np.int64)
+    interruptible(cpu.fill_columns, starts, earlier, parent, indptr, indices, work=float(nnz))
     return Columns(position, ends, parent, indptr, indices)
+
+
+def squared_lengths(indptr: Places) -> float:
+    """Sum of the squares of the column lengths: the multiplications of a factorisation."""
+    return float(np.sum(np.diff(indptr).astype(np.float64) ** 2))
 
 
 def elimination_work(n_nodes: int, edges: ArrayLike) -> int:
@@ -145,13 +166,14 @@ def _counted(n: int, pairs: Places) -> tuple[Places, ...]:
     starts, order = grouped(ends[:, 1], n)
     earlier = ends[order, 0]
     parent, count = np.empty(n, np.int64), np.empty(n, np.int64)
-    cpu.count_columns(starts, earlier, parent, count)
+    # at most as many steps as columns for each edge; the entries themselves are not known yet
+    interruptible(cpu.count_columns, starts, earlier, parent, count, work=float(n) * len(pairs))
     return position, ends, starts, earlier, parent, count
 
 
 def _minimum_degree(i: Places, j: Places, n: int) -> Places:
     from scipy.sparse import csc_array
-    from scipy.sparse.linalg import splu
+    from scipy.sparse.linalg import spilu
 
     nodes = np.arange(n)
     # any matrix with the pattern of the graph that needs no pivoting: here a diagonally dominant one
@@ -159,8 +181,15 @@ def _minimum_degree(i: Places, j: Places, n: int) -> Places:
     values = np.concatenate([np.full(2 * len(i), -1.0), diagonal])
     places = np.concatenate([i, j, nodes]), np.concatenate([j, i, nodes])
     matrix = csc_array((values, places), shape=(n, n))
-    options = {"SymmetricMode": True}
-    factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+    # an incomplete factorisation drops all entries, and so takes neither the time nor the memory of the fill
+    factor = spilu(
+        matrix,
+        drop_tol=1.0,
+        fill_factor=1.0,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
     return factor.perm_c.astype(np.int64)
 
 

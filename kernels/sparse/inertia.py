@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import checks
+from ..interrupt import interruptible
 from . import cpu
-from .elimination import columns, grouped, node_pairs
+from .elimination import columns, grouped, node_pairs, squared_lengths
 
 __all__ = ["Elimination", "Inertia"]
 
@@ -97,9 +98,8 @@ class Elimination:
         first = np.empty(self.n_nodes)
         first[self._position] = main
         lower, pivots = np.empty(len(indices)), np.empty(self.n_nodes)
-        cpu.factor_symmetric(
-            indptr, indices, self._starts, self._later, side[self._order], first, lower, pivots
-        )
+        arguments = indptr, indices, self._starts, self._later, side[self._order], first, lower, pivots
+        interruptible(cpu.factor_symmetric, *arguments, work=squared_lengths(indptr))
         u = 0.5 * np.finfo(float).eps
         with np.errstate(all="ignore"):
             largest = cpu.largest_row_of_moduli(indptr, indices, lower, pivots)

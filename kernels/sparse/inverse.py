@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
+from ..interrupt import interruptible
 from . import multifrontal
 from .elimination import columns, node_pairs
 
@@ -94,6 +95,14 @@ class Pattern:
         spot = np.concatenate([np.empty(0, np.int64), *spots])
         self._tree = (size, own, parent, base[:-1], spot, spot_base[:-1], k_base[:-1], g_base[:-1])
         self._lengths = int(base[-1]), int(k_base[-1]), int(g_base[-1])
+        self._work = float(np.sum(size.astype(np.float64) ** 2 * own))
+        # the second derivative has three sets of fronts, and as many of blocks
+        checks.require_memory(
+            8 * 3 * sum(self._lengths),
+            f"the inverse of a graph of {self.n_nodes} nodes and {self.n_edges} edges, {self._lengths[0]} "
+            "entries after fill-in,",
+            "take a sparser graph, or one that falls apart along small cuts, as planar ones do",
+        )
         node = np.empty(self.n_nodes, np.int64)
         node[position] = np.arange(self.n_nodes)
         self._nodes = node[np.concatenate(fronts)], np.concatenate([[0], np.cumsum(size)])
@@ -166,7 +175,9 @@ class Factor:
         _, k_length, g_length = pattern._lengths
         self._pattern, self._fronts = pattern, fronts
         self._K, self._G = np.empty(k_length), np.empty(g_length)
-        self.negative, self.log_det = multifrontal.factor(*pattern._tree, fronts, self._K, self._G)
+        self.negative, self.log_det = interruptible(
+            multifrontal.factor, *pattern._tree, fronts, self._K, self._G, work=pattern._work
+        )
 
     def solve(self, b: ArrayLike) -> Array:
         """Solve ``A x = b`` for the matrix A.
@@ -183,7 +194,9 @@ class Factor:
         n = self._pattern.n_nodes
         rhs = checks.real_array("b", b, (n,) if np.ndim(b) == 1 else (n, None), finite=False)
         x = np.array(rhs.reshape(n, -1), order="C")
-        multifrontal.solve(*self._pattern._tree, *self._pattern._nodes, self._K, self._G, x)
+        tree, nodes = self._pattern._tree, self._pattern._nodes
+        work = 2.0 * (len(self._K) + 2 * len(self._G)) * x.shape[1]
+        interruptible(multifrontal.solve, *tree, *nodes, self._K, self._G, x, work=work)
         return x.reshape(rhs.shape)
 
 
@@ -200,7 +213,7 @@ class Inverse(Factor):
 
     def __init__(self, pattern: Pattern, fronts: Array):
         super().__init__(pattern, fronts)
-        multifrontal.invert(*pattern._tree, self._K, self._G, fronts)
+        interruptible(multifrontal.invert, *pattern._tree, self._K, self._G, fronts, work=2.0 * pattern._work)
         self.diagonal, self.off_diagonal = pattern._gather(fronts)
 
     def derivative(self, diagonal: ArrayLike, off_diagonal: ArrayLike) -> Derivative:
@@ -218,7 +231,8 @@ class Inverse(Factor):
         pattern = self._pattern
         fronts = pattern._scatter(diagonal, off_diagonal)
         F, E, G = np.empty_like(self._K), np.empty_like(self._G), np.empty_like(self._G)
-        multifrontal.differentiate(*pattern._tree, self._K, self._G, self._fronts, fronts, F, E, G)
+        arguments = *pattern._tree, self._K, self._G, self._fronts, fronts, F, E, G
+        interruptible(multifrontal.differentiate, *arguments, work=6.0 * pattern._work)
         return Derivative(*pattern._gather(fronts), (fronts, F, E, G))
 
     def second_derivative(
@@ -250,9 +264,8 @@ class Inverse(Factor):
             np.empty_like(self._K),
             np.empty_like(self._G),
         )
-        multifrontal.differentiate_twice(
-            *pattern._tree, self._K, self._G, self._fronts, *a._state, fronts, mixed, *work
-        )
+        arguments = *pattern._tree, self._K, self._G, self._fronts, *a._state, fronts, mixed, *work
+        interruptible(multifrontal.differentiate_twice, *arguments, work=16.0 * pattern._work)
         return Derivative(*pattern._gather(fronts), ()), *pattern._gather(mixed)
 
 

@@ -15,7 +15,8 @@ which is the selected inverse of Takahashi, Fagan & Chen (1973) in blocks. Diffe
 
 The arrays of a group of arguments: `size` c = k + r, `own` k, `parent` (-1 for a root), `base` the
 beginning of the c x c front in an array of fronts, `spot` the places of the r rows in the parent's front
-from `spot_base` on, and `k_base`, `g_base` the beginnings of the k x k and r x k blocks.
+from `spot_base` on, and `k_base`, `g_base` the beginnings of the k x k and r x k blocks. The last argument is
+a flag, looked at once a front (and a pivot), at which the loops return unfinished (`interrupt`).
 """
 
 from __future__ import annotations
@@ -29,15 +30,18 @@ _INT = array_type(types.int64, 1, readonly=True)
 _REAL = array_type(types.float64, 1, readonly=True)
 _OUT = array_type(types.float64, 1)
 _TREE = (_INT,) * 8
+_STOP = array_type(types.uint8, 1, readonly=True)
 
 
 @inner_njit()
-def _invert(A):
+def _invert(A, stop):
     """Replace a symmetric matrix by its inverse (sweeps without pivoting); count negative and zero pivots."""
     n = A.shape[0]
     negative = 0
     logarithm = 0.0
     for k in range(n):
+        if stop[0]:
+            break
         d = A[k, k]
         if d < 0.0:
             negative += 1
@@ -94,19 +98,21 @@ def _store(front, k, Z11, Z21, Z22):
             front[i, j] = Z22[i - k, j - k]
 
 
-@lazy_njit(types.Tuple((types.int64, types.float64))(*_TREE, _OUT, _OUT, _OUT))
-def factor(size, own, parent, base, spot, spot_base, k_base, g_base, fronts, Ks, Gs):
+@lazy_njit(types.Tuple((types.int64, types.float64))(*_TREE, _OUT, _OUT, _OUT, _STOP))
+def factor(size, own, parent, base, spot, spot_base, k_base, g_base, fronts, Ks, Gs, stop):
     """Eliminate; `fronts` holds the matrix and is used up.
 
     Returns the number of negative pivots, and the logarithm of the modulus of the determinant.
     """
     negative, logarithm = 0, 0.0
     for s in range(size.shape[0]):
+        if stop[0]:
+            return negative, logarithm
         c, k = size[s], own[s]
         r = c - k
         F = fronts[base[s] : base[s] + c * c].reshape(c, c)
         K = F[:k, :k].copy()
-        count, part = _invert(K)
+        count, part = _invert(K, stop)
         negative += count
         logarithm += part
         Ks[k_base[s] : k_base[s] + k * k] = K.reshape(k * k)
@@ -122,10 +128,12 @@ def factor(size, own, parent, base, spot, spot_base, k_base, g_base, fronts, Ks,
     return negative, logarithm
 
 
-@lazy_njit(types.void(*_TREE, _REAL, _REAL, _OUT))
-def invert(size, own, parent, base, spot, spot_base, k_base, g_base, Ks, Gs, fronts):
+@lazy_njit(types.void(*_TREE, _REAL, _REAL, _OUT, _STOP))
+def invert(size, own, parent, base, spot, spot_base, k_base, g_base, Ks, Gs, fronts, stop):
     """Fill the fronts with the entries of the inverse."""
     for s in range(size.shape[0] - 1, -1, -1):
+        if stop[0]:
+            return
         c, k = size[s], own[s]
         r = c - k
         F = fronts[base[s] : base[s] + c * c].reshape(c, c)
@@ -143,15 +151,17 @@ def invert(size, own, parent, base, spot, spot_base, k_base, g_base, Ks, Gs, fro
         _store(F, k, Z11, -Z21, Z22)
 
 
-@lazy_njit(types.void(*_TREE, _REAL, _REAL, _REAL, _OUT, _OUT, _OUT, _OUT))
+@lazy_njit(types.void(*_TREE, _REAL, _REAL, _REAL, _OUT, _OUT, _OUT, _OUT, _STOP))
 def differentiate(
-    size, own, parent, base, spot, spot_base, k_base, g_base, Ks, Gs, fronts, fronts_a, Fs_a, Es_a, Gs_a
+    size, own, parent, base, spot, spot_base, k_base, g_base, Ks, Gs, fronts, fronts_a, Fs_a, Es_a, Gs_a, stop
 ):
     """Replace the direction in `fronts_a` by the derivative of the inverse that is in `fronts`.
 
     Keeps the derivatives of F11, of G, and ``E = F21_a - G F11_a`` for `differentiate_twice`.
     """
     for s in range(size.shape[0]):
+        if stop[0]:
+            return
         c, k = size[s], own[s]
         r = c - k
         F = fronts_a[base[s] : base[s] + c * c].reshape(c, c)
@@ -170,6 +180,8 @@ def differentiate(
         P = fronts_a[base[t] : base[t] + size[t] * size[t]].reshape(size[t], size[t])
         _send(U, P, spot[spot_base[s] : spot_base[s] + r])
     for s in range(size.shape[0] - 1, -1, -1):
+        if stop[0]:
+            return
         c, k = size[s], own[s]
         r = c - k
         F = fronts_a[base[s] : base[s] + c * c].reshape(c, c)
@@ -192,17 +204,19 @@ def differentiate(
         _store(F, k, Z11_a, Z21_a, Z22_a)
 
 
-@lazy_njit(types.void(*_TREE, *(_REAL,) * 7, *(_OUT,) * 6))
+@lazy_njit(types.void(*_TREE, *(_REAL,) * 7, *(_OUT,) * 6, _STOP))
 def differentiate_twice(
     size, own, parent, base, spot, spot_base, k_base, g_base,
     Ks, Gs, fronts, fronts_a, Fs_a, Es_a, Gs_a,
-    fronts_b, fronts_ab, Fs_b, Gs_b, Fs_ab, Gs_ab,
+    fronts_b, fronts_ab, Fs_b, Gs_b, Fs_ab, Gs_ab, stop,
 ):  # fmt: skip
     """Replace the direction in `fronts_b` by its derivative of the inverse, and fill the mixed one.
 
     `fronts_ab` comes as zeros; what ends in a or b is as in `differentiate`.
     """
     for s in range(size.shape[0]):
+        if stop[0]:
+            return
         c, k = size[s], own[s]
         r = c - k
         Fb = fronts_b[base[s] : base[s] + c * c].reshape(c, c)
@@ -233,6 +247,8 @@ def differentiate_twice(
         mixed = np.dot(E_a, G_b.T)
         _send(Fab[k:, k:] - np.dot(E_ab, G.T) - np.dot(G, Fab21.T) - mixed - mixed.T, P, rows)
     for s in range(size.shape[0] - 1, -1, -1):
+        if stop[0]:
+            return
         c, k = size[s], own[s]
         r = c - k
         Fb = fronts_b[base[s] : base[s] + c * c].reshape(c, c)
@@ -269,11 +285,13 @@ def differentiate_twice(
         _store(Fab, k, Zab11, Zab21, Zab22)
 
 
-@lazy_njit(types.void(*_TREE, _INT, _INT, _REAL, _REAL, array_type(types.float64, 2)))
-def solve(size, own, parent, base, spot, spot_base, k_base, g_base, nodes, node_base, Ks, Gs, x):
+@lazy_njit(types.void(*_TREE, _INT, _INT, _REAL, _REAL, array_type(types.float64, 2), _STOP))
+def solve(size, own, parent, base, spot, spot_base, k_base, g_base, nodes, node_base, Ks, Gs, x, stop):
     """Replace the right-hand sides, rows by node, by the solutions; `nodes` lists the nodes of the fronts."""
     width = x.shape[1]
     for s in range(size.shape[0]):
+        if stop[0]:
+            return
         k = own[s]
         r = size[s] - k
         if r == 0:
@@ -285,6 +303,8 @@ def solve(size, own, parent, base, spot, spot_base, k_base, g_base, nodes, node_
         for i in range(r):
             x[nodes[node_base[s] + k + i]] -= change[i]
     for s in range(size.shape[0] - 1, -1, -1):
+        if stop[0]:
+            return
         k = own[s]
         r = size[s] - k
         b = np.empty((k, width))

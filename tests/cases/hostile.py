@@ -4,11 +4,11 @@ import numpy as np
 
 from gossamer import graphs, problems
 
-TRAITS = ("heavy tails", "one huge row", "duplicate rows", "zero rows", "equal labels")
+TRAITS = ("heavy tails", "huge rows", "duplicate rows", "zero rows", "equal labels")
 
 
 def named():
-    """The hostile data set whose constants are known: four nodes, 20 rows each, the first thirty times larger."""
+    """Four nodes of 20 rows, the first of each thirty times larger: its constants are known."""
     j, k = np.arange(80)[:, None], np.arange(3)
     A = np.sin(1 + 3 * j + 5 * k + j * k)
     A[::20] *= 30
@@ -19,16 +19,16 @@ def hostile(seed):
     """A problem with one to five of the traits and nodes of unequal sizes, and its batch size."""
     rng = np.random.default_rng([seed, 7])
     n, d = int(rng.integers(3, 6)), int(rng.integers(1, 5))
-    sizes = rng.integers(1, 13, n)
-    sizes[int(rng.integers(n))] = int(rng.integers(3, 13))
+    sizes = rng.integers(1, 21, n)
+    sizes[int(rng.integers(n))] = int(rng.integers(3, 21))
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     M = int(offsets[-1])
     A = rng.normal(size=(M, d))
     traits = {TRAITS[seed % 5], *rng.choice(TRAITS, int(rng.integers(0, 3)))}
     if "heavy tails" in traits:
         A *= np.abs(rng.standard_t(1.2, size=(M, 1)))
-    if "one huge row" in traits:
-        A[int(rng.integers(M))] *= 10.0 ** rng.uniform(1, 3)
+    if "huge rows" in traits:
+        A[offsets[: int(rng.integers(1, n + 1))]] *= 10.0 ** rng.uniform(1, 3)
     if "duplicate rows" in traits:
         A[rng.integers(M, size=M // 2)] = A[int(rng.integers(M))]
     if "zero rows" in traits:
@@ -36,7 +36,7 @@ def hostile(seed):
     if not A.any():
         A[0] = 1.0
     y = A @ rng.normal(size=d) + rng.standard_t(1.5, size=M)
-    l2 = 10.0 ** rng.uniform(-3, 0) * float((A**2).sum(axis=1).mean())
+    l2 = 10.0 ** rng.uniform(-4, -1) * float((A**2).sum(axis=1).mean())
     same = "equal labels" in traits
     kind = seed // 5 % 3
     if kind == 0:

@@ -74,6 +74,18 @@ def test_round_trip(path):
         assert files.json_of(packed, "text") == {"k": 1}
 
 
+def test_what_could_not_be_read_is_not_written(path):
+    before = path.read_bytes()
+    for array, match in (
+        (np.array([None]), "Python objects"),
+        (np.zeros(2, "M8[s]"), "numbers or texts"),
+        (np.zeros(2, [("a", "f8")]), "numbers or texts"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            files.save_npz(path, {"a": array})
+        assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_archives_of_numpy_are_read(tmp_path, save):
     given = ARRAYS | {

@@ -124,7 +124,7 @@ def test_edited_bytes(name, number, honest, tmp_path, tried):
     assert sum(refusals) > 0.8 * len(refusals)  # the others changed what no reader looks at, such as dates
 
 
-@pytest.mark.parametrize("number", counts(300))
+@pytest.mark.parametrize("number", counts(200))
 @pytest.mark.parametrize("name", LOADERS)
 def test_other_arrays(name, number, honest, tmp_path, tried):
     """Arrays swapped, added, missing, of other types, of shapes of 2^40, of compressed zeros."""

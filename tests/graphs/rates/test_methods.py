@@ -55,9 +55,6 @@ def test_edge_space_against_dense_matrices():
     inverse = space.grounded(w)
     np.testing.assert_allclose(space.at_edges(inverse), np.diag(T), rtol=1e-10)
     np.testing.assert_allclose(space.squares(inverse, v), T**2 @ v, rtol=1e-10)
-    spreads, rounding = space.spreads(w)
-    np.testing.assert_allclose(spreads, np.diag(B.T @ P @ P @ B), rtol=1e-9)
-    assert 0 < rounding < 1e-9 * spreads.max()
     np.testing.assert_array_equal(space.divergences().toarray(), B)
     values = np.linalg.eigvalsh(B @ np.diag(w) @ B.T)
     found, V = space.lowest(w, rng.standard_normal((40, 6)), 60)
@@ -134,7 +131,7 @@ def test_resistance_criteria(graph, criterion):
     P = np.linalg.pinv(B @ np.diag(r.rates) @ B.T, hermitian=True)
     if criterion == "max_resistance":
         assert r.upper_bound == pytest.approx(np.diag(B.T @ P @ B).max(), rel=1e-8)
-        assert r.lower_bound == n - 1
+        assert (n - 1) * (1 - 1e-11) <= r.lower_bound <= n - 1
         assert n - 1 <= r.upper_bound <= (n - 1) * (1 + 1e-6)
     else:
         assert r.upper_bound == pytest.approx(n * np.trace(P), rel=1e-8)
