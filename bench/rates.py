@@ -30,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from gossamer import graphs
+from gossamer.files import write_text
 from gossamer.graphs.rates import communication_cost
 from gossamer.graphs.rates.certificates import verify_rates
 from gossamer.graphs.rates.duals import tighten
@@ -210,7 +211,7 @@ def main(names: list[str], seconds: float | None) -> None:
             rows.append(row)
             kept = json.loads(OUT.read_text()) if OUT.exists() else {}
             kept[name] = {"date": datetime.date.today().isoformat(), "rows": rows}
-            OUT.write_text(json.dumps(kept, indent=1))
+            write_text(OUT, json.dumps(kept, indent=1))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from gossamer.bench import floors, report_aggregation, report_rates, report_roun
 from gossamer.bench.many_events import OUT
 from gossamer.bench.measured import Measured, Target, number, table
 from gossamer.bench.setups import Setup
+from gossamer.files import write_text
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -271,5 +272,5 @@ Seconds, medians.
 
 if __name__ == "__main__":
     text = report(Measured(Path(sys.argv[1])))
-    RESULTS.write_text(text)
+    write_text(RESULTS, text)
     print(text)

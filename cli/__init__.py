@@ -9,7 +9,6 @@
 | `seeds` | many runs in threads |
 | `robust_runs`, `robust_selection` | the runs of `robustness`, in processes; what is chosen of them |
 | `figures`, `compare_figure`, `robust_figure`, `tables` | what is drawn, what is printed |
-| `outputs` | whether results can be written, asked before the work |
 | `errors` | which errors are the user's, and how they are shown |
 
 Heavy imports are inside the commands. `gossamer --help` costs what `import gossamer` costs, mostly numba.

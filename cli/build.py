@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import reprlib
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,8 +111,8 @@ def read_problem(table: Table) -> ProblemTable:
     kind = table.get("kind")
     if kind is None:
         raise ValueError("[problem] needs the key 'kind'")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f"[problem] kind must be one of {', '.join(_KINDS)}, got {kind!r}")
+    check_type("[problem] kind", kind, str)
+    check_names("gossamer", "kind of problem", [kind], list(_KINDS))
     return fill(_KINDS[kind], "[problem]", table)
 
 
@@ -280,7 +281,7 @@ def _classes(module: ModuleType, base: type[Any]) -> dict[str, type[Any]]:
 def _named(what: str, table: Table, classes: dict[str, type[Any]]) -> type[Any]:
     name = table.get("name")
     if not isinstance(name, str):
-        raise ValueError(f"name must be one of {', '.join(classes)}, got {name!r}")
+        raise ValueError(f"name must be one of {', '.join(classes)}, got {reprlib.repr(name)}")
     check_names("gossamer", what, [name], list(classes))
     return classes[name]
 

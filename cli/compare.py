@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..files import make_folder, whole_file
 from .errors import user_errors
-from .outputs import make_folder
 
 if TYPE_CHECKING:
     from ..solvers import Result
@@ -61,6 +61,7 @@ def compare(
 
     Writes comparison.csv (a row a run), traces.csv (all records) and figure.png.
     """
+    from ..solvers.trace import NO_RECORDS
     from .comparison import read_comparison
     from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console
@@ -79,6 +80,7 @@ def compare(
         tuned += [f"{contestant.label}: {name} = {value:.4g}, tuned" for name, value in found.items()]
     with user_errors(str(comparison)):
         from .compare_figure import Method, compare_figure
+        from .figures import save_figure
 
         make_folder(output)
     for contestant in contestants:
@@ -96,7 +98,7 @@ def compare(
     with user_errors():
         write_rows(output / "comparison.csv", all_runs, goal, bits)
         write_traces(output / "traces.csv", all_runs)
-        figure.savefig(output / "figure.png", dpi=200)
+        save_figure(figure, output / "figure.png", dpi=200)
 
     screen = console()
     screen.print(f"{problem!r} and {graph!r}")
@@ -106,6 +108,8 @@ def compare(
     for line in tuned:
         screen.print(line)
     for runs in all_runs:
+        if lost := sum(not len(result.trace) for result in runs.results):
+            screen.print(f"{runs.label}: {lost} of {len(runs.results)} runs {NO_RECORDS}")
         if any(r.success and r.trace.first_below(goal.column, goal.target) is None for r in runs.results):
             screen.print(
                 f"{runs.label} converged to tol = {options['tol']:g} before the target: lower tol to go on"
@@ -181,7 +185,7 @@ def status(results: Sequence[Result]) -> str:
 def write_rows(path: Path, all_runs: Sequence[Runs], goal: CompareTable, bits: float) -> None:
     """Write a row for each run; cells are empty where the target was not reached."""
     columns = [f"{name}_to_target" for name in COSTS]
-    with path.open("w", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(
             ["label", "solver", "seed", "status", *columns, f"{goal.column}_at_equal_bits", "equal_bits"]
@@ -196,7 +200,7 @@ def write_rows(path: Path, all_runs: Sequence[Runs], goal: CompareTable, bits: f
 def write_traces(path: Path, all_runs: Sequence[Runs]) -> None:
     """Write the records of all runs, with label and seed in front."""
     columns = all_runs[0].results[0].trace.columns
-    with path.open("w", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(["label", "seed", *columns])
         for runs in all_runs:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..files import make_folder
 from .errors import user_errors
-from .outputs import make_folder
 from .topology import HELP, parse_topology
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def demo(
     from .tables import console
 
     with user_errors():
-        from .figures import BLUE, ORANGE, Curve, comparison_figure
+        from .figures import BLUE, ORANGE, Curve, comparison_figure, save_figure
 
     with user_errors(topology):
         graph = parse_topology(topology)
@@ -122,7 +122,7 @@ def demo(
         title = (graph.name or topology).rpartition("/")[2]  # topohub's collection goes
         figure = comparison_figure(found, curves, target=TARGET, title=title)
         for suffix, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
-            figure.savefig(output / f"demo.{suffix}", dpi=300, metadata=metadata)
+            save_figure(figure, output / f"demo.{suffix}", dpi=300, metadata=metadata)
     print_comparison(screen, variants, found)
     screen.print(f"figure: {output / 'demo.png'} (and .pdf); rates and traces beside it")
     screen.print(f"wall time: {clock.perf_counter() - begin:.1f} s")

@@ -13,6 +13,9 @@ from typer.core import TyperGroup
 _UsageError: Any = typer.BadParameter.__base__
 
 
+_LONGEST = 2000
+
+
 class UserError(Exception):
     """An error that the user can repair; its text says how."""
 
@@ -87,5 +90,6 @@ def _refusal(message: object) -> typer.Exit:
 
 
 def one_line(message: object) -> str:
-    """Return the text of a message with all white space single blanks."""
-    return " ".join(str(message).split())
+    """Return the text of a message with all white space single blanks, and of a very long one the start."""
+    text = " ".join(str(message).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

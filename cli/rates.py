@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..files import check_file, whole_file
 from .errors import user_errors
-from .outputs import check_file
 from .topology import HELP, parse_topology
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def rates(
             write_rates(found, output)
             screen.print(f"rates written to {output}")
         if plot is not None:
-            from .figures import network_figure
+            from .figures import network_figure, save_figure
 
-            network_figure(found).savefig(plot, dpi=200, bbox_inches="tight")
+            save_figure(network_figure(found), plot, dpi=200, bbox_inches="tight")
             screen.print(f"picture written to {plot}")
 
 
@@ -128,7 +128,7 @@ def write_rates(found: GossipRates, path: Path) -> None:
     path : Path
         File; an existing one is replaced.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(("u", "v", "label_u", "label_v", "rate", "resistance"))
         writer.writerows(edge_rows(found))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..files import open_file
 from ..kernels.checks import count, real
 from .build import aggregator_classes, attack_classes, build_named, preaggregator_classes
 from .errors import user_errors
@@ -178,10 +179,14 @@ class RobustExperiment:
     def common(self) -> dict[str, Any]:
         """Return what all runs share, for `robust_runs`, in terms of JSON; of a data file a digest."""
         data = self.folder / self.problem.data
-        contents = data.read_bytes() if data.suffix else b""
+        contents = hashlib.blake2b(digest_size=12)
+        if data.suffix:
+            with open_file(data) as file:
+                while piece := file.read(2**20):
+                    contents.update(piece)
         return {
             "problem": asdict(self.problem),
-            "contents": hashlib.blake2b(contents, digest_size=12).hexdigest(),
+            "contents": contents.hexdigest(),
             "n_nodes": self.workers.n_nodes,
             "alpha": self.workers.alpha,
             "rounds": self.run.rounds,

@@ -6,8 +6,10 @@ import functools
 import hashlib
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -16,8 +18,12 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..files import read_bytes, write_text
+from ..solvers.result import STATUSES
 from .robust_experiment import LABEL_FLIP, build_attack, build_rule
 from .seeds import runs_bar
+
+_LARGEST = 2**16  # bytes of a file of a run
 
 Job = dict[str, Any]
 Outcome = dict[str, Any]
@@ -58,7 +64,7 @@ def run_all(
                 advance()
         else:
             spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(n_processes, len(todo)), spawn, _ignore_interrupts) as pool:
+            with ProcessPoolExecutor(min(n_processes, len(todo)), spawn, _follow_parent) as pool:
                 futures = {pool.submit(run_one, common, job, path): path for job, path in todo}
                 try:
                     for future in as_completed(futures):
@@ -70,9 +76,20 @@ def run_all(
     return [found[path] for path in paths]
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that waits for the runs: those under way are finished, and kept."""
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the process that waits for the runs: those under way are finished, and kept.
+
+    Where that process ends without a word, by `kill -9` for instance, end as well: nobody waits any more.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])  # a pipe, which closes when the parent ends
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def digest(common: dict[str, Any], job: Job) -> str:
@@ -87,10 +104,13 @@ def digest(common: dict[str, Any], job: Job) -> str:
 
 
 def read_outcome(path: Path) -> Outcome | None:
-    """Return what a run left, None if it never finished."""
+    """Return what a run left; None if it never finished, or left something else, so that it is done again."""
     try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        found = json.loads(read_bytes(path, most=_LARGEST))
+        accuracies = [found["validation"], found["test"]]
+        whole = all(type(value) is float and 0.0 <= value <= 1.0 for value in accuracies)
+        return found if whole and found["status"] in STATUSES else None
+    except (FileNotFoundError, ValueError, RecursionError, LookupError, TypeError):
         return None
 
 
@@ -102,7 +122,7 @@ def run_one(common: dict[str, Any], job: Job, path: Path) -> Outcome:
     common, job : dict
         As of `run_all`.
     path : Path
-        File, written at once or not at all.
+        File, written whole or not at all.
     """
     from .. import graphs, solvers
 
@@ -131,9 +151,7 @@ def run_one(common: dict[str, Any], job: Job, path: Path) -> Outcome:
         "test": 0.0 if diverged else float(np.mean(problem.predict(result.x, X) == y)),
         "status": result.status,
     }
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(outcome))
-    draft.replace(path)
+    write_text(path, json.dumps(outcome))
     return outcome
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..files import make_folder, whole_file
 from .errors import user_errors
-from .outputs import make_folder
 from .robust_experiment import COLUMNS, WORST
 from .robust_selection import Row, select
 from .seeds import n_processors
@@ -47,6 +47,7 @@ def robustness(
         for split in wanted.workers.splits:
             build_classifier(json.dumps(common), split)
     with user_errors(str(experiment)):
+        from .figures import save_figure
         from .robust_figure import heat_maps
 
         make_folder(output / "runs")
@@ -61,7 +62,7 @@ def robustness(
     figure = heat_maps(rows, list(wanted.attacks))
     with user_errors():
         write_rows(output / "robustness.csv", rows)
-        figure.savefig(output / "robustness.png", dpi=150)
+        save_figure(figure, output / "robustness.png", dpi=150)
 
     from .tables import console
 
@@ -75,7 +76,7 @@ def robustness(
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write a row for each rule of each study; accuracies are those on the test samples but for one."""
-    with path.open("w", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         attacks = list(rows[0].test)
         writer.writerow([*COLUMNS, *attacks])

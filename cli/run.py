@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..files import make_folder
 from .errors import user_errors
-from .outputs import make_folder
 
 if TYPE_CHECKING:
     from ..solvers import Result
@@ -26,6 +26,7 @@ def run(
     Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run
     in threads; results do not depend on how many.
     """
+    from ..solvers.trace import NO_RECORDS
     from .experiment import read_experiment
     from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console, table
@@ -33,7 +34,7 @@ def run(
     wanted = read_experiment(experiment)
     problem, graph, solver = wanted.problem, wanted.graph, wanted.solver
     with user_errors(str(experiment)):
-        from .figures import seeds_figure
+        from .figures import save_figure, seeds_figure
 
         options: dict[str, Any] = wanted.options | {"x_star": problem.solution()}
         tuned = tuned_numbers(solver, problem, graph)
@@ -49,7 +50,7 @@ def run(
         for seed, result in zip(wanted.seeds, results, strict=True):
             result.save(output / f"result-{seed}.npz")
             result.trace.to_csv(output / f"trace-{seed}.csv")
-        figure.savefig(output / "figure.png", dpi=200)
+        save_figure(figure, output / "figure.png", dpi=200)
 
     screen = console()
     screen.print(f"{name} on {problem!r} and {graph!r}")
@@ -58,8 +59,16 @@ def run(
     for number, value in tuned.items():
         screen.print(f"{number} = {value:.4g}, tuned")
     converged = sum(result.success for result in results)
+    for seed, result in zip(wanted.seeds, results, strict=True):
+        if not len(result.trace):
+            screen.print(f"seed {seed} {NO_RECORDS}: {result.message}")
     screen.print(f"{converged} of {len(results)} runs converged to tol = {options['tol']:g}")
     screen.print(f"results, traces and figure.png written to {output}")
+
+
+def last_distance(result: Result) -> float:
+    """Return the distance at the last record; infinite where there is none."""
+    return float(result.trace["distance"][-1]) if len(result.trace) else float("inf")
 
 
 def result_rows(seeds: Sequence[int], results: Sequence[Result]) -> list[tuple[str, ...]]:
@@ -69,10 +78,7 @@ def result_rows(seeds: Sequence[int], results: Sequence[Result]) -> list[tuple[s
     from .tables import count, megabits
 
     numbers = np.array(
-        [
-            (r.n_gradients, r.n_communications, r.bits, r.time, r.trace["distance"][-1], r.wall_time)
-            for r in results
-        ]
+        [(r.n_gradients, r.n_communications, r.bits, r.time, last_distance(r), r.wall_time) for r in results]
     )
     names = [(str(seed), result.status) for seed, result in zip(seeds, results, strict=True)]
     if len(results) > 1:
@@ -85,7 +91,7 @@ def result_rows(seeds: Sequence[int], results: Sequence[Result]) -> list[tuple[s
             count(messages),
             megabits(bits),
             f"{t:.6g}",
-            f"{distance:.2e}",
+            f"{distance:.2e}" if np.isfinite(distance) else "-",
             f"{wall:.2f}",
         )
         for name, (gradients, messages, bits, t, distance, wall) in zip(names, numbers.tolist(), strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,8 @@ def parse_topology(text: str, folder: Path | None = None) -> Graph:
         return _generate(family, families[family], arguments)
     if colon or "/" not in text:
         raise ValueError(
-            f"unknown topology {text!r}; it is one of {', '.join(families)} with arguments (grid_2d:5,5), "
-            "a network of topohub (topozoo/Abilene), or a file (.graphml, .edges, .txt, .csv)"
+            f"unknown topology {reprlib.repr(text)}; it is one of {', '.join(families)} with arguments "
+            "(grid_2d:5,5), a network of topohub (topozoo/Abilene), or a file (.graphml, .edges, .txt, .csv)"
         )
     return graphs.topology(text)
 
@@ -81,8 +82,10 @@ def _generate(family: str, generator: Callable[..., Graph], arguments: str) -> G
             raise ValueError(f"argument {name!r} is {problem} in {family}:{arguments}; the form is {usage}")
         try:
             given[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            raise ValueError(f"argument {name} of {family} must be a number, got {value!r}") from None
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise ValueError(
+                f"argument {name} of {family} must be a number, got {reprlib.repr(value)}"
+            ) from None
     missing = [
         name
         for name, parameter in signature.parameters.items()

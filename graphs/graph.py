@@ -342,8 +342,9 @@ def _same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
 
 def _edge_array(edges: Any, n: int) -> NDArray[np.int64]:
     """Check shape, type and range; the result is int64 so that i * n + j cannot overflow."""
+    checks.require_plain("edges", edges)
     try:
-        array = np.asarray(edges if isinstance(edges, np.ndarray) else list(edges))
+        array = np.asarray(edges if hasattr(edges, "__array__") else list(edges))
     except (TypeError, ValueError):
         raise ValueError("edges must be an (m, 2) array or a list of pairs of node indices") from None
     if array.size == 0:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..files import whole_file, write_text
 from .graph import Graph, warn
 
 __all__ = ["read_graph", "write_graph"]
@@ -43,7 +44,7 @@ def write_graph(graph: Graph, path: "str | Path") -> None:
     if graph.lengths is not None:
         rows = [[*pair, length] for pair, length in zip(rows, graph.lengths.tolist(), strict=True)]
     lines += [separator.join(map(repr, row)) for row in rows]
-    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(target, "\n".join(lines) + "\n")
 
 
 def read_graph(path: "str | Path") -> Graph:
@@ -163,7 +164,8 @@ def _write_graphml(graph: Graph, path: Path) -> None:
     for _, data in flat.nodes(data=True):
         if "pos" in data:
             data["x"], data["y"] = data.pop("pos")
-    networkx.write_graphml(flat, path)
+    with whole_file(path, binary=True) as file:
+        networkx.write_graphml(flat, file)
 
 
 def _read_graphml(path: Path) -> Graph:

@@ -149,8 +149,8 @@ def real_array(
     Raises
     ------
     TypeError, ValueError
-        Not real numbers (complex ones, strings and objects are not); a masked array; a shape that does not
-        fit; an entry out of range, whose place is given.
+        Not real numbers (complex ones, strings and objects are not); what `as_array` refuses; a shape that
+        does not fit; an entry out of range, whose place is given.
 
     Examples
     --------
@@ -158,13 +158,10 @@ def real_array(
     Traceback (most recent call last):
     ValueError: rates must be at least 0, but rates[1] is -2.0 (1 such entry)
     """
-    refuse_masked(name, value)
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # lists of unequal lengths
-        raise ValueError(f"{name} must be a rectangular array: {error}") from error
+    array = as_array(name, value)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+        found = f"dtype {array.dtype}{_odd_entry(name, array)}"
+        raise TypeError(f"{name} must be an array of real numbers, got {found}")
     _check_shape(name, array.shape, shape)
     if array.dtype != np.float64 or not (array.flags.c_contiguous and array.flags.aligned):
         with np.errstate(over="ignore"):  # what exceeds float64 becomes infinite
@@ -198,10 +195,93 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def refuse_masked(name: str, value: Any) -> None:
-    """Raise a TypeError for a masked array, whose mask NumPy would drop without a word."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array: fill or drop masked entries first")
+def as_array(name: str, value: Any) -> np.ndarray:
+    """View or convert `value` as `np.asarray` does, but lose nothing without a word.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : array_like
+        Columns and tables of other libraries too (pandas, Arrow, Polars: what has `__array__`). Numbers of
+        their nullable types become float64, with NaN for what is missing; texts become NumPy's.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    TypeError, ValueError
+        A masked array or a sparse matrix (see `require_plain`); lists of unequal lengths.
+    """
+    require_plain(name, value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of unequal lengths
+        raise ValueError(f"{name} must be a rectangular array: {error}") from error
+    if array.dtype.kind == "O" and hasattr(value, "__array__") and not isinstance(value, np.ndarray):
+        return _of_one_type(array)
+    return array
+
+
+def require_plain(name: str, value: Any) -> None:
+    """Refuse what NumPy would convert into something else without a word, alone or in a list.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+        Anything.
+
+    Raises
+    ------
+    TypeError
+        A masked array, whose mask would be dropped; a sparse matrix, which would become one object.
+    """
+    if type(value) is np.ndarray:
+        return
+    kinds = {type(value)}
+    if isinstance(value, list | tuple):
+        kinds.update(map(type, value))
+    for kind in kinds:
+        if issubclass(kind, np.ma.MaskedArray):
+            raise TypeError(f"{name} must not be a masked array: fill or drop masked entries first")
+        if hasattr(kind, "nnz") and hasattr(kind, "toarray"):
+            raise TypeError(f"{name} must not be a sparse matrix: pass {name}.toarray()")
+
+
+def _of_one_type(array: np.ndarray) -> np.ndarray:
+    """Return an array of objects as one of numbers or texts, if that is what they are, else as it is."""
+    kinds = set(map(type, array.flat))
+    if kinds == {str}:
+        texts = array.astype(str)
+        return texts if (texts == array).all() else array  # NumPy's drop zeros at their ends
+    known = {kind for kind in kinds if not _is_missing_type(kind)}
+    if not known or not all(issubclass(kind, numbers.Real | np.bool_) for kind in known):
+        return array
+    if known != kinds:
+        array = np.where([_is_missing_type(type(entry)) for entry in array.flat], np.nan, array.flat).reshape(
+            array.shape
+        )
+    return array.astype(np.float64)
+
+
+def _is_missing_type(kind: type[Any]) -> bool:
+    """Whether this is the type of None, or of pandas' NA or NaT."""
+    return kind is type(None) or kind.__name__ in ("NAType", "NaTType")
+
+
+def _odd_entry(name: str, array: np.ndarray) -> str:
+    """Say which entry of an array of objects is the first that is no real number."""
+    if array.dtype.kind != "O":
+        return ""
+    for index, entry in np.ndenumerate(array):
+        if not isinstance(entry, numbers.Real):
+            place = f"{name}[{', '.join(map(str, index))}]" if index else "it"
+            return f": {place} is {reprlib.repr(entry)}, of type {type(entry).__name__}"
+    return ""
 
 
 def _check_shape(name: str, found: tuple[int, ...], wanted: Shape) -> None:

@@ -92,6 +92,9 @@ class AffineOperator(VariationalInequality):
     def _curvature_bounds(self) -> tuple[float, float]:
         return self._monotonicity, float(np.linalg.norm(self._matrices, 2, axis=(1, 2)).max())
 
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(np.linalg.norm(H, 2, axis=(1, 2)) for H in (self._matrices, self.H))
+
     def _lipschitz_bounds(self) -> tuple[float, float, float]:
         squares = np.linalg.norm(self._matrices, 2, axis=(1, 2)) ** 2
         of_samples = math.nan

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..files import open_npz
 from ..kernels.checks import real_array
 
 NAMES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
@@ -130,23 +131,14 @@ def _named(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy raises whatever the broken part raises: zipfile, pickle, OS errors
-        raise ValueError(f"{path} is not a readable .npz archive: {error}") from error
-    with archive:
-        missing = [key for key in ("X", "y") if key not in archive]
-        if missing:
-            raise ValueError(f"{path} has no array {missing[0]!r}; it holds {', '.join(archive.files)}")
-        try:
-            X, y = archive["X"], archive["y"]
-        except ValueError as error:
-            raise ValueError(f"{path}: X and y must be plain numeric arrays: {error}") from error
-    if X.ndim != 2 or y.shape != X.shape[:1]:
-        raise ValueError(f"{path}: X must be (M, d) and y (M,), got shapes {X.shape} and {y.shape}")
-    if X.dtype.kind not in "fiub":
-        raise ValueError(f"{path}: X must hold real numbers, got dtype {X.dtype}")
-    return X.astype(np.float64), y.astype(np.float64) if y.dtype.kind in "fiub" else y
+    with open_npz(path) as archive:
+        X, y = archive["X"], archive["y"]
+        if X.ndim != 2 or y.shape != X.shape[:1]:
+            raise ValueError(f"X must be (M, d) and y (M,), got shapes {X.shape} and {y.shape}")
+        for name, array in (("X", X), ("y", y)):
+            if array.dtype.kind not in ("fiub" if name == "X" else "fiubSU"):
+                raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        return X.astype(np.float64, copy=False), y if y.dtype.kind in "SU" else y.astype(np.float64)
 
 
 def _read_csv(path: Path, target: str | int) -> tuple[np.ndarray, np.ndarray]:

@@ -22,13 +22,22 @@ from ..kernels import random
 from ..kernels.checks import count, real, real_array
 from ..problems import Classifier, Problem, VariationalInequality
 from .fingerprint import fingerprint
+from .noise import words_of_noise
 from .progress import progress_bar
 from .result import Result
 from .state import State
 from .trace import Trace
 
 _SAME = 1e-5  # relative; other machines compute the same rates and constants to fewer digits than all
+_BEYOND = 1e12  # times what bounds the solution: iterates there never come back
 _START_FROM = "to start from its iterates, pass them as x0"
+
+
+class _Unset(int):
+    """The seed of a run that was given none, told apart from a 0 that was given."""
+
+
+_SEED: random.Rng = _Unset(0)
 
 Record = dict[str, Any]
 Callback = Callable[[State, Record], None]
@@ -67,6 +76,10 @@ class Prepared(abc.ABC):
     def average(self, state: State) -> np.ndarray | None:
         """Return the time average of the mean iterate (d,), where it was asked for."""
         return None
+
+    def noise_floor(self, state: State, x: np.ndarray) -> float:
+        """Return a bound on the mean squared distance that the noise of batches at x leaves, 0 for none."""
+        return 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +189,7 @@ class Solver(abc.ABC):
         max_time: float | None = None,
         max_events: int | None = None,
         x_star: ArrayLike | None = None,
-        rng: random.Rng = 0,
+        rng: random.Rng = _SEED,
         record_every: int | None = None,
         callback: Callback | Sequence[Callback] | None = None,
         progress: bool = False,
@@ -206,12 +219,13 @@ class Solver(abc.ABC):
         x_star : (d,) array_like, optional
             Minimiser, for the trace's `distance`; `problem.solution()` gives it.
         rng : None, int, SeedSequence or Generator
-            Source of randomness; equal seeds give equal bits, whatever the number of threads.
+            Source of randomness, 0 by default; equal seeds give equal bits, whatever the number of threads.
         record_every : int, optional
             Events between two records of the trace. A record costs about two gradients at every node; by
             default there are few enough to make up a small part of the run.
         callback : callable or sequence of callables, optional
-            Each is called after each record with the state and the record; StopIteration stops the run.
+            Each is called after each record with a copy of the state, to keep or to change, and the record;
+            StopIteration stops the run.
         progress : bool
             Show a progress bar.
         state : State, optional
@@ -221,6 +235,12 @@ class Solver(abc.ABC):
         -------
         Result
             Iterates, status, trace, state.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Arguments that do not fit, or contradict each other; a state of another problem, graph or solver,
+            or one that no run can have reached.
         """
         self._check_match(problem, graph)
         tol = real("tol", tol, least=0.0)
@@ -236,7 +256,10 @@ class Solver(abc.ABC):
             state = self.init(problem, graph, x0, rng=rng)
         elif x0 is not None:
             raise ValueError("give x0 or state, not both: a state holds its iterates")
+        elif rng is not _SEED:
+            raise ValueError("give rng or state, not both: a state holds the key of its draws")
         else:
+            state.check()
             state = state.copy()
         prepared = self._bound(state, problem, graph)
         if max_time is None and max_events is None:
@@ -261,14 +284,25 @@ class Solver(abc.ABC):
                     break
                 if np.isnan(state.first_optimality):
                     state.first_optimality = record["optimality"]
+                if np.isnan(state.most):
+                    state.most = _BEYOND * _scale(problem, prepared.iterates(state), prepared.members)
+                if record["size"] > state.most:
+                    status = "diverged"
+                    message = (
+                        f"iterates of norm {record['size']:.3g} by time {state.time:.6g}, {_BEYOND:g} times "
+                        "beyond every bound of the solution"
+                    )
+                    state = finite
+                    break
                 trace.append(record)
                 report(state, record)
                 if _is_converged(record, state.first_optimality, tol, rounding):
                     status, message = "converged", f"tolerance {tol:g} reached"
                     break
                 try:
+                    seen = state.copy() if callbacks else state
                     for call in callbacks:
-                        call(state, record)
+                        call(seen, record)
                 except StopIteration as stop:
                     status, message = "stopped", str(stop) or "a callback stopped the run"
                     break
@@ -287,6 +321,12 @@ class Solver(abc.ABC):
                 _advance(prepared, state, n_events, time_limit)
                 state.wall_time += clock.perf_counter() - begin
         X = prepared.iterates(state)
+        if status in ("max_time", "max_events"):
+            mean = (X if prepared.members is None else X[prepared.members]).mean(axis=0)
+            floor = prepared.noise_floor(state, mean if target is None else target)
+            message += words_of_noise(
+                floor, problem.strong_convexity, state.first_optimality, trace, tol, mean
+            )
         return Result(X, status, message, trace, state, prepared.average(state), prepared.members)
 
     def _check_match(self, problem: Problem, graph: Graph) -> None:
@@ -308,9 +348,13 @@ class Solver(abc.ABC):
     def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
         """Whether these arrays of a state can be this solver's, by their shapes and settings."""
         fresh = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
-        return {k: v.shape for k, v in fresh.items()} == {k: v.shape for k, v in found.items()} and all(
-            np.allclose(fresh[name], found[name], rtol=_SAME, atol=0.0) for name in self._settings
+        return layout(fresh) == layout(found) and all(
+            same(fresh[name], found[name]) for name in self._settings
         )
+
+    def _check_reached(self, state: State) -> None:
+        """Raise a ValueError for a state, laid out as this solver's are, that it cannot have reached."""
+        state.check()
 
     def _bound(self, state: State, problem: Problem, graph: Graph) -> Prepared:
         """Return what `_prepare` made of this solver, problem and graph, made at most once a state."""
@@ -326,8 +370,21 @@ class Solver(abc.ABC):
                 raise ValueError(
                     f"the state belongs to {state.solver} with other hyper-parameters; {_START_FROM}"
                 )
+            self._check_reached(state)
             state.prepared = (self, problem, graph, self._prepare(problem, graph, state))
         return state.prepared[-1]
+
+
+def layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and type of each array."""
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays of one shape agree: integers exactly, floats as far as machines agree on them."""
+    if a.dtype.kind in "iub":
+        return np.array_equal(a, b)
+    return np.allclose(a, b, rtol=_SAME, atol=0.0)
 
 
 def _record(
@@ -352,9 +409,21 @@ def _record(
             "optimality": float(np.linalg.norm(gradient)),
             "consensus": float(np.sqrt(((X - mean) ** 2).sum() / X.shape[0])),
             "norm": float(np.linalg.norm(mean)),
+            "size": float(np.linalg.norm(X)),
             "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),
             "accuracy": problem.accuracy(mean) if isinstance(problem, Classifier) else np.nan,
         }
+
+
+def _scale(problem: Problem, X: np.ndarray, members: np.ndarray | None) -> float:
+    """Return |X| + |G(X)| / mu (L where mu is 0), which bounds the norm of the solution; 1 if both are 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        G = problem.gradients(X)
+        if members is not None:
+            X, G = X[members], G[members]
+        curvature = problem.strong_convexity or problem.smoothness or math.inf
+        scale = float(np.linalg.norm(X) + np.linalg.norm(G) / curvature)
+    return (scale or 1.0) if math.isfinite(scale) else math.inf
 
 
 def _is_converged(record: Record, first_optimality: float, tol: float, rounding: float) -> bool:

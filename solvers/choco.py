@@ -157,7 +157,9 @@ class ChocoGossip(DifferenceGossip):
         if 2.0 * np.abs(start / 2.0 - start[0] / 2.0).max() <= _EQUAL * np.abs(start).max():
             # nothing to do: tune it for random vectors
             return super()._tuned(problem, graph, values, name)
-        return tuned(self, problem, graph, values, name, largest, None, exact=True, draws=self._draws)
+        return tuned(
+            self, problem, graph, values, name, largest, None, exact=True, draws=self._draws(problem)
+        )
 
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
         return super()._start(problem, graph, self._to_average(problem))

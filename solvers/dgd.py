@@ -58,4 +58,4 @@ class DGD(GossipSolver):
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "step_decay"}."""
         low, _ = self._spectrum(graph)
-        return {"step": min(0.8 * (1.0 + low), 1.0) / problem.smoothness, "step_decay": 0.0}
+        return {"step": min(0.8 * (1.0 + low), 1.0) / self._smoothness(problem), "step_decay": 0.0}

@@ -74,7 +74,7 @@ class DIANA(ServerSolver):
         spread = mean_variance(self.compressor, problem.n_nodes, problem.dim)
         omega = self.compressor.omega(problem.dim)
         return {
-            "step": 1.0 / (problem.smoothness * (1.0 + 6.0 * spread)),
+            "step": 1.0 / (self._smoothness(problem) * (1.0 + 6.0 * spread)),
             "shift_step": 1.0 / (1.0 + omega),
         }
 

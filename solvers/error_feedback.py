@@ -65,7 +65,7 @@ class EF(ServerSolver):
         alpha = self.compressor.contraction(problem.dim)
         if not alpha > 0.0:
             return {"step": math.nan}
-        return {"step": 0.5 / (problem.smoothness * (1.0 + 2.0 * math.sqrt(1.0 - alpha) / alpha))}
+        return {"step": 0.5 / (self._smoothness(problem) * (1.0 + 2.0 * math.sqrt(1.0 - alpha) / alpha))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ class EF21(ServerSolver):
             return {"step": math.nan, "shift_step": 1.0}
         theta = 1.0 - math.sqrt(1.0 - alpha)
         ratio = math.sqrt(1.0 - alpha) / theta  # sqrt(b / theta)
-        mu, L = problem.strong_convexity, problem.smoothness
+        mu, L = problem.strong_convexity, self._smoothness(problem)
         if mu > 0.0:
             step = min(1.0 / (L * (1.0 + math.sqrt(2.0) * ratio)), theta / (2.0 * mu))
         else:

@@ -57,7 +57,7 @@ class EXTRA(GossipSolver):
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}."""
         low, _ = self._spectrum(graph)
-        return {"step": min(0.2 * (5.0 + 3.0 * low), 1.0) / problem.smoothness}
+        return {"step": min(0.2 * (5.0 + 3.0 * low), 1.0) / self._smoothness(problem)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ class NIDS(GossipSolver):
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}."""
-        return {"step": 1.0 / problem.smoothness}
+        return {"step": 1.0 / self._smoothness(problem)}
 
     def rate(self, problem: Problem, graph: Graph) -> float:
         """Return a factor that the error falls by each round, at least; 1 and more promise nothing.

@@ -12,7 +12,7 @@ from ..kernels.checks import count, real
 from ..kernels.compression import Compressor, Identity
 from ..kernels.rounds import saddle
 from ..problems import Problem
-from .extragradient import OperatorSolver, lipschitz_constants, sample_lipschitz
+from .extragradient import OperatorSolver, lipschitz_constants
 from .messages import disjoint, message_share, sends_disjoint
 from .rounds import Step
 
@@ -30,6 +30,7 @@ class _Masha(OperatorSolver, abc.ABC):
     check_compressor: bool = True
 
     _n_shared = 3
+    _same_batch: ClassVar[bool] = True
     _exact: ClassVar[bool] = True
     _largest: ClassVar[dict[str, float]] = {"tau": 1.0}
 
@@ -64,22 +65,13 @@ class _Masha(OperatorSolver, abc.ABC):
         shares = [message_share(self.compressor, problem.n_nodes, problem.dim)]
         if not isinstance(self.server_compressor, Identity):
             shares.append(message_share(self.server_compressor, 1, problem.dim))
-        if self.batch_size is not None:
-            samples = problem.sample_oracle.n_samples
-            shares.append(min(1.0, self.batch_size / float(samples.mean())))
+        size = self._batch(problem)
+        if size is not None:
+            shares.append(min(1.0, size / float(problem.sample_oracle.n_samples.mean())))
         return max(0.5, 1.0 - min(shares))
 
-    @property
-    def _draws(self) -> bool:
+    def _draws(self, problem: Problem) -> bool:
         return True  # when the anchor moves
-
-    def _differences(self, problem: Problem) -> float:
-        """Return s with mean E|v_i|^2 <= s |z' - w|^2 for the differences v_i of the nodes."""
-        second = lipschitz_constants(problem)[1] ** 2
-        if self.batch_size is not None:
-            size = min(self.batch_size, int(problem.sample_oracle.n_samples.max()))
-            second = sample_lipschitz(problem) ** 2 / size + (1.0 - 1.0 / size) * second
-        return second
 
     def _bounded(self, problem: Problem, tau: float, step: float) -> float:
         """Return the step, or less where mu asks for it; NaN stays."""
@@ -132,9 +124,9 @@ class MASHA1(_Masha):
     step mu / 2 a round if step mu <= tau and step mu + c step^2 <= 1 - tau; taken is the least of sqrt((1 -
     tau) / (2 c)), (1 - tau) / (2 mu) and tau / mu. With q = 1 + omega_s of the server, b participants, L^2 of
     F and Lh^2 = mean L_i^2: c = q (omega Lh^2 / b + L^2) for all participants, c = q ((1 + omega) Lh^2 / b +
-    L^2) for b < n, and c = q Lh^2 for PermK, q (1 + omega) Lh^2 / n for Composed of it. Batches of B samples,
-    of Lipschitz constants l_ij, put l^2 / B + (1 - 1/B) Lh^2 in place of Lh^2, l^2 the mean of the l_ij^2,
-    and 1 + omega in place of omega.
+    L^2) for b < n, and c = q Lh^2 for PermK, q (1 + omega) Lh^2 / n for Composed of it. Batches of B of the m
+    samples of a node, of Lipschitz constants l_ij, put the mean over the nodes of a mean_j l_ij^2 + (1 - a)
+    L_i^2, a = (m - B) / (B (m - 1)), in place of Lh^2, and 1 + omega in place of omega.
 
     On an entropic simplex, where zbar is z^tau w^(1 - tau), up to its sum, the step is the same, and the
     theorem is not proved.
@@ -184,10 +176,10 @@ class MASHA1(_Masha):
         L = lipschitz_constants(problem)[0]
         q = 1.0 + self.server_compressor.omega(d)
         omega = self.compressor.omega(d)
-        second = self._differences(problem)
+        second = self._mean_square(problem)
         if disjoint(self.compressor, n):
             return q * (1.0 + omega) / n * second
-        are_all = members == n and self.batch_size is None
+        are_all = members == n and self._batch(problem) is None
         return q * ((omega if are_all else 1.0 + omega) * second / members + L**2)
 
 
@@ -243,6 +235,6 @@ class MASHA2(_Masha):
             return math.nan
         L = lipschitz_constants(problem)[0]
         members = self.participants or problem.n_nodes
-        noisy = math.hypot(L, math.sqrt(self._differences(problem) / members))
+        noisy = math.hypot(L, math.sqrt(self._mean_square(problem) / members))
         bound = math.sqrt(1.0 - tau) * min(2.0 * alpha / noisy, math.sqrt(0.5) / L)
         return self._bounded(problem, tau, bound)

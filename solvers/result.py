@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .state import State, open_npz
+from ..files import json_of, open_npz, save_npz
+from .state import State
 from .trace import COLUMNS, Trace
 
 STATUSES = ("converged", "max_time", "max_events", "stopped", "diverged")
@@ -23,10 +24,13 @@ class Result:
     X : (n, d) array
         The nodes' iterates at the final time.
     status : str
-        "converged", "max_time", "max_events", "stopped" (a callback raised StopIteration) or "diverged"
-        (non-finite values; X and state are the last finite ones).
+        "converged", "max_time", "max_events", "stopped" (a callback raised StopIteration) or "diverged":
+        non-finite values, or iterates of more than 1e12 (|X_0| + |G(X_0)| / mu), Frobenius norms of the start
+        and of the gradients there (|G(X_0)| / L for mu = 0; 1 if both are 0). X and state are then those of
+        the last record before.
     message : str
-        The status in words.
+        The status in words; of a run with mini-batches that reached a limit also their noise floor, where
+        that is far above the tolerance.
     trace : Trace
         Records along the way.
     state : State
@@ -93,7 +97,7 @@ class Result:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write everything as one npz file (no pickle); `State.load` reads the state out of it, too.
+        """Write everything as one npz file, whole or not at all; `State.load` reads the state out of it, too.
 
         Parameters
         ----------
@@ -105,8 +109,7 @@ class Result:
         packed["X"] = self.X
         optional = {"x_average": self.x_average, "members": self.members}
         packed |= {name: array for name, array in optional.items() if array is not None}
-        with open(path, "wb") as file:
-            np.savez(file, allow_pickle=False, **packed)
+        save_npz(path, packed)
 
     @classmethod
     def load(cls, path: str | Path) -> Result:
@@ -116,16 +119,45 @@ class Result:
         ----------
         path : str or Path
             File to read.
+
+        Raises
+        ------
+        ValueError
+            It is no such file, was changed since it was saved, or holds what no run can have reached.
+        FileNotFoundError, IsADirectoryError
+            There is no file.
         """
         with open_npz(path) as packed:
             if "result" not in packed:
                 raise ValueError("it holds no result; Result.save writes one, State.load reads a state")
-            words = json.loads(str(packed["result"]))
-            return cls(
+            state = State.unpack(packed)
+            packed.require_seal()
+            words = json_of(packed, "result")
+            if set(words) != {"status", "message"} or words["status"] not in STATUSES:
+                raise ValueError(
+                    f"the result needs a message and a status of {', '.join(STATUSES)}, got {words}"
+                )
+            result = cls(
                 X=packed["X"],
                 trace=Trace({name: packed[f"trace/{name}"] for name in COLUMNS}),
-                state=State.unpack(packed),
+                state=state,
                 x_average=packed.get("x_average"),
                 members=packed.get("members"),
                 **words,
             )
+            result._check_shapes()
+            return result
+
+    def _check_shapes(self) -> None:
+        for name, array, n_dims, kind in (
+            ("X", self.X, 2, "f"),
+            ("x_average", self.x_average, 1, "f"),
+            ("members", self.members, 1, "i"),
+        ):
+            if array is not None and (array.ndim != n_dims or array.dtype.kind != kind):
+                raise ValueError(f"{name} has shape {array.shape} of {array.dtype}, which no result has")
+        n, dim = self.X.shape
+        if self.x_average is not None and len(self.x_average) != dim:
+            raise ValueError(f"x_average must have shape ({dim},), as X, got {self.x_average.shape}")
+        if self.members is not None and not np.isin(self.members, np.arange(n)).all():
+            raise ValueError(f"members must be nodes, from 0 to {n - 1}")

@@ -20,15 +20,16 @@ from ..graphs import Graph
 from ..kernels import prox, random
 from ..kernels import rounds as kernel
 from ..kernels._jit import LazyKernel
-from ..kernels.checks import count, frozen, real
+from ..kernels.checks import frozen, real
 from ..kernels.compression import Compressor, Identity, row_function
 from ..kernels.gossip import Mixer
 from ..kernels.oracles import Batches
 from ..kernels.random import streams
 from ..problems import Problem
-from .base import Prepared, Solver
+from .base import Prepared, Solver, layout, same
 from .messages import disjoint
 from .network import Network, gossip_network, server_network
+from .noise import noise_floor
 from .state import State
 from .tuning import probe_start, tuned
 
@@ -53,6 +54,7 @@ class RoundSolver(Solver):
     _n_shared: ClassVar[int] = 0  # and in common
     _needs: ClassVar[str] = ""  # of the compressor: "unbiased" or "contractive"
     _largest: ClassVar[dict[str, float]] = {}  # beyond these values a parameter makes no sense
+    _same_batch: ClassVar[bool] = False  # at two points, so that its noise vanishes at the solution
     _exact: ClassVar[bool] = False  # whether full gradients and a constant step reach the solution
     _positive: ClassVar[tuple[str, ...]] = ("step", "gamma")  # at 0 these do nothing
 
@@ -79,6 +81,15 @@ class RoundSolver(Solver):
     def _network(self, graph: Graph) -> Network:
         """Return who sends to whom."""
 
+    def _smoothness(self, problem: Problem) -> float:
+        """Return the L of step sizes: that of gradients over mini-batches, where there are any."""
+        size = self._batch(problem)
+        return problem.smoothness if size is None else problem.expected_smoothness(size)
+
+    def _batch(self, problem: Problem) -> int | None:
+        """Return the rows of a mini-batch; None where all gradients are full ones."""
+        return problem.mini_batch(self.batch_size)
+
     @property
     def _compressor(self) -> Compressor:
         return getattr(self, "compressor", _WHOLE)
@@ -90,6 +101,15 @@ class RoundSolver(Solver):
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
         """Return the share of the error that a round is expected to remove, for limits on run time."""
         return values["step"] * problem.strong_convexity
+
+    def _noise_floor(self, problem: Problem, values: dict[str, float], turn: int, x: np.ndarray) -> float:
+        """Return a bound on the mean squared distance that the noise of batches leaves, by that at x."""
+        size = self._batch(problem)
+        if size is None or self._same_batch:
+            return 0.0
+        step = values["step"] / (1.0 + values.get("step_decay", 0.0) * turn)
+        noise = problem.gradient_noise(size, x)
+        return noise_floor(step, self._smoothness(problem), problem.strong_convexity, noise)
 
     def parameters(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return the numbers that `solve` runs with: as set, theory's, or tuned.
@@ -116,7 +136,7 @@ class RoundSolver(Solver):
 
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
         """Return the tuned value of one of the numbers; those before it are tuned already."""
-        largest = self._largest.get(name, math.inf)
+        largest = self._largest.get(name, self._largest_step(problem) if name == "step" else math.inf)
         start = probe_start(problem)
         return tuned(
             self,
@@ -126,13 +146,20 @@ class RoundSolver(Solver):
             name,
             largest,
             start,
-            exact=self._exact and self.batch_size is None,
-            draws=self._draws,
+            exact=self._exact and self._batch(problem) is None,
+            draws=self._draws(problem),
+            noisy=self._batch(problem) is not None,
         )
 
-    @property
-    def _draws(self) -> bool:
-        return self.batch_size is not None or self._compressor.random
+    def _largest_step(self, problem: Problem) -> float:
+        """Return the end of the search for a step: with larger ones rare batches may undo what probes saw."""
+        return (
+            math.inf if self._batch(problem) is None or self._same_batch else 1.0 / self._smoothness(problem)
+        )
+
+    def _draws(self, problem: Problem) -> bool:
+        """Return whether runs with other seeds differ."""
+        return self._batch(problem) is not None or self._compressor.random
 
     def _values(self, problem: Problem, graph: Graph) -> tuple[dict[str, float], list[str]]:
         """Return the numbers of the loop, and which of them are still to be tuned."""
@@ -149,16 +176,14 @@ class RoundSolver(Solver):
                 least, above = (-math.inf, 0.0) if name in self._positive else (0.0, -math.inf)
                 most = self._largest.get(name, math.inf)
                 values[name] = real(name, given, least=least, above=above, most=most)
-            elif not math.isfinite(value):
+            elif not (math.isfinite(value) and (value > 0.0 or name not in self._positive)):
                 raise ValueError(
                     f'{type(self).__name__} has no theory for {name} here: set it, or pass {name}="auto"'
                 )
         return values, to_tune
 
     def _check(self, problem: Problem) -> None:
-        if self.batch_size is not None:
-            count("batch_size", self.batch_size, least=1)
-            problem.sample_oracle  # raises where there are no samples  # noqa: B018
+        self._batch(problem)  # raises where it does not fit
         L = problem.smoothness
         if not 0 < L < math.inf:
             raise ValueError(f"{type(self).__name__} needs 0 < smoothness < inf, got {L:g}")
@@ -204,18 +229,22 @@ class RoundSolver(Solver):
             "weights": np.empty(0) if network.mixer is None else network.mixer.weights(float).copy(),
             "entries": _NO_ENTRIES.copy() if network.mixer is None else _entries(network.mixer),
             "method": np.frombuffer(self._method().encode(), np.uint8).copy(),
-            "options": np.array([self.batch_size or 0.0], float),
+            "options": np.array([self._batch(problem) or 0.0], float),
         }
 
     def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
         values, to_tune = self._values(problem, graph)
         fresh = self._arrays(problem, graph, np.zeros((problem.n_nodes, problem.dim)), values)
-        if {k: v.shape for k, v in fresh.items()} != {k: v.shape for k, v in found.items()}:
+        if layout(fresh) != layout(found):
             return False
         fixed = np.array([name not in to_tune for name in values])
         pairs = [(fresh["steps"][fixed], found["steps"][fixed])]
         pairs += [(fresh[name], found[name]) for name in ("weights", "entries", "options", "method")]
-        return all(np.allclose(a, b, rtol=1e-5, atol=0.0) for a, b in pairs)
+        return all(same(a, b) for a, b in pairs)
+
+    def _check_reached(self, state: State) -> None:
+        super()._check_reached(state)
+        state.check_rounds()
 
     def _method(self) -> str:
         """Return what tells loop and compressor from others, in another process too."""
@@ -230,10 +259,8 @@ class _PreparedRounds(Prepared):
 
     def __init__(self, solver: RoundSolver, problem: Problem, graph: Graph, state: State):
         self._kernel = solver._kernel
-        self._oracle = problem.oracle if solver.batch_size is None else problem.sample_oracle
-        size = (
-            0 if solver.batch_size is None else min(int(solver.batch_size), int(self._oracle.n_samples.max()))
-        )
+        size = solver._batch(problem) or 0
+        self._oracle = problem.sample_oracle if size else problem.oracle
         network = solver._network(graph)
         self._row_function = row_function(solver._compressor, problem.dim)  # lives as long as its address
         self._answer = row_function(solver._server_compressor, problem.dim)
@@ -258,6 +285,7 @@ class _PreparedRounds(Prepared):
         )
         self._steps = frozen(state.arrays["steps"].copy())
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
+        self._noise_floor = functools.partial(solver._noise_floor, problem, values)
         self._pace = max(min(solver._pace(problem, graph, values), 1.0), _SLOWEST)
 
     def advance(self, state: State, n_events: int, max_time: float) -> None:
@@ -288,6 +316,9 @@ class _PreparedRounds(Prepared):
         if len(shared):
             return np.repeat(shared[:1], rows.shape[1], axis=0)
         return rows[0].copy()
+
+    def noise_floor(self, state: State, x: np.ndarray) -> float:
+        return self._noise_floor(state.n_events, x)
 
     def time_limit(self, tol: float) -> float:
         # the error has to fall by tol; e^10 stands for its constant

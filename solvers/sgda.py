@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..graphs import Graph
-from ..problems import Problem
+from ..problems import Problem, VariationalInequality
 from .diana import DIANA
-from .extragradient import OperatorSolver, lipschitz_constants
+from .extragradient import OperatorSolver
 from .messages import mean_variance
 from .rounds import Step
 
@@ -49,9 +50,15 @@ class DIANASGDA(OperatorSolver, DIANA):
             return {"step": float("nan"), "shift_step": float("nan")}
         spread = mean_variance(self.compressor, problem.n_nodes, problem.dim)
         omega = self.compressor.omega(problem.dim)
-        mu, mean_square = problem.strong_convexity, lipschitz_constants(problem)[1]
-        step = mu / (mean_square**2 * (1.0 + 6.0 * spread)) if mu > 0.0 else float("nan")
-        return {"step": step, "shift_step": 1.0 / (1.0 + omega)}
+        step = 1.0 / (self._cocoercivity(problem) * (1.0 + 6.0 * spread))
+        return {"step": step or math.nan, "shift_step": 1.0 / (1.0 + omega)}
+
+    def _cocoercivity(self, problem: Problem) -> float:
+        """Return l, infinite where there is none."""
+        if not isinstance(problem, VariationalInequality):
+            return self._smoothness(problem)
+        mu = problem.strong_convexity
+        return self._mean_square(problem) / mu if mu > 0.0 else math.inf
 
 
 @dataclass(frozen=True, eq=False)

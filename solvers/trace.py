@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+from array import array
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..files import whole_file
 
 if TYPE_CHECKING:
     import pandas
@@ -37,6 +40,12 @@ LABELS = {
     "distance": r"$\frac{1}{n}\sum_i \|x_i - x^\star\|^2$",
     "accuracy": "test accuracy",
 }
+NO_RECORDS = "diverged before the first record"
+_REMEDIES = {
+    "distance": "pass x_star= to solve",
+    "accuracy": "the problem must be a classifier with test samples (test=)",
+}
+_NOT_RECORDED = "this run did not record it"
 
 
 class Trace:
@@ -58,11 +67,12 @@ class Trace:
     columns = COLUMNS
 
     def __init__(self, columns: Mapping[str, Any] | None = None):
-        self._rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._rows = {name: array("q" if name in INTEGER_COLUMNS else "d") for name in COLUMNS}
         if columns is not None:
             if set(columns) != set(COLUMNS) or len({len(columns[name]) for name in COLUMNS}) != 1:
                 raise ValueError(f"a trace has the columns {COLUMNS}, all of one length; got {list(columns)}")
-            self._rows = {name: list(columns[name]) for name in COLUMNS}
+            for name, rows in self._rows.items():
+                rows.frombytes(_column(name, columns[name]).tobytes())
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one row.
@@ -92,6 +102,8 @@ class Trace:
     def first_below(self, column: str, target: float) -> dict[str, float] | None:
         """Return the first record whose column is at or below a target.
 
+        Of a run that diverged before its first record there is none.
+
         Parameters
         ----------
         column : str
@@ -103,7 +115,14 @@ class Trace:
         -------
         dict or None
             The record, a value for each column; None if the run never got there.
+
+        Raises
+        ------
+        ValueError
+            The run did not record this column: it holds NaN only.
         """
+        if len(self) and np.isnan(self[column]).all():
+            raise ValueError(f"column {column!r} holds NaN only: {_REMEDIES.get(column, _NOT_RECORDED)}")
         reached = np.flatnonzero(self[column] <= target)
         if reached.size == 0:
             return None
@@ -138,14 +157,14 @@ class Trace:
         return pandas.DataFrame({name: self[name] for name in COLUMNS})
 
     def to_csv(self, path: str | Path) -> None:
-        """Write the trace as a CSV file with a header, floats in full precision.
+        """Write the trace as a CSV file with a header, floats in full precision; whole or not at all.
 
         Parameters
         ----------
         path : str or Path
             File to write.
         """
-        with open(path, "w", newline="") as file:
+        with whole_file(path) as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             columns = (self[name].tolist() for name in COLUMNS)
@@ -161,7 +180,8 @@ class Trace:
     ) -> Axes:
         """Plot one column against another.
 
-        The vertical axis is logarithmic where the values allow it, and never for `accuracy`.
+        The vertical axis is logarithmic where the values allow it, and never for `accuracy`. Where a run
+        diverged before its first record, the empty axes say so.
 
         Parameters
         ----------
@@ -176,11 +196,15 @@ class Trace:
         -------
         matplotlib Axes
             With labels; legend and title are yours.
+
+        Raises
+        ------
+        ValueError
+            The run did not record column y: it holds no finite number.
         """
         horizontal, vertical = self[x], self[y]
-        if not np.isfinite(vertical).any():
-            remedy = "pass x_star= to solve" if y == "distance" else "this run did not record it"
-            raise ValueError(f"column {y!r} holds no finite number: {remedy}")
+        if len(self) and not np.isfinite(vertical).any():
+            raise ValueError(f"column {y!r} holds no finite number: {_REMEDIES.get(y, _NOT_RECORDED)}")
         if ax is None:
             try:
                 import matplotlib.pyplot as plt
@@ -188,9 +212,24 @@ class Trace:
                 raise ImportError('Trace.plot needs matplotlib: pip install "gossamer[plot]"') from error
             ax = plt.figure(layout="constrained").add_subplot()
         ax.plot(horizontal, vertical, **line)
-        positive = (vertical[np.isfinite(vertical)] >= 0).all() and vertical.max() > 0
+        if not len(self):
+            ax.text(0.5, 0.5, NO_RECORDS, transform=ax.transAxes, ha="center", va="center")
+        positive = (vertical[np.isfinite(vertical)] >= 0).all() and vertical.max(initial=0.0) > 0
         if positive and y != "accuracy":
             ax.set_yscale("log")
         ax.set_xlabel(LABELS[x])
         ax.set_ylabel(LABELS[y])
         return ax
+
+
+def _column(name: str, values: Any) -> np.ndarray:
+    """Return the values of a column as they are kept: int64 or float64."""
+    given = np.asarray(values)
+    kind = np.int64 if name in INTEGER_COLUMNS else np.float64
+    if (
+        given.ndim != 1
+        or given.dtype.kind not in "fiu"
+        or (kind is np.int64 and (given != np.floor(given)).any())
+    ):
+        raise ValueError(f"the trace's column {name!r} must be a list of {kind.__name__}, got {given.dtype}")
+    return given.astype(kind)

@@ -74,7 +74,8 @@ class GradientTracking(GossipSolver):
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}: the one for which `rate` is least, NaN without strong convexity."""
-        return {"step": _best_step(*self._terms(problem, graph)) / problem.smoothness}
+        L = self._smoothness(problem)
+        return {"step": _best_step(*self._terms(problem, graph, L)) / L}
 
     def rate(self, problem: Problem, graph: Graph) -> float:
         """Return a factor that the errors fall by each round, at least; 1 and more promise nothing.
@@ -107,11 +108,12 @@ class GradientTracking(GossipSolver):
         return self._rate(problem, graph, self.parameters(problem, graph)["step"])
 
     def _rate(self, problem: Problem, graph: Graph, step: float) -> float:
-        return float(_radius(np.array([step * problem.smoothness]), *self._terms(problem, graph))[0])
+        L = problem.smoothness
+        return float(_radius(np.array([step * L]), *self._terms(problem, graph, L))[0])
 
-    def _terms(self, problem: Problem, graph: Graph) -> tuple[float, float, float, bool]:
+    def _terms(self, problem: Problem, graph: Graph, L: float) -> tuple[float, float, float, bool]:
         low, high = self._spectrum(graph)
-        curvature = problem.strong_convexity / problem.smoothness
+        curvature = problem.strong_convexity / L
         return max(high, -low), 1.0 - low, curvature, bool(self.adapt_then_combine)
 
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:

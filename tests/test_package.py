@@ -22,7 +22,7 @@ import pytest
 import gossamer
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("graphs", "problems", "kernels", "solvers")
+ROOMS = ("graphs", "problems", "kernels", "solvers", "files")
 NOT_PACKAGED = {"tests", "bench", "notebooks", "build", "dist", "out"}
 
 

@@ -189,7 +189,7 @@ def _like_a_row(name: str, given: Any, rows: Rows) -> Rows:
     if isinstance(rows.shapes, list):
         one = as_rows([list(given)], name)
     else:
-        one = as_rows([given if is_array(given) else np.asarray(given)], name)
+        one = as_rows([given if is_array(given) else checks.as_array(name, given)], name)
     same_device(name, one, rows)
     if one.shapes != rows.shapes:
         raise ValueError(f"{name} must have the shape of a row of G, {rows.shapes}, got {one.shapes}")

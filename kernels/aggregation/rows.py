@@ -89,7 +89,7 @@ def as_rows(G: Any, name: str = "G") -> Rows:
     TypeError, ValueError
         What does not fit, with its place.
     """
-    checks.refuse_masked(name, G)
+    checks.require_plain(name, G)
     if isinstance(G, list | tuple):
         if len(G) == 0:
             raise ValueError(f"{name} must have at least one row, got none")
@@ -133,7 +133,7 @@ def same_device(name: str, given: Rows, rows: Rows) -> None:
 def _floats(name: str, value: Any) -> NDArray:
     """View as float64 or float32, converting what is neither."""
     if isinstance(value, np.ndarray) and value.dtype in _FLOATS and value.dtype.isnative:
-        checks.refuse_masked(name, value)
+        checks.require_plain(name, value)
         return value
     return checks.real_array(name, value, np.ndim(value) if is_array(value) else 2, finite=False)
 

@@ -22,7 +22,7 @@ def vector(name: str, value: Any, *, least: int = 1) -> Any:
     On the CPU the view is read-only.
     """
     device = device_of(**{name: value})
-    given = np.asarray(value) if device is None else value
+    given = checks.as_array(name, value) if device is None else value
     if given.dtype != np.float32 and device is None:
         given = checks.real_array(name, value, 1, finite=False)
     if given.dtype.kind not in "fiub":

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from .. import random
 from ..backend import destination, device_of
-from ..checks import count, real, real_array
+from ..checks import as_array, count, real, real_array
 from ..oracles.batches import Batches
 from ..oracles.types import Oracle
 from . import cpu, gpu
@@ -201,7 +201,7 @@ def check_events(events: tuple[ArrayLike, ArrayLike, ArrayLike], n_nodes: int, n
     """
     if len(events) != 3:
         raise ValueError("events must be (time, kind, index), three vectors of one length")
-    time, kind, index = (np.asarray(part) for part in events)
+    time, kind, index = (as_array("event", part) for part in events)
     if time.dtype.kind not in "fiu":
         raise TypeError(f"event times must be real numbers, got dtype {time.dtype}")
     if time.size == kind.size == index.size == 0:  # empty lists have no type of their own

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from .. import checks
 from ..backend import destination, device_of
 from . import cpu, gpu, rounds
-from .matrix import Mixer, as_array
+from .matrix import Mixer
 
 __all__ = ["Mixer", "chebyshev_mix", "chebyshev_rounds", "mix", "pairwise_average"]
 
@@ -243,7 +243,7 @@ def pairwise_average(X: Any, edges: ArrayLike, alpha: float = 0.5) -> None:
     n = X.shape[0]
     if device_of(edges=edges) is not None:
         raise TypeError("edges must be on the CPU, which cuts them into batches: give cupy.asnumpy(edges)")
-    pairs = as_array("edges", edges)
+    pairs = checks.as_array("edges", edges)
     if pairs.size == 0 and pairs.shape in ((0,), (0, 2)):
         pairs = np.empty((0, 2), np.uint32)
     if pairs.ndim != 2 or pairs.shape[1] != 2:
@@ -284,7 +284,7 @@ def _mixer(W: Any, kernels: gpu.GossipKernels | None) -> Mixer:
 def _rows(X: Any, n: int, kernels: gpu.GossipKernels | None) -> Any:
     if kernels is not None:
         return _device_rows(X, n, kernels)
-    x = as_array("X", X)
+    x = checks.as_array("X", X)
     if x.dtype not in _FLOATS or x.ndim != 2:
         x = checks.real_array("X", x, (n, None), finite=False)
     if x.shape[0] != n:
@@ -305,6 +305,7 @@ def _device_rows(X: Any, n: int, kernels: gpu.GossipKernels) -> Any:
 
 
 def _require_writable(name: str, array: Any) -> None:
+    checks.require_plain(name, array)
     if not isinstance(array, np.ndarray) or array.dtype not in _FLOATS:
         got = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"{name} is modified: it must be a NumPy array of float64 or float32, got {got}")

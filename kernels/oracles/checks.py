@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import count, real_array
+from ..checks import as_array, count, real_array
 from .types import Oracle
 
 
@@ -24,7 +24,7 @@ def node_index(oracle: Oracle, node: int) -> int:
 
 def row_positions(oracle: Oracle, node: int, rows: ArrayLike) -> np.ndarray:
     """Return `rows` as positions within the node's samples."""
-    batch = np.asarray(rows)
+    batch = as_array("rows", rows)
     if batch.ndim != 1 or batch.dtype.kind not in "iu" or batch.size == 0:
         raise ValueError(
             "rows must be a non-empty 1-D array of integers (None takes all rows), "

@@ -425,6 +425,23 @@ def mean_gradient(address, data, n_nodes, x, out):
     out /= n_nodes
 
 
+@lazy_njit(types.void(types.int64, DATA, _integers_in, _vector_in, _vector))
+def row_variances(address, data, n_samples, x, out):
+    """Write the mean of |grad of a row - grad f_i|^2 at x, over the rows of node i, to out[i]."""
+    gradient = gradient_at(address)
+    all_rows, row = np.empty(0, dtype=np.int64), np.empty(1, dtype=np.int64)
+    mean, scratch = np.empty(x.size), np.empty(x.size)
+    for i in range(out.size):
+        gradient(i, x, all_rows, data, mean)
+        total = 0.0
+        for j in range(n_samples[i]):
+            row[0] = j
+            gradient(i, x, row, data, scratch)
+            for k in range(x.size):
+                total += (scratch[k] - mean[k]) ** 2
+        out[i] = total / n_samples[i]
+
+
 @lazy_njit(types.float64(types.int64, DATA, types.int64, _vector_in))
 def mean_objective(address, data, n_nodes, x):
     """Return (1/n) sum_i f_i(x)."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import checks
 from ..backend import destination
 from . import cpu, gpu, streams
 from .reference import ALIAS_BITS
@@ -96,7 +97,7 @@ def philox4x32(counters: ArrayLike, key: int) -> np.ndarray:
     (count, 4) uint32 array
         The random words.
     """
-    given = np.asarray(counters)
+    given = checks.as_array("counters", counters)
     if given.ndim != 2 or given.shape[1] != 4:
         raise ValueError(f"counters must have shape (count, 4), got {given.shape}")
     if given.size and (given.min() < 0 or given.max() > 0xFFFFFFFF):
@@ -265,9 +266,10 @@ def alias_table(weights: ArrayLike) -> AliasTable:
         See there. Source: Vose, "A linear algorithm for generating random numbers with a given
         distribution" (1991).
     """
-    w = np.asarray(weights, float)
-    if w.ndim != 1 or w.size == 0:
-        raise ValueError(f"weights must be a non-empty vector, got shape {w.shape}")
+    given = checks.as_array("weights", weights)
+    if given.ndim != 1 or given.size == 0:
+        raise ValueError(f"weights must be a non-empty vector, got shape {given.shape}")
+    w = checks.real_array("weights", given, 1, finite=False)
     if not np.isfinite(w).all() or (w < 0).any():
         raise ValueError("weights must be finite and non-negative")
     largest = w.max()

@@ -401,7 +401,10 @@ def test_bad_compressors_are_refused(table, message):
         ([("dim = 3", "")], "[problem] needs the key 'dim'"),
         ([("dim = 3", "dim = 3\nl2 = 0.1")], "[problem] has no key 'l2'"),
         ([("condition_number = 5.0", "condition_number = 0.5")], "[problem]: condition_number must be"),
-        ([("quadratic", "quadratics")], "[problem] kind must be one of logistic, least_squares, quadratic,"),
+        (
+            [("quadratic", "quadratics")],
+            "no kind of problem 'quadratics'; did you mean 'quadratic'?",
+        ),
         ([("barbell:3", "barbel:3")], "[graph]: unknown topology"),
         ([('label = "equal, often"', "")], "[[solvers]] 2: label 'DADAO' is taken by [[solvers]] 1"),
         ([('label = "equal, often"', "label = 3")], "[[solvers]] 2: label must be a text, got 3"),

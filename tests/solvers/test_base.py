@@ -121,15 +121,19 @@ def test_without_limits_runs_end_at_a_multiple_of_theorys_time(problem, solver):
     assert result.trace["optimality"][-1] < 1e-12
 
 
-def test_divergence_returns_the_last_finite_state(problem, solver):
+@pytest.mark.parametrize(("every", "words"), [(None, "beyond every bound"), (10**6, "non-finite")])
+def test_divergence_returns_the_last_good_state(problem, solver, every, words):
     wild = solver.parameters(problem, GRAPH).constants._replace(beta=40.0)
     diverging = solvers.DADAO(constants=wild)
-    result = diverging.solve(problem, GRAPH, tol=0, max_time=1e5, x_star=problem.solution())
+    settings = {"tol": 0, "max_time": 1e5, "x_star": problem.solution(), "record_every": every}
+    result = diverging.solve(problem, GRAPH, **settings)
     assert result.status == "diverged"
-    assert "non-finite" in result.message
+    assert words in result.message
     assert np.isfinite(result.X).all()
     assert result.state.is_finite
-    assert np.isfinite(result.trace["consensus"][-2])
+    G = np.stack([problem.gradient(i, np.zeros(4)) for i in range(5)])
+    bound = 1e12 * np.linalg.norm(G) / problem.strong_convexity
+    assert np.linalg.norm(result.X) <= bound == pytest.approx(result.state.most)
     assert result.trace["n_gradients"][-1] == result.n_gradients  # the returned state is the last recorded
 
 
