@@ -140,7 +140,9 @@ def main() -> int:
             there.append(measure_in(other))
     found = medians(here)
     if wanted.save:
-        wanted.save.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        from gossamer.files import write_text
+
+        write_text(wanted.save, json.dumps(found, indent=1) + "\n")
     before = medians(there) if other else {}
     if wanted.against and not other:
         before = json.loads(wanted.against.read_text(encoding="utf-8"))

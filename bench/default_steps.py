@@ -19,6 +19,7 @@ import numpy as np
 
 from gossamer import graphs, problems, solvers
 from gossamer.bench.measured import Target, at_least, number, table
+from gossamer.files import whole_file
 
 TABLE = Path(__file__).with_name("default_steps.csv")
 GRAPHS = (graphs.cycle(20), graphs.grid_2d(6, 6), graphs.random_regular(50, 4, rng=0))
@@ -194,7 +195,7 @@ def targets() -> list[Target]:
 
 def main() -> None:
     rows = fill()
-    with TABLE.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(TABLE) as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -16,6 +16,7 @@ import pandas
 from sklearn.datasets import load_svmlight_file
 
 from gossamer import problems
+from gossamer.files import whole_file, write_text
 
 TURNS = 7
 TARGETS = {"digits17": 1.3, "digits6": 1.3, "labels": 1.3, "libsvm": 1.0}  # time of ours over the rival's
@@ -46,7 +47,7 @@ def write_libsvm(path: Path, size: float) -> None:
 def write(path: Path, header: str, lines: list[str], size: float) -> None:
     """Write a header, and the lines again and again."""
     block = "\n".join(lines) + "\n"
-    with path.open("w") as file:
+    with whole_file(path) as file:
         file.write(header + block * max(1, round(size * 1e6 / len(block))))
 
 
@@ -67,7 +68,7 @@ def main(size: float = 100.0) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in (("small.csv", "a,y\n1,2\n"), ("small.svm", "1 1:2\n")):  # compiles
             small = Path(folder) / name
-            small.write_text(content)
+            write_text(small, content)
             problems.load(small)
         cases: dict[str, tuple[Path, dict[str, Callable[[Path], Any]]]] = {}
         for name, digits, labels in (("digits17", 17, False), ("digits6", 6, False), ("labels", 17, True)):
