@@ -68,6 +68,42 @@ def count(name: str, value: Any, *, least: int | None = 0, most: int | None = No
     return number
 
 
+def instance(name: str, value: Any, kind: type[Any] | tuple[type[Any], ...], remedy: str = "") -> None:
+    """Refuse a value of another class.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+        What was given.
+    kind : type or tuple of types
+        What it must be an instance of.
+    remedy : str
+        What makes one.
+
+    Raises
+    ------
+    TypeError
+        With the classes of both.
+
+    Examples
+    --------
+    >>> instance("graph", 5, dict, "graphs.cycle(5)")
+    Traceback (most recent call last):
+    TypeError: graph must be a dict, got an int: take graphs.cycle(5)
+    """
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(_with_article(one.__name__) for one in kinds)
+        hint = f": take {remedy}" if remedy else ""
+        raise TypeError(f"{name} must be {wanted}, got {_with_article(type(value).__name__)}{hint}")
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiouAEIOU' else 'a'} {noun}"
+
+
 def real(
     name: str,
     value: Any,

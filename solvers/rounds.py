@@ -82,22 +82,6 @@ class RoundSolver(Solver):
     def _network(self, graph: Graph) -> Network:
         """Return who sends to whom."""
 
-    def certified_rate(  # noqa: D102 (documented in Solver)
-        self, problem: Problem, graph: Graph, *, changing: bool = False
-    ) -> float:
-        self._check_match(problem, graph)
-        return self._certified(problem, graph, self.parameters(problem, graph), changing)
-
-    def _certified(
-        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
-    ) -> float:
-        """Return `certified_rate` with these numbers of the loop."""
-        raise self._uncertifiable(self._uncertified)
-
-    def _uncertifiable(self, missing: str) -> NotImplementedError:
-        """Return the error that says what a certified rate lacks."""
-        return NotImplementedError(f"{type(self).__name__} has no certified linear rate: {missing}")
-
     def _assume(self, problem: Problem, changing: bool, *, batches: bool = False) -> None:
         """Raise where what all theorems of linear rates ask for is missing."""
         mu = problem.strong_convexity
@@ -130,6 +114,50 @@ class RoundSolver(Solver):
     def _batch(self, problem: Problem) -> int | None:
         """Return the rows of a mini-batch; None where all gradients are full ones."""
         return problem.mini_batch(self.batch_size)
+
+    def _certified_rate(self, problem: Problem, graph: Graph, changing: bool) -> float:
+        return self._certified(problem, graph, self.parameters(problem, graph), changing)
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        """Return `certified_rate` with these numbers of the loop; by default that of all of its constants."""
+        self._assume(problem, changing=False)
+        L, mu = problem.smoothness, problem.strong_convexity
+        scaled = values | {"step": values.get("step", math.nan) * L}
+        return self._certificate(max(L / mu, 1.0), self._interval(graph), scaled, changing)
+
+    def _certificate(
+        self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
+    ) -> float:
+        """Return the rate for all problems and graphs of these constants; the step is in units of 1/L."""
+        raise self._uncertifiable(self._uncertified)
+
+    def _best(self, kappa: float, low: float, high: float) -> dict[str, float]:
+        """Return the default numbers of the loop for L = 1, where they depend on these constants alone."""
+        raise self._uncertifiable(self._uncertified)
+
+    def _numbers(
+        self, kappa: float, spectrum: tuple[float, float] | None, step: float | None
+    ) -> dict[str, float]:
+        """Return the numbers of the loop for L = 1: this step, those that are set, and the default ones."""
+        if getattr(self, "step", None) is not None:
+            raise ValueError(
+                f"leave the step of {type(self).__name__} at None, and give step= in units of 1/L"
+            )
+        values = {"step": math.nan} if spectrum is None else self._best(kappa, *spectrum)
+        given = {name: getattr(self, name, None) for name in values} | {"step": step}
+        values |= {name: real(name, value) for name, value in given.items() if value is not None}
+        if step is None and spectrum is None:
+            name = type(self).__name__
+            raise ValueError(f"{name} has no default step for a condition number alone: give step=")
+        if not (values["step"] > 0.0 or step is None):
+            raise ValueError(f"step must be > 0, got {step}")
+        return values
+
+    def _interval(self, graph: Graph) -> tuple[float, float] | None:
+        """Return an interval of the eigenvalues of the mixing matrix, None for methods without one."""
+        return None
 
     @property
     def _compressor(self) -> Compressor:
@@ -333,8 +361,8 @@ class _PreparedRounds(Prepared):
         )
         self._steps = frozen(state.arrays["steps"].copy())
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
+        self._solver, self._where = solver, (problem, graph, values)
         self._noise_floor = functools.partial(solver._noise_floor, problem, values)
-        self._pace = max(min(solver._pace(problem, graph, values), 1.0), _SLOWEST)
 
     def advance(self, state: State, n_events: int, max_time: float) -> None:
         room = max(max_time - state.n_events, 0.0)
@@ -370,7 +398,17 @@ class _PreparedRounds(Prepared):
 
     def time_limit(self, tol: float) -> float:
         # the error has to fall by tol; e^10 stands for its constant
-        return math.ceil(4 * (10 - math.log(max(min(tol, 1.0), 1e-16))) / self._pace)
+        pace = max(min(self._solver._pace(*self._where), 1.0), _SLOWEST)
+        return math.ceil(4 * (10 - math.log(max(min(tol, 1.0), 1e-16))) / pace)
+
+    def rate(self) -> float | None:
+        if not self._solver._exact:
+            return None
+        try:
+            rate = self._solver._certified(*self._where)
+        except NotImplementedError:
+            return None
+        return rate if math.isfinite(rate) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -405,6 +443,9 @@ class GossipSolver(RoundSolver):
             )
         return low, high
 
+    def _interval(self, graph: Graph) -> tuple[float, float]:
+        return self._spectrum(graph)
+
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
         low, high = self._spectrum(graph)
         return min(super()._pace(problem, graph, values), 1.0 - max(high, -low))
@@ -418,6 +459,15 @@ class ServerSolver(RoundSolver):
 
     def _network(self, graph: Graph) -> Network:
         return server_network(graph)
+
+    def _certificate(
+        self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
+    ) -> float:
+        if self._takes_operators:
+            raise self._uncertifiable(self._uncertified)
+        if not all(isinstance(c, Identity) for c in (self._compressor, self._server_compressor)):
+            raise self._uncertifiable("it compresses; with Identity() it is certified")
+        return gradient_descent_rate(kappa, values["step"])
 
 
 def gradient_descent_rate(kappa: float, step: float) -> float:
