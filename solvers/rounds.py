@@ -456,6 +456,7 @@ class ServerSolver(RoundSolver):
     """A round-based method that takes the mean of all nodes' messages; the nodes hold one iterate."""
 
     _n_shared = 1
+    _uncertified = "it compresses; with Identity() it is certified"
 
     def _network(self, graph: Graph) -> Network:
         return server_network(graph)
@@ -463,10 +464,9 @@ class ServerSolver(RoundSolver):
     def _certificate(
         self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
     ) -> float:
-        if self._takes_operators:
+        exact = all(isinstance(c, Identity) for c in (self._compressor, self._server_compressor))
+        if self._takes_operators or not exact:
             raise self._uncertifiable(self._uncertified)
-        if not all(isinstance(c, Identity) for c in (self._compressor, self._server_compressor)):
-            raise self._uncertifiable("it compresses; with Identity() it is certified")
         return gradient_descent_rate(kappa, values["step"])
 
 

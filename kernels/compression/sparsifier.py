@@ -155,7 +155,7 @@ class Sparsifier(Compressor):
         indices = self._choose(x, key, index)
         factors = self._factors(x.size, device)
         if device is not None:
-            with array_module(device) as xp:
+            with array_module(device) as xp, np.errstate(over="ignore", invalid="ignore"):
                 values = x[indices]
                 values *= xp.asarray(factors, x.dtype)
             return self._payload(x.size, indices, values)
