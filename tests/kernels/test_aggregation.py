@@ -518,6 +518,8 @@ def test_composition_is_one_rule_after_the_other(pre, matrix):
     for name, (rule, _) in (rules(11, 2) | {"flag": (agg.Flag(m=4), None)}).items():
         if name in ("mda", "geometric_median") and "NNM" in repr(pre):
             continue  # NNM makes rows that are equal, up to rounding in one of both forms
+        if name == "cge" and ("Clipping" in repr(pre) or "ARC" in repr(pre)):
+            continue  # those make norms that are
         found = (pre >> rule)(G, full=True)
         close(found.value, rule(Y), 1e-9, name)
         if found.weights is not None:
