@@ -35,6 +35,7 @@ from gossamer.bench.aggregation_rules import (
     share_of_others,
     sum_of_squares,
 )
+from gossamer.files import write_text
 
 OUT = Path(__file__).parents[1] / "out" / "aggregation_grid.json"
 ROWS = 15, 30, 60
@@ -185,7 +186,8 @@ def main(largest_p: int = ROWS[-1], largest_d: int = DIMS[-1]) -> None:
             cells[f"{name}, {p} rows, {d} coordinates"] = smaller[name, p] = cell
         del G
         gradients.cache_clear()
-        OUT.write_text(json.dumps(found | {"cells": cells}, indent=1))  # what follows takes longer and longer
+        # what follows takes longer and longer
+        write_text(OUT, json.dumps(found | {"cells": cells}, indent=1))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from gossamer.bench.aggregation_rules import gradients, rules
 from gossamer.bench.measured import table
+from gossamer.files import write_text
 
 OUT = Path(__file__).parents[1] / "out" / "aggregation_memory.json"
 SIZES = (15, 10_000_000), (60, 1_000_000)
@@ -66,7 +67,7 @@ def main() -> None:
     )
     print(table(["MB", *sizes], rows))
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"date": datetime.date.today().isoformat(), "MB": measured}, indent=1))
+    write_text(OUT, json.dumps({"date": datetime.date.today().isoformat(), "MB": measured}, indent=1))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from gossamer.bench import floors
+from gossamer.files import write_text
 from gossamer.kernels import gossip
 
 OUT = Path(__file__).parents[1] / "out" / "gossip_grid.json"
@@ -154,7 +155,7 @@ def main(largest_n: int = NODES[-1], largest_d: int = DIMS[-1]) -> None:
         print(f"| {kind}, {W.shape[0]}, {d} | {t['mix'] * 1e6:.4g} | {ratios} | {pairs} |", flush=True)
         measured[f"{kind}, {W.shape[0]} nodes, {d} coordinates"] = t | p
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"date": datetime.date.today().isoformat(), "cells": measured}, indent=1))
+    write_text(OUT, json.dumps({"date": datetime.date.today().isoformat(), "cells": measured}, indent=1))
 
 
 if __name__ == "__main__":

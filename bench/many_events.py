@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from gossamer import graphs, problems, solvers
+from gossamer.files import write_text
 
 OUT = Path(__file__).parents[1] / "out" / "many_events.json"
 
@@ -46,7 +47,7 @@ def main(n_events: int = 100_000_000) -> None:
         "distance": result.trace["distance"][-1],
     }
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(measured, indent=1))
+    write_text(OUT, json.dumps(measured, indent=1))
     print(OUT.read_text())
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from gossamer import graphs
+from gossamer.cli.figures import save_figure
+from gossamer.files import whole_file
 
 TABLE = Path(__file__).with_name("networks.csv")
 FIGURE = Path(__file__).parents[1] / "docs" / "savings.png"
@@ -32,7 +34,7 @@ def read() -> list[dict[str, str]]:
 
 
 def write(rows: list[dict[str, str]]) -> None:
-    with TABLE.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(TABLE) as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(sorted(rows, key=lambda row: row["network"]))
@@ -86,7 +88,7 @@ def draw(rows: list[dict[str, str]]) -> None:
     axes.set_yticks(range(1, len(names) + 1), [f"{name} ({len(families[name])})" for name in names])
     axes.set_xlabel("communications saved over uniform rates (%)")
     axes.set_xlim(left=0)
-    figure.savefig(FIGURE, dpi=150)
+    save_figure(figure, FIGURE, dpi=150)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Time to certified rates: `python -m gossamer.bench.rates [rivals|growth|targets] [SECONDS]`.
+"""Time to certified rates: `python -m gossamer.bench.rates [rivals|growth|targets|mixing] [SECONDS]`.
 
 * rivals: our methods, and the textbook semidefinite form of "communication" in cvxpy with the generic solvers
   Clarabel and SCS, where these finish; what they return is held to the same recomputed certificate.
 * growth: the time of our methods against the number of nodes. A method leaves a family once a graph has taken
   longer than the given seconds (60 by default), or misses its gap.
 * targets: the gaps that method "auto" reaches on large graphs; the seconds are its time limit (900).
+* mixing: the gaps of the fastest mixing matrices, with the same limit.
 
 Each case runs in a process of its own, on one thread and after a small graph has loaded the kernels; times
 are of the processor, memory is the peak of the process. Results are printed and kept in `out/rates.json`,
@@ -29,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from gossamer import graphs
+from gossamer.files import write_text
 from gossamer.graphs.rates import communication_cost
 from gossamer.graphs.rates.certificates import verify_rates
 from gossamer.graphs.rates.duals import tighten
@@ -57,8 +59,8 @@ class Case(NamedTuple):
 
     family: str
     n_nodes: int
-    criterion: str
-    method: str  # of `gossip_rates`, or a solver of cvxpy
+    criterion: str  # or the kind of a mixing matrix
+    method: str  # of `gossip_rates`, a solver of cvxpy, or MIXING
     tol: float
     limit: float | None = None  # seconds
 
@@ -83,6 +85,16 @@ TARGETS = (
     Case(*WIDE[0], "algebraic_connectivity", "auto", 1e-5),
     Case(*WIDE[1], "algebraic_connectivity", "auto", 1e-4),
     *(Case(*graph, "max_resistance", "auto", 1e-4) for graph in (*THOUSANDS, *WIDE)),
+)
+MIXING = "fastest mixing"
+MATRICES = tuple(
+    Case(family, n, kind, MIXING, 1e-8)
+    for family, n in (
+        *(("random geometric", n) for n in (150, 300, 500)),
+        ("square grid", 576),
+        ("random 4-regular", 1000),
+    )
+    for kind in ("fdla", "fmmc")
 )
 
 
@@ -113,6 +125,8 @@ def gap_of(case: Case, graph: graphs.Graph) -> float:
     """Solve, and return the proven gap."""
     if case.method in GENERIC:
         return textbook(graph, case.method)
+    if case.method == MIXING:
+        return graphs.fastest_mixing(graph, case.criterion, tol=case.tol, time_limit=case.limit).gap
     return graphs.gossip_rates(
         graph, case.criterion, method=case.method, tol=case.tol, time_limit=case.limit
     ).gap
@@ -163,6 +177,11 @@ def targets(limit: float) -> Iterator[dict[str, Any]]:
         yield measure(case._replace(limit=limit))
 
 
+def mixing(limit: float) -> Iterator[dict[str, Any]]:
+    for case in MATRICES:
+        yield measure(case._replace(limit=limit))
+
+
 def sweep(sizes, runs, limit: float) -> Iterator[dict[str, Any]]:
     """Measure each run on growing graphs of each family, until one takes longer than the limit or fails."""
     for family in FAMILIES:
@@ -179,6 +198,7 @@ TABLES: dict[str, tuple[Callable[[float], Iterator[dict[str, Any]]], float]] = {
     "rivals": (rivals, 60.0),
     "growth": (growth, 60.0),
     "targets": (targets, 900.0),
+    "mixing": (mixing, 900.0),
 }
 
 
@@ -191,7 +211,7 @@ def main(names: list[str], seconds: float | None) -> None:
             rows.append(row)
             kept = json.loads(OUT.read_text()) if OUT.exists() else {}
             kept[name] = {"date": datetime.date.today().isoformat(), "rows": rows}
-            OUT.write_text(json.dumps(kept, indent=1))
+            write_text(OUT, json.dumps(kept, indent=1))
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def section() -> str:
     """The part of the report."""
     measured = json.loads(OUT.read_text()) if OUT.exists() else {}
     parts = []
-    for name, render in (("rivals", _rivals), ("growth", _growth), ("targets", _targets)):
+    for name, render in _PARTS.items():
         if name in measured:
             parts.append(render(measured[name]["rows"], measured[name]["date"]))
         else:
@@ -137,3 +137,12 @@ def _targets(rows: Rows, date: str) -> str:
     return f"""{date}. Large graphs with `method="auto"`, processor seconds:
 
 {targets(rows)}"""
+
+
+def _mixing(rows: Rows, date: str) -> str:
+    return f"""{date}. Fastest mixing matrices, processor seconds:
+
+{targets(rows)}"""
+
+
+_PARTS = {"rivals": _rivals, "growth": _growth, "targets": _targets, "mixing": _mixing}

@@ -9,14 +9,17 @@
 | `seeds` | many runs in threads |
 | `robust_runs`, `robust_selection` | the runs of `robustness`, in processes; what is chosen of them |
 | `figures`, `compare_figure`, `robust_figure`, `tables` | what is drawn, what is printed |
-| `outputs` | whether results can be written, asked before the work |
 | `errors` | which errors are the user's, and how they are shown |
+| `interrupts` | Ctrl-C and SIGTERM: what there is gets written |
 
 Heavy imports are inside the commands. `gossamer --help` costs what `import gossamer` costs, mostly numba.
 """
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 import warnings
 from typing import Annotated, Any
 
@@ -25,6 +28,7 @@ import typer
 from .._version import __version__
 from . import compare, demo, info, rates, robustness, run, template
 from .errors import ErrorsInOneLine, one_line
+from .interrupts import heed_termination
 
 __all__ = ["app", "main"]
 
@@ -45,6 +49,9 @@ for command in (
     info.info,
 ):
     app.command()(command)
+
+
+_NARROWEST = 20  # columns that hold a word
 
 
 def _show_version(asked: bool) -> None:
@@ -68,7 +75,19 @@ def options(
 def main() -> None:
     """Run the command line."""
     warnings.showwarning = _show_warning
+    heed_termination()
+    _fit_the_terminal()
     app(prog_name="gossamer")
+
+
+def _fit_the_terminal() -> None:
+    """Make output degrade, not fail or vanish, where the encoding is narrow, or the terminal is."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # no dash in ASCII: a question mark
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) < _NARROWEST:
+        del os.environ["COLUMNS"]  # rich would print nothing at 0
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:

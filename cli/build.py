@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import reprlib
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .data import LoadKeys, load_data
 from .rates import optimised_rates
 from .reading import Table, check_names, check_type, field_types, fill, is_simple, parts, required
 
@@ -28,12 +30,11 @@ class GraphTable:
 
 
 @dataclass(frozen=True)
-class DataTable:
+class DataTable(LoadKeys):
     """The table `problem` where there are data."""
 
     kind: str
     data: str
-    target: str | int = -1
     standardize: bool = False
     intercept: bool = False
     l2: float = 0.0
@@ -110,8 +111,8 @@ def read_problem(table: Table) -> ProblemTable:
     kind = table.get("kind")
     if kind is None:
         raise ValueError("[problem] needs the key 'kind'")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f"[problem] kind must be one of {', '.join(_KINDS)}, got {kind!r}")
+    check_type("[problem] kind", kind, str)
+    check_names("gossamer", "kind of problem", [kind], list(_KINDS))
     return fill(_KINDS[kind], "[problem]", table)
 
 
@@ -156,12 +157,7 @@ def build_problem(wanted: ProblemTable, n_nodes: int, folder: Path) -> Problem:
             entropic=wanted.entropic,
             rng=wanted.seed,
         )
-    is_file = bool(Path(wanted.data).suffix)
-    X, y = problems.load(folder / wanted.data if is_file else wanted.data, target=wanted.target)
-    if wanted.standardize:
-        X = problems.standardize(X)
-    if wanted.intercept:
-        X = problems.add_intercept(X)
+    X, y = load_data(dataclasses.asdict(wanted), folder)
     options: dict[str, Any] = {
         "l2": wanted.l2,
         "split": wanted.split,
@@ -280,7 +276,7 @@ def _classes(module: ModuleType, base: type[Any]) -> dict[str, type[Any]]:
 def _named(what: str, table: Table, classes: dict[str, type[Any]]) -> type[Any]:
     name = table.get("name")
     if not isinstance(name, str):
-        raise ValueError(f"name must be one of {', '.join(classes)}, got {name!r}")
+        raise ValueError(f"name must be one of {', '.join(classes)}, got {reprlib.repr(name)}")
     check_names("gossamer", what, [name], list(classes))
     return classes[name]
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..files import make_folder, whole_file
 from .errors import user_errors
-from .outputs import make_folder
+from .interrupts import stoppable
 
 if TYPE_CHECKING:
     from ..solvers import Result
-    from .comparison import CompareTable
+    from .comparison import CompareTable, Contestant
 
 COSTS = ("time", "n_gradients", "n_communications", "bits", "wall_time")
 
@@ -59,8 +60,10 @@ def compare(
     reached, where a run that never reaches it counts as infinitely long; and how
     far each solver is when all have sent equally many bits.
 
-    Writes comparison.csv (a row a run), traces.csv (all records) and figure.png.
+    Writes comparison.csv (a row a run), traces.csv (all records) and figure.png. Ctrl-C
+    writes what there is.
     """
+    from ..solvers.trace import NO_RECORDS
     from .comparison import read_comparison
     from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console
@@ -79,24 +82,26 @@ def compare(
         tuned += [f"{contestant.label}: {name} = {value:.4g}, tuned" for name, value in found.items()]
     with user_errors(str(comparison)):
         from .compare_figure import Method, compare_figure
+        from .figures import save_figure
 
         make_folder(output)
     for contestant in contestants:
         contestant.solver.solve(problem, graph, max_events=1)  # compiles, so that no run waits for it
     jobs = [(c.solver, c.options | {"rng": seed}) for c in contestants for seed in wanted.seeds]
-    results = solve_all(jobs, problem, graph, progress=progress, n_threads=threads, **options)
-    each = len(wanted.seeds)
-    all_runs = [
-        Runs(c.label, type(c.solver).__name__, wanted.seeds, results[k * each : (k + 1) * each])
-        for k, c in enumerate(contestants)
-    ]
-    bits = equal_bits(results) if goal.bits is None else goal.bits
-    methods = [Method(runs.label, [result.trace for result in runs.results]) for runs in all_runs]
-    figure = compare_figure(methods, goal.column, target=goal.target, bits=bits)
-    with user_errors():
-        write_rows(output / "comparison.csv", all_runs, goal, bits)
-        write_traces(output / "traces.csv", all_runs)
-        figure.savefig(output / "figure.png", dpi=200)
+    with stoppable() as stop:
+        found = solve_all(
+            jobs, problem, graph, progress=progress, n_threads=threads, stop=stop.event, **options
+        )
+        all_runs = begun_runs(contestants, wanted.seeds, found)
+        if not all_runs:
+            stop.leave("no run had begun, nothing is written")
+        bits = equal_bits(r for runs in all_runs for r in runs.results) if goal.bits is None else goal.bits
+        methods = [Method(runs.label, [result.trace for result in runs.results]) for runs in all_runs]
+        figure = compare_figure(methods, goal.column, target=goal.target, bits=bits)
+        with user_errors():
+            write_rows(output / "comparison.csv", all_runs, goal, bits)
+            write_traces(output / "traces.csv", all_runs)
+            save_figure(figure, output / "figure.png", dpi=200)
 
     screen = console()
     screen.print(f"{problem!r} and {graph!r}")
@@ -106,11 +111,29 @@ def compare(
     for line in tuned:
         screen.print(line)
     for runs in all_runs:
+        if lost := sum(not len(result.trace) for result in runs.results):
+            screen.print(f"{runs.label}: {lost} of {len(runs.results)} runs {NO_RECORDS}")
         if any(r.success and r.trace.first_below(goal.column, goal.target) is None for r in runs.results):
             screen.print(
                 f"{runs.label} converged to tol = {options['tol']:g} before the target: lower tol to go on"
             )
     screen.print(f"comparison.csv, traces.csv and figure.png written to {output}")
+    begun = sum(len(runs.results) for runs in all_runs)
+    stop.leave(f"{begun} of {len(found)} runs had begun, and are written as far as they got")
+
+
+def begun_runs(
+    contestants: Sequence[Contestant], seeds: Sequence[int], found: Sequence[Result | None]
+) -> list[Runs]:
+    """Return the runs of each solver, without those that never began."""
+    all_runs = []
+    for k, contestant in enumerate(contestants):
+        own = found[k * len(seeds) : (k + 1) * len(seeds)]
+        begun = {seed: result for seed, result in zip(seeds, own, strict=True) if result is not None}
+        if begun:
+            name = type(contestant.solver).__name__
+            all_runs.append(Runs(contestant.label, name, list(begun), list(begun.values())))
+    return all_runs
 
 
 def equal_bits(results: Iterable[Result]) -> int:
@@ -143,7 +166,7 @@ def tables(all_runs: Sequence[Runs], goal: CompareTable, bits: float) -> list[An
 
     from .tables import count, megabits, table
 
-    many = len(all_runs[0].results)
+    many = max(len(runs.results) for runs in all_runs)
     over = f", median of {many} seeds" if many > 1 else ""
     rows = []
     for runs in all_runs:
@@ -152,7 +175,7 @@ def tables(all_runs: Sequence[Runs], goal: CompareTable, bits: float) -> list[An
         time, gradients, communications, sent, wall = np.median(found, axis=0).tolist()
         cells = (f"{time:.6g}", count(gradients), count(communications), megabits(sent), f"{wall:.3g}")
         shown = cells if np.isfinite(time) else ("-",) * len(COSTS)
-        rows.append((runs.label, status(runs.results), f"{reached}/{many}", *shown))
+        rows.append((runs.label, status(runs.results), f"{reached}/{len(runs.results)}", *shown))
     header = ("solver", "status", "reached", "time", "gradients", "communications", "Mbit", "wall s")
     to_target = table(header, rows, texts=2, title=f"cost to {goal.column} <= {goal.target:g}{over}")
 
@@ -181,7 +204,7 @@ def status(results: Sequence[Result]) -> str:
 def write_rows(path: Path, all_runs: Sequence[Runs], goal: CompareTable, bits: float) -> None:
     """Write a row for each run; cells are empty where the target was not reached."""
     columns = [f"{name}_to_target" for name in COSTS]
-    with path.open("w", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(
             ["label", "solver", "seed", "status", *columns, f"{goal.column}_at_equal_bits", "equal_bits"]
@@ -196,7 +219,7 @@ def write_rows(path: Path, all_runs: Sequence[Runs], goal: CompareTable, bits: f
 def write_traces(path: Path, all_runs: Sequence[Runs]) -> None:
     """Write the records of all runs, with label and seed in front."""
     columns = all_runs[0].results[0].trace.columns
-    with path.open("w", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(["label", "seed", *columns])
         for runs in all_runs:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..solvers.trace import LABELS
+from ..solvers.trace import LABELS, NO_RECORDS
 from .figures import BLUE, GREY, ORANGE, Figure, style
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Method:
     label : str
         For the legend.
     traces : sequence of Trace
-        One a seed.
+        One a seed; those without a record are not drawn.
     """
 
     label: str
@@ -69,6 +69,7 @@ def compare_figure(methods: Sequence[Method], column: str, *, target: float, bit
     target, bits : float
         Value of the column, and bits, that thin lines mark.
     """
+    methods = [replace(method, traces=[t for t in method.traces if len(t)]) for method in methods]
     with style():
         figure = Figure(figsize=(7.2, 5.2), layout="constrained")
         axes = figure.subplots(2, 2, sharey=True)
@@ -115,13 +116,14 @@ def spread(traces: Sequence[Trace], cost: str, column: str) -> np.ndarray:
 def _draw(ax: Axes, methods: Sequence[Method], cost: str, column: str) -> None:
     from matplotlib.ticker import EngFormatter
 
-    ends = [max(float(trace[cost][-1]) for trace in method.traces) for method in methods]
+    ends = [max((float(trace[cost][-1]) for trace in method.traces), default=0.0) for method in methods]
     positive = [end for end in ends if end > 0]
     logarithmic = len(positive) > 0 and max(positive) > 10 * min(positive)
     for method, color, line in zip(methods, cycle(_COLORS), cycle(_LINES)):
-        found = spread(method.traces, cost, column)
+        found = spread(method.traces, cost, column) if method.traces else np.empty((4, 0))
         grid, low, median, high = found[:, found[0] > 0] if logarithmic else found
-        label = textwrap.fill(method.label, 50).replace("$", r"\$")  # text, no formula
+        name = method.label if method.traces else f"{method.label}, {NO_RECORDS}"
+        label = textwrap.fill(name, 50).replace("$", r"\$")  # text, no formula
         label = f" {label}" if label.startswith("_") else label  # or the legend would leave it out
         ax.fill_between(grid, low, high, color=color, alpha=0.2, linewidth=0)
         ax.plot(grid, median, color=color, linestyle=line, label=label)
@@ -137,7 +139,7 @@ def _draw(ax: Axes, methods: Sequence[Method], cost: str, column: str) -> None:
 def _limits(methods: Sequence[Method], column: str, target: float) -> tuple[float, float]:
     """Return the ends of the vertical axis: diverging runs leave it at the top."""
     values = [np.clip(trace[column], _FLOOR, _CEILING) for method in methods for trace in method.traces]
-    start = max(value[0] for value in values)
-    lowest = min(target, *(value.min() for value in values))
-    highest = max(min(value.max(), 100.0 * start) for value in values)
+    start = max((value[0] for value in values), default=1.0)
+    lowest = min([target, *(value.min() for value in values)])
+    highest = max((min(value.max(), 100.0 * start) for value in values), default=1.0)
     return max(lowest, 1e-30) / 2.0, 2.0 * max(highest, target)

@@ -64,6 +64,7 @@ column = "distance"          # ... in this column: distance | optimality | conse
 seeds = [0, 1, 2]
 tol = 1e-8                   # runs end here, or at the limit; it should lie below the target
 max_time = 5000.0            # simulated time; a round takes 1
+# max_wall_time = 600.0      # seconds for each run
 """
 
 COLUMNS = ("distance", "optimality", "consensus")
@@ -86,6 +87,7 @@ class RunTable:
     seeds: list[int] = field(default_factory=lambda: [0])
     tol: float = 1e-8
     max_time: float | None = None
+    max_wall_time: float | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ def read_comparison(path: Path) -> Comparison:
         real("[run] tol", limits.tol, least=0.0)
         if limits.max_time is not None:
             real("[run] max_time", limits.max_time, above=0.0)
+        if limits.max_wall_time is not None:
+            real("[run] max_wall_time", limits.max_wall_time, above=0.0)
     with user_errors(f"{path}: [graph]"):
         graph = parse_topology(place.topology, path.parent)
     with user_errors(f"{path}: [problem]"):

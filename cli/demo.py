@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..files import make_folder
 from .errors import user_errors
-from .outputs import make_folder
+from .interrupts import stoppable
 from .topology import HELP, parse_topology
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def demo(
     from .tables import console
 
     with user_errors():
-        from .figures import BLUE, ORANGE, Curve, comparison_figure
+        from .figures import BLUE, ORANGE, Curve, comparison_figure, save_figure
 
     with user_errors(topology):
         graph = parse_topology(topology)
@@ -85,17 +86,30 @@ def demo(
         if record["distance"] <= goal:
             raise StopIteration("target reached")
 
-    results = solve_all(
-        [(solver, {"rng": seed}) for solver in solvers.values() for seed in range(seeds)],
-        problem,
-        graph,
-        progress=progress,
-        callback=stop_at_goal,
-        x_star=x_star,
-        tol=0.0,
-        max_time=time_limit(parameters["uniform"].decay_rate),
-        record_every=record_interval(graph.n_nodes, parameters["optimal"]),
-    )
+    for solver in solvers.values():
+        solver.solve(problem, graph, max_events=1)  # compiles, while Ctrl-C is heard at once
+    with stoppable() as stop:
+        found_runs = solve_all(
+            [(solver, {"rng": seed}) for solver in solvers.values() for seed in range(seeds)],
+            problem,
+            graph,
+            progress=progress,
+            callback=stop_at_goal,
+            stop=stop.event,
+            x_star=x_star,
+            tol=0.0,
+            max_time=time_limit(parameters["uniform"].decay_rate),
+            record_every=record_interval(graph.n_nodes, parameters["optimal"]),
+        )
+        results = [result for result in found_runs if result is not None]
+        with user_errors():
+            write_rates(found, output / "rates.csv")
+            for (name, seed), result in zip(
+                ((name, seed) for name in solvers for seed in range(seeds)), found_runs, strict=True
+            ):
+                if result is not None:
+                    result.trace.to_csv(output / f"trace-{name}-{seed}.csv")
+        stop.leave(f"rates.csv and the traces of {len(results)} runs, as far as they got, are in {output}")
     variants = [
         Variant(name, parameters[name], results[k * seeds : (k + 1) * seeds])
         for k, name in enumerate(solvers)
@@ -103,10 +117,6 @@ def demo(
     if any(first_at_target(r.trace) is None for variant in variants for r in variant.results):
         raise RuntimeError(f"a run ended above the relative distance {TARGET:g}, against theory's bound")
     with user_errors():
-        write_rates(found, output / "rates.csv")
-        for variant in variants:
-            for seed, result in enumerate(variant.results):
-                result.trace.to_csv(output / f"trace-{variant.name}-{seed}.csv")
         curves = [
             Curve(
                 f"{variant.name} rates",
@@ -122,7 +132,7 @@ def demo(
         title = (graph.name or topology).rpartition("/")[2]  # topohub's collection goes
         figure = comparison_figure(found, curves, target=TARGET, title=title)
         for suffix, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
-            figure.savefig(output / f"demo.{suffix}", dpi=300, metadata=metadata)
+            save_figure(figure, output / f"demo.{suffix}", dpi=300, metadata=metadata)
     print_comparison(screen, variants, found)
     screen.print(f"figure: {output / 'demo.png'} (and .pdf); rates and traces beside it")
     screen.print(f"wall time: {clock.perf_counter() - begin:.1f} s")

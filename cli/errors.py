@@ -9,8 +9,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from .interrupts import interrupted
+
 # of click, or of the copy of it that newer versions of typer bring along
 _UsageError: Any = typer.BadParameter.__base__
+
+
+_LONGEST = 2000
 
 
 class UserError(Exception):
@@ -48,7 +53,7 @@ def _located(where: str, text: str) -> str:
 
 
 class ErrorsInOneLine(TyperGroup):
-    """The group of commands; shows a `UserError` as one line, or with `--debug` as it came.
+    """The group of commands; shows a `UserError` or an interrupt as one line, or with `--debug` as it came.
 
     Errors in the words of the command line (no such option, a bad value) are one line too.
     """
@@ -69,6 +74,10 @@ class ErrorsInOneLine(TyperGroup):
             if ctx.params.get("debug"):
                 raise
             raise _refusal(error) from error
+        except KeyboardInterrupt as interrupt:
+            if ctx.params.get("debug"):
+                raise
+            raise interrupted(interrupt, "nothing is written") from interrupt
 
 
 @contextmanager
@@ -87,5 +96,6 @@ def _refusal(message: object) -> typer.Exit:
 
 
 def one_line(message: object) -> str:
-    """Return the text of a message with all white space single blanks."""
-    return " ".join(str(message).split())
+    """Return the text of a message with all white space single blanks, and of a very long one the start."""
+    text = " ".join(str(message).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

@@ -25,6 +25,7 @@ kind = "logistic"            # logistic | least_squares | robust_least_squares, 
                              # perturbation = 0.5; or without data (see `gossamer template compare`)
 data = "breast_cancer"       # breast_cancer, diabetes, digits, iris, wine, or a .csv, .npz, .svm file
 # target = "label"           # of a CSV file: name or position of the target column, else the last
+# also of files: header, sep, decimal, missing, format, zero_based, n_features, as in gossamer.problems.load
 standardize = true           # columns to mean 0 and deviation 1
 intercept = true             # append a column of ones
 l2 = 0.02                    # weight of |x|^2 / 2
@@ -46,6 +47,7 @@ seeds = [0, 1, 2]
 tol = 1e-6
 # max_time = 5000.0          # simulated time
 # max_events = 1000000
+# max_wall_time = 600.0      # seconds for each seed
 # record_every = 200         # events between two records
 """
 
@@ -58,6 +60,7 @@ class RunTable:
     tol: float = 1e-8
     max_time: float | None = None
     max_events: int | None = None
+    max_wall_time: float | None = None
     record_every: int | None = None
 
 

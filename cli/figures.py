@@ -19,9 +19,12 @@ except ImportError as error:
     raise ImportError('figures need matplotlib: pip install "gossamer[plot]"') from error
 
 from .. import graphs
+from ..files import whole_file
+from ..solvers.trace import NO_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from matplotlib.axes import Axes
 
@@ -76,7 +79,7 @@ class Curve:
 
 def relative_distance(trace: Trace) -> np.ndarray:
     """Return the distance over that at the start (over 1, if the run started at the minimiser)."""
-    distance = trace["distance"]
+    distance = np.minimum(trace["distance"], np.finfo(float).max)
     return distance / (distance[0] or 1.0)
 
 
@@ -174,17 +177,22 @@ def seeds_figure(traces: Sequence[Trace], label: str) -> Figure:
     Parameters
     ----------
     traces : sequence of Trace
-        One a seed.
+        One a seed; those without a record are left out.
     label : str
         Name of the method.
     """
+    traces = [trace for trace in traces if len(trace)]
     many = f"{label}: median and range of {len(traces)} seeds" if len(traces) > 1 else label
+    many = many if traces else f"{label} {NO_RECORDS}"
     curve = Curve(many, BLUE, traces, {})
     with style():
         figure = Figure(figsize=(5.2, 2.4), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        draw_curves(left, [curve], "n_communications")
-        draw_curves(right, [curve], "n_gradients")
+        for ax, column in ((left, "n_communications"), (right, "n_gradients")):
+            if traces:
+                draw_curves(ax, [curve], column)
+            else:
+                ax.set_xlabel(X_LABELS[column])
         left.set_ylabel(Y_LABEL)
         figure.suptitle(many, fontsize=8)
     return figure
@@ -239,6 +247,22 @@ def _draw_network(ax: Axes, found: GossipRates) -> None:
         drawn.set_linewidth([0.6 * width for width in np.atleast_1d(drawn.get_linewidth())])
         if isinstance(drawn, PathCollection):
             drawn.set_sizes([12.0])
+
+
+def save_figure(figure: Figure, path: Path, **options: Any) -> None:
+    """Write a figure, whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+        To write.
+    path : Path
+        File; its ending says the format.
+    **options
+        Of `Figure.savefig`.
+    """
+    with whole_file(path, binary=True) as file:
+        figure.savefig(file, format=path.suffix[1:].lower(), **options)
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..files import check_file, whole_file
 from .errors import user_errors
-from .outputs import check_file
+from .interrupts import stoppable
 from .topology import HELP, parse_topology
 
 if TYPE_CHECKING:
@@ -63,15 +64,16 @@ def rates(
     screen.print(table(header, (cells[e] for e in shown), texts=len(header) - 3))
     if len(shown) < len(order):
         screen.print(f"edges shown: {len(shown)} of {len(order)}, --all shows the others")
-    with user_errors():
+    with user_errors(), stoppable() as stop:
         if output is not None:
             write_rates(found, output)
             screen.print(f"rates written to {output}")
         if plot is not None:
-            from .figures import network_figure
+            from .figures import network_figure, save_figure
 
-            network_figure(found).savefig(plot, dpi=200, bbox_inches="tight")
+            save_figure(network_figure(found), plot, dpi=200, bbox_inches="tight")
             screen.print(f"picture written to {plot}")
+        stop.leave("all was written")
 
 
 def summary(found: GossipRates) -> list[tuple[str, str]]:
@@ -128,7 +130,7 @@ def write_rates(found: GossipRates, path: Path) -> None:
     path : Path
         File; an existing one is replaced.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(("u", "v", "label_u", "label_v", "rate", "resistance"))
         writer.writerows(edge_rows(found))

@@ -1,8 +1,13 @@
-"""Tables of TOML files: which keys and types there may be, all checked before anything is built."""
+"""Tables of TOML files: which keys and types there may be, all checked before anything is built.
+
+A file may have `LARGEST` bytes, and tables, arrays and dotted keys may be nested `DEEPEST` levels deep.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+import reprlib
 import sys
 import tomllib
 import types
@@ -11,6 +16,14 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+from ..files import read_bytes
+
+LARGEST = 2**22
+DEEPEST = 16
+# more parts than there may be levels, wherever they stand: the time of the parser is quadratic in them
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEEPEST}}}")
 
 Table = dict[str, Any]
 
@@ -41,8 +54,7 @@ def load_tables(
     ValueError, OSError
         With the table, and what would be right.
     """
-    with path.open("rb") as file:
-        tables = tomllib.load(file)
+    tables = _parsed(path)
     known = dict.fromkeys((*needed, *lists, "run"))
     check_names("the file", "table", tables, list(known))
     for name in known:
@@ -58,6 +70,26 @@ def load_tables(
         elif not isinstance(found, dict):
             raise ValueError(f"{name} must be a table: {written}")
     return {name: [] if name in lists else {} for name in known} | tables
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """Return the content of a file, whatever its tables are called."""
+    text = read_bytes(path, most=LARGEST).decode()
+    too_deep = f"tables, arrays or dotted keys are nested more than {DEEPEST} levels deep"
+    if long_key := _LONG_KEY.search(text):
+        line = text.count("\n", 0, long_key.start()) + 1
+        raise ValueError(f"line {line}: {too_deep}, or a text looks like a key of so many parts")
+    try:
+        tables = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(too_deep) from None
+    level: list[Any] = [tables]
+    for _ in range(DEEPEST + 1):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+        if not level:
+            return tables
+    raise ValueError(too_deep)
 
 
 def fill(kind: type[Any], section: str, table: Table) -> Any:
@@ -102,13 +134,25 @@ def field_types(kind: type[Any]) -> dict[str, Any]:
     return found
 
 
+_LONGEST = 100  # letters of a name that are compared
+
+
 def check_names(where: str, what: str, given: Iterable[str], known: Sequence[str], limits: str = "") -> None:
     """Refuse names that are not known, with the nearest that is."""
     for name in given:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known) or 'none'}"
-            raise ValueError(f"{where} has no {' '.join(filter(None, (what, repr(name), limits)))}; {hint}")
+            spelt = {each.lower(): each for each in known}
+            close = get_close_matches(name.lower()[:_LONGEST], spelt, n=1)
+            hint = (
+                f"did you mean {spelt[close[0]]!r}?" if close else f"there are {', '.join(known) or 'none'}"
+            )
+            words = filter(None, (what, shown(name), limits))
+            raise ValueError(f"{where} has no {' '.join(words)}; {hint}")
+
+
+def shown(text: str) -> str:
+    """Return a text in quotes, and of a very long one its ends."""
+    return repr(text) if len(text) <= _LONGEST else reprlib.repr(text)
 
 
 _NAMES: dict[Any, str] = {
@@ -139,7 +183,7 @@ def check_type(name: str, value: Any, hint: Any) -> None:
     """Refuse a value that is of none of the types of a hint."""
     if not any(_fits(value, part) for part in parts(hint)):
         names = " or ".join(_NAMES[part] for part in parts(hint))
-        raise ValueError(f"{name} must be {names}, got {value!r}")
+        raise ValueError(f"{name} must be {names}, got {reprlib.repr(value)}")
 
 
 def _fits(value: Any, kind: Any) -> bool:

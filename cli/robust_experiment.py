@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..files import open_file
 from ..kernels.checks import count, real
 from .build import aggregator_classes, attack_classes, build_named, preaggregator_classes
+from .data import LoadKeys
 from .errors import user_errors
 from .experiment import check_seeds
 from .reading import Table, check_names, check_type, fill, load_tables
@@ -30,7 +32,7 @@ validation = 0.2             # ... and of those that the best of the grid is cho
 
 [workers]
 n_nodes = 15
-f = [3]                      # how many are faulty: a study each
+f = [3]                      # how many are faulty: a study each; 0 only where "none" is the only attack
 splits = ["iid"]             # iid | sorted | contiguous | dirichlet: a study each
 # alpha = 0.5                # of the dirichlet split
 
@@ -62,8 +64,8 @@ scale = "raw"
 # radius = 1.0
 # label = "clipped at 1"
 
-[[attacks]]                  # one table each: none, LabelFlip, or an attack of problems.attacks;
-name = "none"                # where one is optimised, it is against the rule at hand
+[[attacks]]                  # one table each: none, LabelFlip, or an attack of problems.attacks (MinMax);
+name = "none"                # where one is optimised (OptimizedALIE), it is against the rule at hand
 
 [[attacks]]
 name = "UniformNoise"
@@ -99,12 +101,11 @@ NO_ATTACK, LABEL_FLIP, NOTHING = "none", "LabelFlip", "none"
 
 
 @dataclass(frozen=True)
-class ProblemTable:
+class ProblemTable(LoadKeys):
     """The table `problem`."""
 
     kind: str
     data: str
-    target: str | int = -1
     standardize: bool = False
     intercept: bool = False
     hidden: list[int] = field(default_factory=lambda: [32])
@@ -178,10 +179,14 @@ class RobustExperiment:
     def common(self) -> dict[str, Any]:
         """Return what all runs share, for `robust_runs`, in terms of JSON; of a data file a digest."""
         data = self.folder / self.problem.data
-        contents = data.read_bytes() if data.suffix else b""
+        contents = hashlib.blake2b(digest_size=12)
+        if data.suffix or self.problem.format is not None:
+            with open_file(data) as file:
+                while piece := file.read(2**20):
+                    contents.update(piece)
         return {
             "problem": asdict(self.problem),
-            "contents": hashlib.blake2b(contents, digest_size=12).hexdigest(),
+            "contents": contents.hexdigest(),
             "n_nodes": self.workers.n_nodes,
             "alpha": self.workers.alpha,
             "rounds": self.run.rounds,
@@ -279,6 +284,10 @@ def read_robustness(path: Path) -> RobustExperiment:
             template="gossamer template robustness",
         )
         problem = _checked_problem(fill(ProblemTable, "[problem]", tables["problem"]))
+        if problem.kind != "perceptron" and "hidden" in tables["problem"]:
+            raise ValueError(
+                f"[problem] hidden is of the perceptron, and kind is {problem.kind!r}: leave it out"
+            )
         workers = _checked_workers(fill(WorkersTable, "[workers]", tables["workers"]))
         grid = _checked_grid(fill(GridTable, "[grid]", tables["grid"]))
         run = fill(RunTable, "[run]", tables["run"])
@@ -294,6 +303,7 @@ def read_robustness(path: Path) -> RobustExperiment:
         for label in attacks:
             if label in (*COLUMNS, WORST):
                 raise ValueError(f"[[attacks]]: label {label!r} is a column of the table; take another")
+        _check_attackers(workers, attacks)
     wanted = RobustExperiment(problem, workers, grid, run, pre, rules, attacks, path.parent)
     _check_builds(wanted, path)
     return wanted
@@ -359,6 +369,16 @@ def _labelled(name: str, tables: list[Table]) -> dict[str, Table]:
     return found
 
 
+def _check_attackers(workers: WorkersTable, attacks: dict[str, Table]) -> None:
+    """Refuse attacks without attackers: where nobody is faulty, there is the run without an attack only."""
+    for label, table in attacks.items():
+        if 0 in workers.f and table.get("name") != NO_ATTACK:
+            raise ValueError(
+                f"[workers] f = 0 leaves no worker faulty, and nobody would attack by [[attacks]] {label!r}: "
+                f"drop 0 from f, or keep {NO_ATTACK!r} as the only attack"
+            )
+
+
 def _check_builds(wanted: RobustExperiment, path: Path) -> None:
     """Build every rule and attack, and have it called once with so many workers."""
     import numpy as np
@@ -377,5 +397,5 @@ def _check_builds(wanted: RobustExperiment, path: Path) -> None:
         for number, table in enumerate(wanted.attacks.values(), 1):
             with user_errors(f"{path}: [[attacks]] {number}, with f = {f}"):
                 attack = build_attack(table, some_rule, 0)
-                if attack is not None and f:
+                if attack is not None:
                     attack(zeros[f:], f, own=zeros[:f])

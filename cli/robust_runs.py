@@ -8,16 +8,32 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._version import __version__
+from ..files import read_bytes, write_text
+from ..solvers.result import STATUSES
+from .data import load_data
 from .robust_experiment import LABEL_FLIP, build_attack, build_rule
 from .seeds import runs_bar
+
+_LARGEST = 2**16  # bytes of a file of a run
+_WATCH = """
+import os, signal, sys
+for worker in map(int, sys.stdin.read().split()):
+    try:
+        os.kill(worker, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
 
 Job = dict[str, Any]
 Outcome = dict[str, Any]
@@ -57,8 +73,12 @@ def run_all(
                 found[path] = run_one(common, job, path)
                 advance()
         else:
+            size = min(n_processes, len(todo))
             spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(n_processes, len(todo)), spawn, _ignore_interrupts) as pool:
+            with _watched() as watch, ProcessPoolExecutor(size, spawn, _ignore_interrupts) as pool:
+                for _ in range(size):
+                    pool.submit(os.getpid)  # starts a worker
+                watch(worker.pid for worker in multiprocessing.active_children())
                 futures = {pool.submit(run_one, common, job, path): path for job, path in todo}
                 try:
                     for future in as_completed(futures):
@@ -66,13 +86,36 @@ def run_all(
                         advance()
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
+                    for worker in multiprocessing.active_children():
+                        worker.terminate()  # its run is done again; files are whole or absent
                     raise
     return [found[path] for path in paths]
 
 
+def n_finished(common: dict[str, Any], jobs: Sequence[Job], folder: Path) -> int:
+    """Return how many of the runs have a result in the folder."""
+    return sum(read_outcome(folder / f"{digest(common, job)}.json") is not None for job in jobs)
+
+
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that waits for the runs: those under way are finished, and kept."""
+    """Leave Ctrl-C to the process that waits for the runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _watched() -> Iterator[Callable[[Iterable[int | None]], None]]:
+    """Yield a function that takes processes, to be killed where this one ends before the block does.
+
+    A small process waits for a pipe to close, as it does at any end, `kill -9` too. Workers that are still
+    importing, or in code that does not return, could not watch by themselves.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _WATCH]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, text=True) as watchman:
+        assert watchman.stdin is not None
+        try:
+            yield lambda processes: print(*processes, file=watchman.stdin, flush=True)
+        finally:
+            watchman.kill()
 
 
 def digest(common: dict[str, Any], job: Job) -> str:
@@ -87,10 +130,13 @@ def digest(common: dict[str, Any], job: Job) -> str:
 
 
 def read_outcome(path: Path) -> Outcome | None:
-    """Return what a run left, None if it never finished."""
+    """Return what a run left; None if it never finished, or left something else, so that it is done again."""
     try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        found = json.loads(read_bytes(path, most=_LARGEST))
+        accuracies = [found["validation"], found["test"]]
+        whole = all(type(value) is float and 0.0 <= value <= 1.0 for value in accuracies)
+        return found if whole and found["status"] in STATUSES else None
+    except (FileNotFoundError, ValueError, RecursionError, LookupError, TypeError):
         return None
 
 
@@ -102,7 +148,7 @@ def run_one(common: dict[str, Any], job: Job, path: Path) -> Outcome:
     common, job : dict
         As of `run_all`.
     path : Path
-        File, written at once or not at all.
+        File, written whole or not at all.
     """
     from .. import graphs, solvers
 
@@ -131,9 +177,7 @@ def run_one(common: dict[str, Any], job: Job, path: Path) -> Outcome:
         "test": 0.0 if diverged else float(np.mean(problem.predict(result.x, X) == y)),
         "status": result.status,
     }
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(outcome))
-    draft.replace(path)
+    write_text(path, json.dumps(outcome))
     return outcome
 
 
@@ -152,13 +196,7 @@ def build_classifier(common: str, split: str) -> tuple[Any, tuple[np.ndarray, np
 
     shared = json.loads(common)
     table = shared["problem"]
-    is_file = bool(Path(table["data"]).suffix)
-    source = Path(shared["folder"]) / table["data"] if is_file else table["data"]
-    X, y = problems.load(source, target=table["target"])
-    if table["standardize"]:
-        X = problems.standardize(X)
-    if table["intercept"]:
-        X = problems.add_intercept(X)
+    X, y = load_data(table, Path(shared["folder"]))
     order = np.random.default_rng(table["seed"]).permutation(len(X))
     n_test, n_validation = (max(round(table[name] * len(X)), 1) for name in ("test", "validation"))
     test, validation, rest = np.split(order, [n_test, n_test + n_validation])

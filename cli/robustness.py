@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..files import make_folder, whole_file
 from .errors import user_errors
-from .outputs import make_folder
+from .interrupts import interrupted, stoppable
 from .robust_experiment import COLUMNS, WORST
 from .robust_selection import Row, select
 from .seeds import n_processors
@@ -41,27 +42,31 @@ def robustness(
 
     wanted = read_robustness(experiment)
     with user_errors(f"{experiment}: [problem]"):
-        from .robust_runs import build_classifier, run_all
+        from .robust_runs import build_classifier, n_finished, run_all
 
         common = wanted.common()
         for split in wanted.workers.splits:
             build_classifier(json.dumps(common), split)
     with user_errors(str(experiment)):
+        from .figures import save_figure
         from .robust_figure import heat_maps
 
         make_folder(output / "runs")
-    outcomes = run_all(
-        common,
-        wanted.jobs(),
-        output / "runs",
-        n_processes=processes or n_processors(),
-        progress=progress,
-    )
-    rows = select(wanted, outcomes)
-    figure = heat_maps(rows, list(wanted.attacks))
-    with user_errors():
-        write_rows(output / "robustness.csv", rows)
-        figure.savefig(output / "robustness.png", dpi=150)
+    jobs = wanted.jobs()
+    try:
+        outcomes = run_all(
+            common, jobs, output / "runs", n_processes=processes or n_processors(), progress=progress
+        )
+    except KeyboardInterrupt as interrupt:
+        kept = n_finished(common, jobs, output / "runs")
+        message = f"{kept} of {len(jobs)} runs are in {output / 'runs'}; the same command goes on from there"
+        raise interrupted(interrupt, message) from interrupt
+    with stoppable() as stop:
+        rows = select(wanted, outcomes)
+        figure = heat_maps(rows, list(wanted.attacks))
+        with user_errors():
+            write_rows(output / "robustness.csv", rows)
+            save_figure(figure, output / "robustness.png", dpi=150)
 
     from .tables import console
 
@@ -71,11 +76,12 @@ def robustness(
         screen.print()
         screen.print(study_table([row for row in rows if (row.split, row.f) == (split, f)]))
     screen.print(f"robustness.csv, robustness.png and runs written to {output}")
+    stop.leave("all was written")
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write a row for each rule of each study; accuracies are those on the test samples but for one."""
-    with path.open("w", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         attacks = list(rows[0].test)
         writer.writerow([*COLUMNS, *attacks])

@@ -23,8 +23,9 @@ def solve_all(
     progress: bool,
     n_threads: int | None = None,
     callback: Callable[..., None] | None = None,
+    stop: threading.Event | None = None,
     **options: Any,
-) -> list[Result]:
+) -> list[Result | None]:
     """Solve with each (solver, options), in threads.
 
     Parameters
@@ -39,25 +40,23 @@ def solve_all(
         At most so many; by default, as many as there are processors.
     callback : callable, optional
         As in `Solver.solve`; called from all threads, so it must not keep anything.
+    stop : threading.Event, optional
+        Ends the runs under way once it is set, and those that wait never begin.
     **options
         Options of all runs.
 
     Returns
     -------
     list of Result
-        In the order of the jobs, whatever the number of threads.
+        In the order of the jobs, whatever the number of threads; None for a job that never began.
     """
-    interrupted = threading.Event()
+    event = stop or threading.Event()
 
-    def watch(state: Any, record: dict[str, Any]) -> None:
-        if interrupted.is_set():
-            raise StopIteration("interrupted")
-
-    callbacks = (watch,) if callback is None else (watch, callback)
-
-    def solve(job: tuple[Solver, dict[str, Any]]) -> Result:
+    def solve(job: tuple[Solver, dict[str, Any]]) -> Result | None:
         solver, own = job
-        return solver.solve(problem, graph, callback=callbacks, **options, **own)
+        if event.is_set():
+            return None
+        return solver.solve(problem, graph, callback=callback, stop=event, **options, **own)
 
     size = min(len(jobs), n_threads or n_processors())
     with runs_bar(len(jobs), progress) as advance, ThreadPoolExecutor(size) as pool:
@@ -67,8 +66,7 @@ def solve_all(
                 future.result()
                 advance()
         except BaseException:
-            interrupted.set()  # running solvers stop at their next record, the others never start
-            pool.shutdown(wait=False, cancel_futures=True)
+            event.set()
             raise
     return [future.result() for future in futures]
 

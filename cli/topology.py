@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .reading import shown
 
 if TYPE_CHECKING:
     from ..graphs import Graph
@@ -15,7 +18,7 @@ HELP = (
     "A real network of topohub (topozoo/Abilene), a generated graph with its arguments (grid_2d:5,5 or "
     "random_geometric:40,rng=3), or a file (.graphml, .edges, .txt, .csv)."
 )
-_FILES = (".graphml", ".edges", ".txt", ".csv")
+_FILE = re.compile(r"(.+\.(?:graphml|edges|txt|csv))(?::(.*))?", re.IGNORECASE | re.DOTALL)
 
 
 def parse_topology(text: str, folder: Path | None = None) -> Graph:
@@ -24,7 +27,8 @@ def parse_topology(text: str, folder: Path | None = None) -> Graph:
     Parameters
     ----------
     text : str
-        * a path that ends in `.graphml`, `.edges`, `.txt` or `.csv`: a file, see `graphs.read_graph`;
+        * a path that ends in `.graphml`, `.edges`, `.txt` or `.csv`: a file, see `graphs.read_graph`, whose
+          arguments may follow: `net.graphml:directed=ignore,weights=lengths`;
         * `family:arguments`, where family is a generator of `gossamer.graphs` and the arguments are its
           own, separated by commas, by position or as `name=value`: `barbell:5`, `watts_strogatz:30,4,p=0.1`.
           Random families take `rng=0` unless told otherwise, so that a text always names the same graph;
@@ -43,16 +47,22 @@ def parse_topology(text: str, folder: Path | None = None) -> Graph:
     """
     from .. import graphs
 
-    if text.lower().endswith(_FILES):
-        return graphs.read_graph((folder or Path()) / text)
+    file = _FILE.fullmatch(text)
+    if file:
+        options = dict(word.strip().split("=", 1) for word in (file[2] or "").split(",") if "=" in word)
+        known = [name for name in inspect.signature(graphs.read_graph).parameters if name != "path"]
+        if set(options) - set(known) or (file[2] is not None and len(options) != file[2].count(",") + 1):
+            usage = ",".join(f"{name}=..." for name in known)
+            raise ValueError(f"{shown(text)} must be a file, or file:{usage} with some of these")
+        return graphs.read_graph((folder or Path()) / file[1], **options)
     family, colon, arguments = text.partition(":")
     families = generators()
     if family in families:
         return _generate(family, families[family], arguments)
     if colon or "/" not in text:
         raise ValueError(
-            f"unknown topology {text!r}; it is one of {', '.join(families)} with arguments (grid_2d:5,5), "
-            "a network of topohub (topozoo/Abilene), or a file (.graphml, .edges, .txt, .csv)"
+            f"unknown topology {shown(text)}; it is one of {', '.join(families)} with arguments "
+            "(grid_2d:5,5), a network of topohub (topozoo/Abilene), or a file (.graphml, .edges, .txt, .csv)"
         )
     return graphs.topology(text)
 
@@ -81,8 +91,8 @@ def _generate(family: str, generator: Callable[..., Graph], arguments: str) -> G
             raise ValueError(f"argument {name!r} is {problem} in {family}:{arguments}; the form is {usage}")
         try:
             given[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            raise ValueError(f"argument {name} of {family} must be a number, got {value!r}") from None
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise ValueError(f"argument {name} of {family} must be a number, got {shown(value)}") from None
     missing = [
         name
         for name, parameter in signature.parameters.items()

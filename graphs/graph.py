@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -90,11 +91,11 @@ class Graph:
         positions: ArrayLike | None = None,
         labels: Any = None,
         name: str = "",
+        parallel: str = "merge",
     ) -> "Graph":
         """Build a graph from edges in any order and orientation.
 
-        Self-loops are dropped with a ``UserWarning``; parallel edges are merged and keep the shortest
-        of their lengths.
+        Self-loops are dropped with a ``UserWarning``.
 
         Parameters
         ----------
@@ -110,6 +111,8 @@ class Graph:
             Node names.
         name : str
             Name of the graph.
+        parallel : {"merge", "refuse"}
+            Several edges between two nodes: merge them, with the shortest of their lengths, or refuse them.
 
         Returns
         -------
@@ -120,13 +123,16 @@ class Graph:
         TypeError
             If ``n_nodes`` or an edge is not an integer, or lengths or positions are not real numbers.
         ValueError
-            If an index is out of range, or an array has a wrong shape or a non-finite value.
+            If an index is out of range, an array has a wrong shape or a non-finite value, or an edge is given
+            twice and ``parallel`` refuses that.
 
         Examples
         --------
         >>> Graph.from_edges(3, [(2, 0), (0, 2), (1, 0)], lengths=[5.0, 4.0, 1.0]).lengths.tolist()
         [1.0, 4.0]
         """
+        if parallel not in ("merge", "refuse"):
+            raise ValueError(f"parallel must be 'merge' or 'refuse', got {parallel!r}")
         n = node_count("n_nodes", n_nodes)
         pairs = _edge_array(edges, n)
         given = _check_lengths(lengths, len(pairs))
@@ -139,7 +145,10 @@ class Graph:
             pairs = pairs[~loops]
             given = None if given is None else given[~loops]
         low, high = pairs.min(axis=1), pairs.max(axis=1)
-        key, inverse = np.unique(low * n + high, return_inverse=True)
+        key, first, inverse = np.unique(low * n + high, return_index=True, return_inverse=True)
+        if parallel == "refuse" and len(key) < len(pairs):
+            pair = pairs[np.setdiff1d(np.arange(len(pairs)), first)[0]].tolist()
+            raise ValueError(f"the edge {pair} is given more than once; parallel='merge' merges such edges")
         merged = None
         if given is not None:
             merged = np.full(len(key), np.inf)
@@ -149,23 +158,31 @@ class Graph:
 
     @classmethod
     def from_networkx(
-        cls, graph: "networkx.Graph", *, length: str = "length", name: str | None = None
+        cls,
+        graph: "networkx.Graph",
+        *,
+        length: str = "length",
+        name: str | None = None,
+        parallel: str = "merge",
     ) -> "Graph":
         """Convert an undirected networkx graph.
 
         Nodes that are exactly the integers ``0 .. n - 1`` keep their numbers; other nodes are numbered
         in networkx order and their names become the labels, where they have no node attribute ``label``.
-        The node attribute ``pos`` (a pair) and the edge attribute named by ``length`` are kept when every
-        node (edge) has them, and ignored with a ``UserWarning`` when only some have.
+        The node attribute ``pos`` (a pair; or else ``Longitude`` and ``Latitude``, or ``x`` and ``y``, where
+        they are numbers) and the edge attribute named by ``length`` are kept when every node (edge) has them,
+        and ignored with a ``UserWarning`` when only some have.
 
         Parameters
         ----------
         graph : networkx.Graph or networkx.MultiGraph
-            Parallel edges are merged, self-loops dropped with a warning, isolated nodes kept.
+            Self-loops are dropped with a warning, isolated nodes kept.
         length : str
-            Edge attribute that holds the lengths.
+            Edge attribute that holds the lengths; no other is read.
         name : str, optional
             Name of the result; by default the networkx graph's own.
+        parallel : {"merge", "refuse"}
+            As of :meth:`from_edges`.
 
         Returns
         -------
@@ -195,17 +212,17 @@ class Graph:
         edges = [(index[u], index[v]) for u, v in graph.edges()]
         title = str(graph.graph.get("name", "")) if name is None else name
         where = title or "this graph"
-        lengths = _whole(
-            [graph.edges[e].get(length) for e in graph.edges], f"{length!r}", f"edges of {where}"
-        )
-        positions = _whole([graph.nodes[v].get("pos") for v in nodes], "'pos'", f"nodes of {where}")
+        lengths = whole([graph.edges[e].get(length) for e in graph.edges], f"{length!r}", f"edges of {where}")
+        positions = whole([position_of(graph.nodes[v]) for v in nodes], "'pos'", f"nodes of {where}")
         labels = [graph.nodes[v].get("label") for v in nodes]
         if all(label is None for label in labels) and numbered:
             labels = None
         else:  # a node without a label has its name, which is nothing if it is a number
             names = [""] * n if numbered else nodes
             labels = [str(b if a is None else a) for a, b in zip(labels, names, strict=True)]
-        return cls.from_edges(n, edges, lengths=lengths, positions=positions, labels=labels, name=title)
+        return cls.from_edges(
+            n, edges, lengths=lengths, positions=positions, labels=labels, name=title, parallel=parallel
+        )
 
     def to_networkx(self) -> "networkx.Graph":
         """Convert to a ``networkx.Graph`` with nodes ``0 .. n - 1``.
@@ -342,8 +359,9 @@ def _same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
 
 def _edge_array(edges: Any, n: int) -> NDArray[np.int64]:
     """Check shape, type and range; the result is int64 so that i * n + j cannot overflow."""
+    checks.require_plain("edges", edges)
     try:
-        array = np.asarray(edges if isinstance(edges, np.ndarray) else list(edges))
+        array = np.asarray(edges if hasattr(edges, "__array__") else list(edges))
     except (TypeError, ValueError):
         raise ValueError("edges must be an (m, 2) array or a list of pairs of node indices") from None
     if array.size == 0:
@@ -378,8 +396,20 @@ def _check_labels(labels: Any, n: int) -> tuple[str, ...] | None:
     return tuple(str(v) for v in names)
 
 
-def _whole(values: list[Any], key: str, where: str) -> Any:
-    """Return the values, or None if there are none or some are missing."""
+def position_of(data: Mapping[str, Any]) -> Any:
+    """Return the position among a node's data, None where there is none."""
+    if data.get("pos") is not None:
+        return data["pos"]
+    for pair in (("Longitude", "Latitude"), ("x", "y")):
+        try:
+            return tuple(float(data[key]) for key in pair)
+        except (KeyError, TypeError, ValueError):  # missing, or something else of that name
+            continue
+    return None
+
+
+def whole(values: list[Any], key: str, where: str) -> Any:
+    """Return the values, or None if there are none or some are missing, with a warning if some."""
     missing = sum(v is None for v in values)
     if missing == len(values):
         return None

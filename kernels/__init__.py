@@ -4,10 +4,22 @@
 events and the DADAO loop), `gossip` (rows mixed with their neighbours'), `compression` (sparsifiers,
 quantisers, their bits), `aggregation` (robust means of many vectors), `rounds` (the loops of synchronous
 methods), `prox` (projections onto simple sets), `sparse` (graph Laplacians: solves and effective
-resistances). In each family `reference.py` is the definition in NumPy and `cpu.py`, or several files
-`cpu_*.py`, the Numba kernels; the public functions check their arguments.
+resistances), `text` (numbers in LIBSVM files and tables). In each family `reference.py` is the definition,
+in NumPy, and `cpu.py`, or several files `cpu_*.py`, the Numba kernels; the public functions check their
+arguments.
 """
 
-from . import aggregation, compression, events, gossip, oracles, prox, random, rounds, sparse
+from . import aggregation, compression, events, gossip, oracles, prox, random, rounds, sparse, text
 
-__all__ = ["aggregation", "compression", "events", "gossip", "oracles", "prox", "random", "rounds", "sparse"]
+__all__ = [
+    "aggregation",
+    "compression",
+    "events",
+    "gossip",
+    "oracles",
+    "prox",
+    "random",
+    "rounds",
+    "sparse",
+    "text",
+]

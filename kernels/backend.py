@@ -89,6 +89,11 @@ def device_of(**arrays: Any) -> int | None:
     >>> device_of(W=np.eye(3), X=[[1.0], [2.0], [3.0]]) is None
     True
     """
+    for array in arrays.values():
+        if type(array) is not np.ndarray:
+            break
+    else:
+        return None
     found = {name: _device(name, array) for name, array in arrays.items() if array is not None}
     if len(set(found.values())) > 1:
         places = ", ".join(
@@ -234,7 +239,7 @@ def inline_headers(path: Path) -> str:
     def lines(file: Path) -> Iterator[str]:
         included.add(file)
         yield f'#line 1 "{file.name}"'
-        for number, line in enumerate(file.read_text().splitlines(), start=1):
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
             include = _INCLUDE.match(line)
             if include is None:
                 yield "" if line.startswith("#pragma once") else line

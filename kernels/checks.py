@@ -10,7 +10,7 @@ import numbers
 import operator
 import reprlib
 import weakref
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -66,6 +66,42 @@ def count(name: str, value: Any, *, least: int | None = 0, most: int | None = No
             interval = f"at least {least}" if most is None else f"in {least}..{most}"
         raise ValueError(f"{name} must be {interval}, got {reprlib.repr(number)}")
     return number
+
+
+def instance(name: str, value: Any, kind: type[Any] | tuple[type[Any], ...], remedy: str = "") -> None:
+    """Refuse a value of another class.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+        What was given.
+    kind : type or tuple of types
+        What it must be an instance of.
+    remedy : str
+        What makes one.
+
+    Raises
+    ------
+    TypeError
+        With the classes of both.
+
+    Examples
+    --------
+    >>> instance("graph", 5, dict, "graphs.cycle(5)")
+    Traceback (most recent call last):
+    TypeError: graph must be a dict, got an int: take graphs.cycle(5)
+    """
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(_with_article(one.__name__) for one in kinds)
+        hint = f": take {remedy}" if remedy else ""
+        raise TypeError(f"{name} must be {wanted}, got {_with_article(type(value).__name__)}{hint}")
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiouAEIOU' else 'a'} {noun}"
 
 
 def real(
@@ -154,8 +190,8 @@ def real_array(
     Raises
     ------
     TypeError, ValueError
-        Not real numbers (complex ones, strings and objects are not); a masked array; a shape that does not
-        fit; an entry out of range, whose place is given.
+        Not real numbers (complex ones, strings and objects are not); what `as_array` refuses; a shape that
+        does not fit; an entry out of range, whose place is given.
 
     Examples
     --------
@@ -163,13 +199,10 @@ def real_array(
     Traceback (most recent call last):
     ValueError: rates must be at least 0, but rates[1] is -2.0 (1 such entry)
     """
-    refuse_masked(name, value)
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # lists of unequal lengths
-        raise ValueError(f"{name} must be a rectangular array: {error}") from error
+    array = as_array(name, value)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+        found = f"dtype {array.dtype}{_odd_entry(name, array)}"
+        raise TypeError(f"{name} must be an array of real numbers, got {found}")
     _check_shape(name, array.shape, shape)
     if array.dtype != np.float64 or not (array.flags.c_contiguous and array.flags.aligned):
         with np.errstate(over="ignore"):  # what exceeds float64 becomes infinite
@@ -203,10 +236,101 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def refuse_masked(name: str, value: Any) -> None:
-    """Raise a TypeError for a masked array, whose mask NumPy would drop without a word."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array: fill or drop masked entries first")
+def bound_to_this_process(self: Any) -> NoReturn:
+    """`__reduce__` of a class whose objects hold addresses: calling a stale one would crash the process."""
+    raise TypeError(
+        f"{type(self).__name__} holds addresses in the memory of this process, so it can be neither pickled "
+        "nor copied: pickle what it was made of, and make it anew there"
+    )
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """View or convert `value` as `np.asarray` does, but lose nothing without a word.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : array_like
+        Columns and tables of other libraries too (pandas, Arrow, Polars: what has `__array__`). Numbers of
+        their nullable types become float64, with NaN for what is missing; texts become NumPy's.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    TypeError, ValueError
+        A masked array or a sparse matrix (see `require_plain`); lists of unequal lengths.
+    """
+    require_plain(name, value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of unequal lengths
+        raise ValueError(f"{name} must be a rectangular array: {error}") from error
+    if array.dtype.kind == "O" and hasattr(value, "__array__") and not isinstance(value, np.ndarray):
+        return _of_one_type(array)
+    return array
+
+
+def require_plain(name: str, value: Any) -> None:
+    """Refuse what NumPy would convert into something else without a word, alone or in a list.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+        Anything.
+
+    Raises
+    ------
+    TypeError
+        A masked array, whose mask would be dropped; a sparse matrix, which would become one object.
+    """
+    if type(value) is np.ndarray:
+        return
+    kinds = {type(value)}
+    if isinstance(value, list | tuple):
+        kinds.update(map(type, value))
+    for kind in kinds:
+        if issubclass(kind, np.ma.MaskedArray):
+            raise TypeError(f"{name} must not be a masked array: fill or drop masked entries first")
+        if hasattr(kind, "nnz") and hasattr(kind, "toarray"):
+            raise TypeError(f"{name} must not be a sparse matrix: pass {name}.toarray()")
+
+
+def _of_one_type(array: np.ndarray) -> np.ndarray:
+    """Return an array of objects as one of numbers or texts, if that is what they are, else as it is."""
+    kinds = set(map(type, array.flat))
+    if kinds == {str}:
+        texts = array.astype(str)
+        return texts if (texts == array).all() else array  # NumPy's drop zeros at their ends
+    known = {kind for kind in kinds if not _is_missing_type(kind)}
+    if not known or not all(issubclass(kind, numbers.Real | np.bool_) for kind in known):
+        return array
+    if known != kinds:
+        array = np.where([_is_missing_type(type(entry)) for entry in array.flat], np.nan, array.flat).reshape(
+            array.shape
+        )
+    return array.astype(np.float64)
+
+
+def _is_missing_type(kind: type[Any]) -> bool:
+    """Whether this is the type of None, or of pandas' NA or NaT."""
+    return kind is type(None) or kind.__name__ in ("NAType", "NaTType")
+
+
+def _odd_entry(name: str, array: np.ndarray) -> str:
+    """Say which entry of an array of objects is the first that is no real number."""
+    if array.dtype.kind != "O":
+        return ""
+    for index, entry in np.ndenumerate(array):
+        if not isinstance(entry, numbers.Real):
+            place = f"{name}[{', '.join(map(str, index))}]" if index else "it"
+            return f": {place} is {reprlib.repr(entry)}, of type {type(entry).__name__}"
+    return ""
 
 
 def require_memory(n_bytes: float, what: str, remedy: str) -> None:

@@ -1,8 +1,8 @@
 """Elementary functions by polynomials, free of branches and calls, so that loops over arrays vectorise.
 
-libm's take 5 to 10 ns a call and keep LLVM from vectorising the loop around them; these take 1 to 2 ns in a
-loop. They use IEEE additions, multiplications and one division only, hence give the same bits on every
-machine, in a vectorised loop as one at a time. Errors are below 1.5 units in the last place of 1 (sin, cos)
+libm's are calls, which keep LLVM from vectorising the loop around them. These use IEEE additions,
+multiplications and one division only, hence give the same bits on every machine, in a vectorised loop as one
+at a time. Errors are below 1.5 units in the last place of 1 (sin, cos)
 or of the result (exp, log) [measured against long double].
 
 Arguments are reduced as usual (Cody and Waite 1980): a multiple of log 2 or pi/2 is subtracted in parts of

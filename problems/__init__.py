@@ -4,6 +4,7 @@
 |---|---|
 | `base` | `Problem`: what solvers read (`n_nodes`, `dim`, `oracle`, constants, `solution`) |
 | `samples` | `SampleProblem`: f_i a mean loss over node i's samples; `from_data` |
+| `minibatches` | `RowSmoothness`: what step sizes with mini-batches follow from |
 | `averaging` | `Averaging(values)` |
 | `quadratic` | `Quadratic(H, b)` |
 | `least_squares` | `LeastSquares(features, targets, offsets, l2)` |
@@ -45,6 +46,7 @@ from .custom_operator import CustomOperator
 from .datasets import add_intercept, load, standardize
 from .least_squares import LeastSquares
 from .logistic import LogisticRegression
+from .minibatches import RowSmoothness
 from .quadratic import Quadratic
 from .robust import RobustLeastSquares
 from .samples import SampleProblem
@@ -66,6 +68,7 @@ __all__ = [
     "Problem",
     "Quadratic",
     "RobustLeastSquares",
+    "RowSmoothness",
     "SampleProblem",
     "SoftmaxRegression",
     "VariationalInequality",

@@ -11,6 +11,7 @@ from ..kernels import oracles, prox
 from ..kernels.checks import own_array
 from .bilinear import solve_affine
 from .samples import above_rounding
+from .stacks import spectral_norms
 from .variational import VariationalInequality
 
 _ROUNDING = 1e-12  # of a matrix that is monotone: relative to its norm
@@ -90,13 +91,16 @@ class AffineOperator(VariationalInequality):
         self._monotonicity = max(above_rounding(float(eigenvalues[0]), norm, d), 0.0)
 
     def _curvature_bounds(self) -> tuple[float, float]:
-        return self._monotonicity, float(np.linalg.norm(self._matrices, 2, axis=(1, 2)).max())
+        return self._monotonicity, float(spectral_norms(self._matrices).max())
+
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(np.linalg.norm(H, 2, axis=(1, 2)) for H in (self._matrices, self.H))
 
     def _lipschitz_bounds(self) -> tuple[float, float, float]:
-        squares = np.linalg.norm(self._matrices, 2, axis=(1, 2)) ** 2
+        squares = spectral_norms(self._matrices) ** 2
         of_samples = math.nan
         if self.offsets is not None:
-            each = np.linalg.norm(self.H, 2, axis=(1, 2)) ** 2
+            each = spectral_norms(self.H) ** 2
             sizes = np.diff(self.offsets)
             of_samples = math.sqrt(float((np.add.reduceat(each, self.offsets[:-1]) / sizes).mean()))
         of_mean = float(np.linalg.norm(self._matrices.mean(axis=0), 2))

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from ..kernels import oracles, prox
 from ..kernels.blas import one_blas_thread
-from ..kernels.checks import frozen
+from ..kernels.checks import count, frozen
+from .minibatches import RowSmoothness, noise_shares
 
 
 class Problem(ABC):
@@ -82,6 +83,86 @@ class Problem(ABC):
     def strong_convexity(self) -> float:
         """Largest mu >= 0 such that every f_i is mu-strongly convex (or a bound)."""
         return self._curvatures[0]
+
+    @cached_property
+    def row_smoothness(self) -> RowSmoothness:
+        """Smoothness of the nodes' rows, which step sizes with mini-batches follow from; computed once."""
+        sizes = self.sample_oracle.n_samples
+        with one_blas_thread():
+            return RowSmoothness.of(sizes, *self._row_bounds())
+
+    def expected_smoothness(self, batch_size: int) -> float:
+        """Return L(b): what stands for L in the steps of methods whose gradients are means over b rows.
+
+        Parameters
+        ----------
+        batch_size : int
+            b >= 1, rows a gradient, drawn without replacement; nodes with no more rows take all of theirs.
+
+        Returns
+        -------
+        float
+            The largest over the nodes of L_i(b) = (1 - c) L_i + c max_j L_ij, c = (m - b) / (b (m - 1)) for
+            the m rows of node i, of which row j alone is L_ij-smooth. It is L where b is at least every m,
+            and the constant of the largest row at b = 1. Infinite where the rows' are not known.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A batch_size that is no positive integer, or a problem without samples.
+
+        Notes
+        -----
+        E|g(x) - g(y)|^2 <= 2 L_i(b) (f_i(x) - f_i(y) - <grad f_i(y), x - y>) for the gradient g over such a
+        batch and convex rows: the second moment of a mean without replacement is 1 - c times that of the mean
+        and c times that of a row (derived; Gower et al., "SGD: general analysis and improved rates", ICML
+        2019).
+        """
+        size = self.mini_batch(batch_size)
+        return self.smoothness if size is None else float(self.row_smoothness.expected(size).max())
+
+    def gradient_noise(self, batch_size: int, x: ArrayLike) -> float:
+        """Return the mean over the nodes of E|g - grad f_i(x)|^2, for the gradient g over b of its rows at x.
+
+        Parameters
+        ----------
+        batch_size : int
+            b >= 1, as in `expected_smoothness`.
+        x : (d,) array_like
+            Where.
+
+        Returns
+        -------
+        float
+            The mean of (m - b) / (b (m - 1)) mean_j |grad loss_j(x) - grad f_i(x)|^2: exact. 0 where b is at
+            least every m.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `expected_smoothness`, and an x that does not fit.
+        """
+        size = count("batch_size", batch_size, least=1)
+        oracle = self.sample_oracle
+        return float((noise_shares(oracle.n_samples, size) * oracles.row_variances(oracle, x)).mean())
+
+    def mini_batch(self, batch_size: int | None) -> int | None:
+        """Return the rows that a gradient takes; None for all rows of every node: full gradients.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            As a solver was given it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A batch_size that is no positive integer, or one of a problem without samples.
+        """
+        if batch_size is None:
+            return None
+        size = count("batch_size", batch_size, least=1)
+        return size if size < int(self.sample_oracle.n_samples.max()) else None
 
     def gradient(self, i: int, x: ArrayLike) -> np.ndarray:
         """Gradient of f_i at x, (d,)."""
@@ -159,6 +240,11 @@ class Problem(ABC):
     def _solution(self) -> np.ndarray:
         with one_blas_thread():
             return frozen(self._minimizer())
+
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return L_i of each node (n,) and L_ij of each row (M,), stacked; infinite where it is not known."""
+        sizes = self.sample_oracle.n_samples
+        return np.full(len(sizes), np.inf), np.full(int(sizes.sum()), np.inf)
 
     @abstractmethod
     def _curvature_bounds(self) -> tuple[float, float]:

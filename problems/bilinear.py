@@ -11,12 +11,8 @@ from ..kernels import oracles, prox
 from ..kernels.blas import one_blas_thread
 from ..kernels.checks import count, frozen, own_array, real, real_array
 from ..kernels.random import Rng, make_key
+from .stacks import spectral_norms
 from .variational import VariationalInequality
-
-
-def _norms(A: np.ndarray) -> np.ndarray:
-    """Spectral norms of the matrices A (n, p, q)."""
-    return np.linalg.norm(A, 2, axis=(1, 2))
 
 
 class BilinearSaddle(VariationalInequality):
@@ -164,10 +160,10 @@ class BilinearSaddle(VariationalInequality):
         return gap, F
 
     def _curvature_bounds(self) -> tuple[float, float]:
-        return self.l2, math.hypot(self.l2, float(_norms(self.A).max()))
+        return self.l2, math.hypot(self.l2, float(spectral_norms(self.A).max()))
 
     def _lipschitz_bounds(self) -> tuple[float, float, float]:
-        squares = self.l2**2 + _norms(self.A) ** 2
+        squares = self.l2**2 + spectral_norms(self.A) ** 2
         of_mean = math.hypot(self.l2, float(np.linalg.norm(self.A.mean(axis=0), 2)))
         return of_mean, math.sqrt(float(squares.mean())), math.nan
 
@@ -312,10 +308,10 @@ class MatrixGame(VariationalInequality):
             return float((self._mean.T @ z[:p]).max() - (self._mean @ z[p:]).min())
 
     def _curvature_bounds(self) -> tuple[float, float]:
-        return 0.0, float(_norms(self.A).max())
+        return 0.0, float(spectral_norms(self.A).max())
 
     def _lipschitz_bounds(self) -> tuple[float, float, float]:
-        mean_square = math.sqrt(float((_norms(self.A) ** 2).mean()))
+        mean_square = math.sqrt(float((spectral_norms(self.A) ** 2).mean()))
         return float(np.linalg.norm(self._mean, 2)), mean_square, math.nan
 
     def _minimizer(self) -> np.ndarray:

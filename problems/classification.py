@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -12,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.checks import count, frozen, own_array, refuse_masked
+from ..kernels.checks import count, frozen, own_array, real_array
 from . import splits
 from .attacks import flip_labels
 from .base import Problem
-from .samples import check_lengths, gram_extremes
+from .labels import label_array, number_classes
+from .samples import check_lengths, gram_extremes, squared_lengths
 
 
 class Classifier(Problem):
@@ -44,7 +46,8 @@ class Classifier(Problem):
     features, labels, offsets, l2
         As given, float64 (labels as numbers of classes, offsets int64), read-only.
     classes : (c,) array
-        The values that the labels take.
+        The values that the labels take, ascending: strings by their characters' code points, whatever order a
+        categorical column gives them.
     layers : dict of str to (slice, shape)
         Where in x the weights (outputs, inputs) and biases (outputs,) of each layer stand.
     """
@@ -75,7 +78,7 @@ class Classifier(Problem):
 
     def _test(self, features: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         X = own_array("test features", features, 2)
-        y = np.asarray(labels)
+        y = label_array("test labels", labels)
         check_lengths("test features", X, "test labels", y)
         if X.shape[1] != self._sizes[0]:
             raise ValueError(f"test features must have {self._sizes[0]} columns, got {X.shape[1]}")
@@ -101,9 +104,10 @@ class Classifier(Problem):
         Parameters
         ----------
         X : (M, k) array_like
-            Samples.
+            Samples; a data frame of numbers too.
         y : (M,) array_like
-            Labels.
+            Labels; a column of a data frame too. Row i of X and entry i of y belong together, whatever the
+            index of a data frame says.
         n_nodes : int
             Number of nodes, at most M: every node gets a sample.
         split : {"iid", "contiguous", "sorted", "dirichlet"}
@@ -120,10 +124,11 @@ class Classifier(Problem):
         Problem
         """
         X = own_array("X", X, 2)
-        _, codes = number_classes("y", y)
-        check_lengths("X", X, "y", codes)
+        labels = label_array("y", y)
+        check_lengths("X", X, "y", labels)
+        _, codes = number_classes("y", labels)
         order, offsets = splits.split_rows(codes, n_nodes, split, alpha=alpha, rng=rng)
-        return cls(frozen(X[order]), np.asarray(y)[order], offsets, **options)
+        return cls(frozen(X[order]), labels[order], offsets, **options)
 
     @property
     def layers(self) -> dict[str, tuple[slice, tuple[int, ...]]]:
@@ -148,8 +153,8 @@ class Classifier(Problem):
         features : (m, k) array_like
             Samples.
         """
-        x = np.asarray(x, float)
-        values = np.asarray(features, float)
+        x = real_array("x", x, 1, finite=False)
+        values = real_array("features", features, 2, finite=False)
         layers, n_layers = self.layers, len(self._sizes) - 1
         for number in range(n_layers):
             place, shape = layers[f"weights{number}"]
@@ -178,7 +183,7 @@ class Classifier(Problem):
         x : (d,) array_like
             Layers. Where they are not finite, no sample is.
         """
-        if not np.isfinite(np.asarray(x, float)).all():
+        if not np.isfinite(real_array("x", x, 1, finite=False)).all():
             return 0.0
         features, labels = (self.features, self.labels) if self.test is None else self.test
         return float(np.mean(self.logits(x, features).argmax(axis=1) == labels))
@@ -250,10 +255,17 @@ class SoftmaxRegression(Classifier):
     ):
         super().__init__(features, labels, offsets, (), False, l2, test)
 
-    def _curvature_bounds(self) -> tuple[float, float]:
+    @cached_property
+    def _node_bounds(self) -> np.ndarray:
+        """L_i of each node, (n,)."""
         parts = np.split(self.features, self.offsets[1:-1])
-        largest = max(gram_extremes(A, largest_only=True)[1] for A in parts)
-        return self.l2, largest / 2 + self.l2
+        return np.array([gram_extremes(A, largest_only=True)[1] for A in parts]) / 2 + self.l2
+
+    def _curvature_bounds(self) -> tuple[float, float]:
+        return self.l2, float(self._node_bounds.max())
+
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._node_bounds, squared_lengths(self.features) / 2 + self.l2
 
     def _minimizer(self) -> np.ndarray:
         sizes = np.diff(self.offsets)
@@ -321,20 +333,6 @@ class Perceptron(Classifier):
 
     def _minimizer(self) -> np.ndarray:
         raise ValueError("a Perceptron is not convex: no minimiser can be vouched for")
-
-
-def number_classes(name: str, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct labels, ascending, and the number of each label among them, both read-only."""
-    refuse_masked(name, labels)
-    labels = np.asarray(labels)
-    if labels.ndim != 1:
-        raise ValueError(f"{name} must have 1 dimension, got shape {labels.shape}")
-    if labels.dtype.kind not in "iubUSf":
-        raise TypeError(f"{name} must be numbers or strings, got dtype {labels.dtype}")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError(f"{name} must be finite")
-    classes, codes = np.unique(labels, return_inverse=True)
-    return frozen(classes), frozen(codes.astype(np.float64))
 
 
 def _newton(A: np.ndarray, labels: np.ndarray, weights: np.ndarray, l2: float, n_classes: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles, prox
-from ..kernels.checks import own_array, real
+from ..kernels.checks import as_array, own_array, real
 from .affine import extragradient
 from .variational import VariationalInequality
 
@@ -77,7 +77,9 @@ class CustomOperator(VariationalInequality):
         compiled: bool = True,
     ):
         super().__init__(oracles.custom(operator, n_nodes=n_nodes, dim=dim, compiled=compiled), blocks)
-        L = np.broadcast_to(np.asarray(lipschitz), (self.n_nodes,)) if np.ndim(lipschitz) == 0 else lipschitz
+        L = lipschitz
+        if np.ndim(L) == 0:
+            L = np.broadcast_to(as_array("lipschitz", L), (self.n_nodes,))
         self._given_lipschitz = own_array("lipschitz", L, (self.n_nodes,))
         if not self._given_lipschitz.min() > 0.0:
             raise ValueError(f"lipschitz must be above 0, got {self._given_lipschitz.min():g}")

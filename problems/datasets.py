@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..kernels import text
 from ..kernels.checks import real_array
+from .data.content import COMPRESSED, content
+from .data.csv import read_csv
+from .data.named import NAMES, named
+from .data.npz import read_npz
 
-NAMES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+__all__ = ["NAMES", "add_intercept", "load", "standardize"]
 
-_LIBSVM = (".libsvm", ".svm", ".svmlight")
-_MAX_BYTES = 8 * 2**30  # of a dense matrix; an index typed wrong in a sparse file asks for more
+_FORMATS = {".npz": "npz", ".csv": "csv"} | dict.fromkeys((".svm", ".libsvm", ".svmlight"), "libsvm")
+_OPTIONS = {  # of each format, with their defaults
+    "npz": {},
+    "csv": {"target": -1, "header": None, "sep": None, "decimal": ".", "missing": "refuse"},
+    "libsvm": {"zero_based": False, "n_features": None},
+}
 
 
-def load(name_or_path: str | Path, *, target: str | int = -1) -> tuple[np.ndarray, np.ndarray]:
+def load(
+    name_or_path: str | Path,
+    *,
+    format: str | None = None,
+    target: str | int = -1,
+    header: bool | None = None,
+    sep: str | None = None,
+    decimal: str = ".",
+    missing: str = "refuse",
+    zero_based: bool = False,
+    n_features: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Load samples and their targets.
+
+    Text is UTF-8; lines end in LF, CR LF or CR; lines of blanks are passed over. Numbers are decimal,
+    correctly rounded and finite. A text file that ends in `.gz` or `.bz2` is decompressed. The text and the
+    matrix have at most 8 GiB. Pipes and devices are refused.
 
     Parameters
     ----------
@@ -26,42 +49,90 @@ def load(name_or_path: str | Path, *, target: str | int = -1) -> tuple[np.ndarra
         `breast_cancer`, `diabetes`, `digits`, `iris`, `wine` (scikit-learn ships them), or a file:
 
         * `.npz`: arrays `X` and `y`;
-        * `.csv`: commas; the first line is a header if none of its feature cells is a number;
-        * `.svm`, `.libsvm`, `.svmlight`: lines `target index:value ...`, indices from 1 and ascending.
+        * `.csv`: cells of numbers, the target column may hold labels; cells in quotes may hold separators;
+        * `.svm`, `.libsvm`, `.svmlight`: lines `target index:value ...`, indices ascending, `#` for comments.
+    format : {"npz", "csv", "libsvm"}, optional
+        What the file is, whatever its ending.
     target : str or int
-        The target column of a CSV file, by its header or position; the last by default. All others are
+        The target column of a CSV file, by its name or position; the last by default. All others are
         features.
+    header : bool, optional
+        Whether the first line of a CSV file holds names. None: it does if none of its feature cells is a
+        number, and does not if all are; a line that could be either is refused (0, 1, 2, ...; integers above
+        fractions; a target that is a name above numbers, or that no other line has; a column without a name).
+    sep : str, optional
+        What separates cells of a CSV file. None: a comma, and a first line with another separator is refused.
+    decimal : {".", ","}
+        Decimal point of a CSV file.
+    missing : {"refuse", "drop"}
+        What to do with rows of a CSV file in which a cell is missing: empty, `?`, `NA`, `N/A`, `<NA>`,
+        `NaN`, `NaT`, `null` or `None`.
+    zero_based : bool
+        Whether indices of a LIBSVM file begin at 0 instead of 1.
+    n_features : int, optional
+        Number of features of a LIBSVM file; by default the largest index. A test file takes that of the
+        training file.
 
     Returns
     -------
     X : (M, d) float64
         Features.
-    y : (M,) float64, or str for a CSV target column that is not numeric
+    y : (M,) float64, or str for a CSV target column without numbers
         Targets or labels.
 
     Raises
     ------
     ValueError
-        An unknown name or ending, or a file that cannot be read as it should; the file and line are named.
-    FileNotFoundError
-        No such file.
+        An unknown name or ending, an argument that is not for the format, or a file that cannot be read as it
+        should, or in two ways; the file, the line, and the argument that decides are named.
+    FileNotFoundError, IsADirectoryError
+        No such file; a folder.
     ImportError
         A named data set without scikit-learn.
     """
     path = Path(name_or_path)
-    suffix = path.suffix.lower()
-    if not suffix and not path.is_file():
-        return _named(str(name_or_path))
-    readers = {".npz": _read_npz, ".csv": lambda path: _read_csv(path, target)}
-    readers |= dict.fromkeys(_LIBSVM, _read_libsvm)
-    if suffix not in readers:
-        raise ValueError(f"cannot tell the format of {path} from its ending: use {', '.join(readers)}")
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
+    endings = [ending.lower() for ending in path.suffixes[-2:]]
+    given = {
+        "target": target,
+        "header": header,
+        "sep": sep,
+        "decimal": decimal,
+        "missing": missing,
+        "zero_based": zero_based,
+        "n_features": n_features,
+    }
+    if format is None and not endings and not path.is_file():
+        _options("a named data set", {}, given)
+        return named(str(name_or_path))
+    if format is None:
+        if endings and endings[-1] in COMPRESSED:
+            endings.pop()
+        format = _FORMATS.get(endings[-1] if endings else "")
+        if format is None:
+            raise ValueError(
+                f"cannot tell the format of {path} from its ending: use {', '.join(_FORMATS)}, or give "
+                "format="
+            )
+    if format not in _OPTIONS:
+        raise ValueError(f"format must be one of {', '.join(_OPTIONS)}, got {format!r}")
+    options = _options(f"a file of format {format!r}", _OPTIONS[format], given)
+    if format == "npz":
+        return read_npz(path)
+    read = text.libsvm if format == "libsvm" else read_csv
     try:
-        return readers[suffix](path)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error}") from error
+        return read(content(path), **options)
+    except ValueError as error:
+        separator = "," if str(error).startswith("line ") else ":"
+        raise ValueError(f"{path}{separator} {error}") from error
+
+
+def _options(what: str, known: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a format takes; refuse others that are not the default."""
+    defaults = {name: value for options in _OPTIONS.values() for name, value in options.items()}
+    for name, value in given.items():
+        if name not in known and value != defaults[name]:
+            raise ValueError(f"{name} = {value!r} is not for {what}: leave it out")
+    return {name: given[name] for name in known}
 
 
 def standardize(X: ArrayLike) -> np.ndarray:
@@ -113,134 +184,3 @@ def add_intercept(X: ArrayLike) -> np.ndarray:
     """
     X = real_array("X", X, 2)
     return np.column_stack([X, np.ones(len(X))])
-
-
-def _named(name: str) -> tuple[np.ndarray, np.ndarray]:
-    if name not in NAMES:
-        raise ValueError(
-            f"no data set {name!r}: the names are {', '.join(NAMES)}; a file ends in .npz, .csv, .svm, "
-            ".libsvm or .svmlight"
-        )
-    try:
-        from sklearn import datasets
-    except ImportError as error:
-        raise ImportError(f"data set {name!r} needs scikit-learn: pip install 'gossamer[data]'") from error
-    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-    return np.ascontiguousarray(X, dtype=np.float64), y.astype(np.float64)
-
-
-def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy raises whatever the broken part raises: zipfile, pickle, OS errors
-        raise ValueError(f"{path} is not a readable .npz archive: {error}") from error
-    with archive:
-        missing = [key for key in ("X", "y") if key not in archive]
-        if missing:
-            raise ValueError(f"{path} has no array {missing[0]!r}; it holds {', '.join(archive.files)}")
-        try:
-            X, y = archive["X"], archive["y"]
-        except ValueError as error:
-            raise ValueError(f"{path}: X and y must be plain numeric arrays: {error}") from error
-    if X.ndim != 2 or y.shape != X.shape[:1]:
-        raise ValueError(f"{path}: X must be (M, d) and y (M,), got shapes {X.shape} and {y.shape}")
-    if X.dtype.kind not in "fiub":
-        raise ValueError(f"{path}: X must hold real numbers, got dtype {X.dtype}")
-    return X.astype(np.float64), y.astype(np.float64) if y.dtype.kind in "fiub" else y
-
-
-def _read_csv(path: Path, target: str | int) -> tuple[np.ndarray, np.ndarray]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-        except csv.Error as error:
-            raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-    if not lines:
-        raise ValueError(f"{path} is empty")
-    number, first = lines[0]
-    if len(first) < 2:
-        raise ValueError(f"{path}, line {number}: need at least one feature and a target, found {first}")
-    column = _target_column(path, first, target)
-    numeric = [_is_number(cell) for k, cell in enumerate(first) if k != column]
-    names = [f"column {k + 1}" for k in range(len(first))]
-    if isinstance(target, str) or not any(numeric):
-        names = [f"column {k + 1} ({name})" for k, name in enumerate(first)]
-        lines = lines[1:]
-        if not lines:
-            raise ValueError(f"{path} has a header and no data")
-    X = np.empty((len(lines), len(first) - 1))
-    y = []
-    for i, (number, cells) in enumerate(lines):
-        if len(cells) != len(names):
-            raise ValueError(
-                f"{path}, line {number}: {len(cells)} cells, but the first line has {len(names)}"
-            )
-        y.append(cells[column])
-        features = [k for k in range(len(cells)) if k != column]
-        X[i] = [_number(cells[k], f"{path}, line {number}, {names[k]}") for k in features]
-    if any(_is_number(cell) for cell in y):
-        name = names[column]
-        places = (f"{path}, line {number}, {name}" for number, _ in lines)
-        return X, np.array([_number(cell, place) for cell, place in zip(y, places, strict=True)])
-    return X, np.array(y)
-
-
-def _target_column(path: Path, first: list[str], target: str | int) -> int:
-    if isinstance(target, str):
-        if first.count(target) != 1:
-            raise ValueError(f"{path}: target {target!r} must name one column of {', '.join(first)}")
-        return first.index(target)
-    if not -len(first) <= target < len(first):
-        raise ValueError(f"{path}: target {target} is not one of the {len(first)} columns")
-    return target % len(first)
-
-
-def _read_libsvm(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    targets: list[float] = []
-    rows: list[int] = []
-    columns: list[int] = []
-    values: list[float] = []
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            place = f"{path}, line {number}"
-            label, *pairs = line.partition("#")[0].split() or [""]
-            if not label:
-                continue
-            targets.append(_number(label, place))
-            last = 0
-            for pair in pairs:
-                index, _, value = pair.partition(":")
-                if not (index.isascii() and index.isdigit()):
-                    raise ValueError(f"{place}: {pair!r} is not index:value")
-                if int(index) <= last:
-                    raise ValueError(f"{place}: indices must start at 1 and ascend, got {index} after {last}")
-                last = int(index)
-                rows.append(len(targets) - 1)
-                columns.append(last - 1)
-                values.append(_number(value, f"{place}, index {last}"))
-    if not columns:
-        raise ValueError(f"{path} has no sample with a feature")
-    shape = len(targets), max(columns) + 1
-    if 8 * math.prod(shape) > _MAX_BYTES:
-        raise ValueError(f"{path}: as a dense matrix of shape {shape} the features exceed {_MAX_BYTES} bytes")
-    X = np.zeros(shape)
-    X[rows, columns] = values
-    return X, np.array(targets)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text  # Python reads 1_000 as a number, no data file does
-
-
-def _number(text: str, place: str) -> float:
-    if not _is_number(text):
-        raise ValueError(f"{place}: {text!r} is not a number")
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{place}: {text!r} is not finite: remove or impute such entries")
-    return value

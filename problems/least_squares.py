@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 from ..kernels import oracles
 from ..kernels.blas import one_blas_thread
 from ..kernels.checks import frozen, own_array
-from .samples import SampleProblem, check_lengths, gram_extremes
+from .samples import SampleProblem, check_lengths, gram_extremes, squared_lengths
 
 
 class LeastSquares(SampleProblem):
@@ -72,9 +73,16 @@ class LeastSquares(SampleProblem):
         """Targets of all nodes, stacked, (M,)."""
         return self._targets
 
+    @cached_property
+    def _node_bounds(self) -> np.ndarray:
+        """mu_i and L_i of each node, (n, 2)."""
+        return np.array([gram_extremes(A) for A, _ in self._node_rows()]) + self.l2
+
     def _curvature_bounds(self) -> tuple[float, float]:
-        extremes = [gram_extremes(A) for A, _ in self._node_rows()]
-        return min(low for low, _ in extremes) + self.l2, max(high for _, high in extremes) + self.l2
+        return float(self._node_bounds[:, 0].min()), float(self._node_bounds[:, 1].max())
+
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._node_bounds[:, 1], squared_lengths(self.features) + self.l2
 
     def _minimizer(self) -> np.ndarray:
         # f is |Wx - t|^2 / 2 + constant with the rows weighted, and sqrt(l2) I below them

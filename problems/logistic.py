@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import oracles
-from ..kernels.checks import frozen, own_array, refuse_masked
-from .samples import SampleProblem, check_lengths, gram_extremes
+from ..kernels.checks import own_array
+from .labels import label_array, sign_classes
+from .samples import SampleProblem, check_lengths, gram_extremes, squared_lengths
 
 
 class LogisticRegression(SampleProblem):
@@ -18,7 +21,7 @@ class LogisticRegression(SampleProblem):
     features : (M, d) array_like
         The a_j of all nodes, stacked. There is no intercept: add a column of ones where one is wanted.
     labels : (M,) array_like
-        -1/+1, 0/1, or any two distinct values, of which the smaller stands for -1.
+        -1/+1, 0/1, or any two distinct numbers or strings, of which the smaller stands for -1.
     offsets : (n + 1,) array_like of int
         Rows `offsets[i]:offsets[i + 1]` belong to node i; each has at least one.
     l2 : float
@@ -28,6 +31,9 @@ class LogisticRegression(SampleProblem):
     ----------
     features, labels, offsets, l2
         As given, float64 (labels -1/+1, offsets int64), read-only.
+    classes : (2,) array
+        The labels that -1 and +1 stand for, ascending: strings by their characters' code points, whatever
+        order a categorical column gives them.
 
     Raises
     ------
@@ -49,50 +55,37 @@ class LogisticRegression(SampleProblem):
 
     def __init__(self, features: ArrayLike, labels: ArrayLike, offsets: ArrayLike, l2: float = 0.0):
         features = own_array("features", features, 2)
-        labels = signs("labels", labels)
-        check_lengths("features", features, "labels", labels)
-        oracle = oracles.logistic(features, labels, offsets, l2)
+        self.classes, signs = sign_classes("labels", labels)
+        check_lengths("features", features, "labels", signs)
+        oracle = oracles.logistic(features, signs, offsets, l2)
         super().__init__(oracle, oracle)
 
     @staticmethod
     def _check_targets(name: str, values: ArrayLike) -> np.ndarray:
-        return signs(name, values)
+        labels = label_array(name, values)
+        sign_classes(name, labels)
+        return labels
 
     @property
     def labels(self) -> np.ndarray:
         """Labels of all nodes, stacked, (M,), -1 or +1."""
         return self._targets
 
+    @cached_property
+    def _node_bounds(self) -> np.ndarray:
+        """L_i of each node, (n,)."""
+        return np.array([gram_extremes(A, largest_only=True)[1] for A, _ in self._node_rows()]) / 4 + self.l2
+
     def _curvature_bounds(self) -> tuple[float, float]:
-        largest = max(gram_extremes(A, largest_only=True)[1] for A, _ in self._node_rows())
-        return self.l2, largest / 4 + self.l2
+        return self.l2, float(self._node_bounds.max())
+
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._node_bounds, squared_lengths(self.features) / 4 + self.l2
 
     def _minimizer(self) -> np.ndarray:
         return _newton(
             self._targets[:, None] * self.features, self._row_weights().astype(np.float64), self.l2
         )
-
-
-def signs(name: str, labels: ArrayLike) -> np.ndarray:
-    """Return labels as -1.0 and +1.0, read-only."""
-    refuse_masked(name, labels)
-    labels = np.asarray(labels)
-    if labels.ndim != 1:
-        raise ValueError(f"{name} must have 1 dimension, got shape {labels.shape}")
-    if labels.dtype.kind == "f":
-        labels = own_array(name, labels, 1)
-    elif labels.dtype.kind not in "iubUS":
-        raise TypeError(f"{name} must be numbers or strings, got dtype {labels.dtype}")
-    values = np.unique(labels)
-    numeric = labels.dtype.kind not in "US"
-    if numeric and any(np.isin(values, pair).all() for pair in ((-1, 1), (0, 1))):
-        positive = labels == 1
-    elif values.size == 2:
-        positive = labels == values[1]
-    else:
-        shown = ", ".join(map(str, values[:10])) + (", ..." if values.size > 10 else "")
-        raise ValueError(f"{name} must take two values, got {values.size}: {shown}")
-    return frozen(np.where(positive, 1.0, -1.0))
 
 
 def _newton(B: np.ndarray, weights: np.ndarray, l2: float) -> np.ndarray:

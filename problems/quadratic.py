@@ -11,6 +11,7 @@ from ..kernels.checks import count, frozen, own_array, real
 from ..kernels.random import Rng, make_key
 from .base import Problem
 from .samples import above_rounding
+from .stacks import groups
 
 # relative to the largest entry or eigenvalue: what rounding may do to a symmetric or semidefinite matrix
 _ROUNDING = 1e-12
@@ -58,7 +59,7 @@ class Quadratic(Problem):
         self.H = H
         self.b = b
         with one_blas_thread():
-            eigenvalues = np.linalg.eigvalsh(H)
+            eigenvalues = np.concatenate([np.linalg.eigvalsh(H[part]) for part in groups(H)])
         low, high = eigenvalues[:, 0], np.maximum(eigenvalues[:, -1], 0.0)
         wrong = np.flatnonzero(low < -_ROUNDING * high)
         if wrong.size:
@@ -128,9 +129,11 @@ class Quadratic(Problem):
         gaussian = generator.standard_normal((n, d, d))
         minimisers = generator.standard_normal(d) + spread * generator.standard_normal((n, d))
         with one_blas_thread():
-            axes, R = np.linalg.qr(gaussian)
-            axes *= np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None, :]
-            H = (axes * np.geomspace(1.0, kappa, d)) @ axes.transpose(0, 2, 1)
+            H = np.empty((n, d, d))
+            for part in groups(H):
+                axes, R = np.linalg.qr(gaussian[part])
+                axes *= np.where(np.diagonal(R, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None, :]
+                H[part] = (axes * np.geomspace(1.0, kappa, d)) @ axes.transpose(0, 2, 1)
             H = (H + H.transpose(0, 2, 1)) / 2
             return cls(frozen(H), frozen((H @ minimisers[:, :, None])[:, :, 0].copy()))
 

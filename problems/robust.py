@@ -177,11 +177,14 @@ class RobustLeastSquares(VariationalInequality):
         low = float(eigenvalues[0]) if eigenvalues[0] > rounding else 0.0
         return min(self.l2 + low, self.penalty - self.radius**2), float(self._node_bounds().max())
 
+    def _row_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        lengths = np.linalg.norm(self.features, axis=1)
+        return self._node_bounds(), self._bound(lengths**2, lengths, np.abs(self.targets))
+
     def _lipschitz_bounds(self) -> tuple[float, float, float]:
         m = self._moments
         of_mean = self._bound(np.linalg.eigvalsh(m.gram)[-1], np.linalg.norm(m.centre), abs(m.target))
-        lengths = np.linalg.norm(self.features, axis=1)
-        squares = self._bound(lengths**2, lengths, np.abs(self.targets)) ** 2
+        squares = self._row_bounds()[1] ** 2
         nodes = np.add.reduceat(squares, self.offsets[:-1]) / np.diff(self.offsets)
         mean_square = math.sqrt(float((self._node_bounds() ** 2).mean()))
         return float(of_mean), mean_square, math.sqrt(float(nodes.mean()))

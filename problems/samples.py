@@ -58,9 +58,10 @@ class SampleProblem(Problem):
         Parameters
         ----------
         X : (M, d) array_like
-            Samples.
+            Samples; a data frame of numbers too.
         y : (M,) array_like
-            Targets, or labels.
+            Targets, or labels; a column of a data frame too. Row i of X and entry i of y belong together,
+            whatever the index of a data frame says.
         n_nodes : int
             Number of nodes, at most M: every node gets a sample.
         l2 : float
@@ -121,6 +122,11 @@ def check_lengths(name: str, A: np.ndarray, target_name: str, b: np.ndarray) -> 
         raise ValueError(f"{name} has {len(A)} rows but {target_name} has {len(b)} entries")
     if A.size == 0:
         raise ValueError(f"{name} must have at least one row and one column, got shape {A.shape}")
+
+
+def squared_lengths(A: np.ndarray) -> np.ndarray:
+    """Return |a_j|^2 of each row of A, (M,)."""
+    return np.einsum("ij,ij->i", A, A)
 
 
 def gram_extremes(A: np.ndarray, *, largest_only: bool = False) -> tuple[float, float]:

@@ -15,15 +15,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..kernels.checks import count, frozen, real
+from ..kernels.checks import as_array, count, frozen, real
 from ..kernels.random import make_key
+from .labels import label_array
 
 SPLITS = ("iid", "contiguous", "sorted", "dirichlet")
 
 
 def split_rows(
-    targets: np.ndarray,
+    targets: ArrayLike,
     n_nodes: int,
     split: str = "iid",
     *,
@@ -35,8 +37,8 @@ def split_rows(
 
     Parameters
     ----------
-    targets : (M,) array
-        Target or label of each row.
+    targets : (M,) array_like
+        Target or label of each row; none may be missing (NaN, NaT, None).
     n_nodes : int
         Number of nodes, 1 <= n <= M.
     split : {"iid", "contiguous", "sorted", "dirichlet"}
@@ -61,7 +63,8 @@ def split_rows(
     Raises
     ------
     TypeError, ValueError
-        More nodes than rows, an unknown split, `alpha` missing, not positive, or given to another split.
+        More nodes than rows, an unknown split, `alpha` missing, not positive, or given to another split;
+        targets that are missing or infinite, or not a vector; bins of texts.
 
     Examples
     --------
@@ -71,7 +74,7 @@ def split_rows(
     ([1, 3, 0, 2], [0, 2, 4])
     """
     n_nodes = count("n_nodes", n_nodes, least=1)
-    targets = np.asarray(targets)
+    targets = _checked(targets)
     n_rows = len(targets)
     if n_nodes > n_rows:
         raise ValueError(f"n_nodes = {n_nodes} exceeds the {n_rows} samples, and every node needs one")
@@ -80,6 +83,10 @@ def split_rows(
     if (alpha is not None) != (split == "dirichlet"):
         need = "needs alpha > 0" if alpha is None else "takes no alpha, which is for dirichlet"
         raise ValueError(f"split {split!r} {need}")
+    if bins is not None:
+        count("bins", bins, least=1)
+        if targets.dtype.kind not in "iubf":
+            raise TypeError(f"bins are of numbers, but targets have dtype {targets.dtype}: leave bins out")
     generator = np.random.default_rng(make_key(rng))
     if split == "dirichlet":
         classes = targets if bins is None else _quantile_bins(targets, bins)
@@ -98,6 +105,17 @@ def split_rows(
             order = np.arange(n_rows)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     return frozen(order.astype(np.int64)), frozen(offsets.astype(np.int64))
+
+
+def _checked(targets: ArrayLike) -> np.ndarray:
+    """Return targets that can be compared: a vector without NaN, which equals nothing, itself included."""
+    array = as_array("targets", targets)
+    if array.dtype.kind in "Mm" and array.ndim == 1:
+        if np.isnat(array).any():
+            i = int(np.argmax(np.isnat(array)))
+            raise ValueError(f"targets must not be missing, but targets[{i}] is NaT; drop such rows")
+        return array
+    return label_array("targets", targets)
 
 
 def _quantile_bins(targets: np.ndarray, bins: int) -> np.ndarray:

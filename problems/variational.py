@@ -137,6 +137,13 @@ class VariationalInequality(Problem):
         """`gap` and `residual`: what a run records as objective and optimality."""
         return self.gap(x), self.residual(x)
 
+    def expected_smoothness(self, batch_size: int) -> float:
+        """Raise TypeError: operators need not be cocoercive; take `row_smoothness.mean_square`."""
+        raise TypeError(
+            f"{type(self).__name__} is a variational inequality, and expected smoothness is of gradients: "
+            f"take row_smoothness.mean_square({batch_size})"
+        )
+
     @property
     def lipschitz(self) -> float:
         """Lipschitz constant L of F (or a bound)."""

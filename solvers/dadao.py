@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..graphs import GossipRates, Graph, chi
 from ..kernels import events as kernel
-from ..kernels.checks import count, real, real_array
+from ..kernels.checks import real, real_array
 from ..kernels.events import DadaoConstants, EventStream
 from ..kernels.oracles import Batches
 from ..problems import Problem
@@ -34,7 +34,8 @@ class DADAOParameters:
     constants : DadaoConstants
         Flow and jumps.
     decay_rate : float
-        sqrt(mu/L) / (8 sqrt 2): theory's bound on the decay of E |X - X*|^2 per unit of time.
+        sqrt(mu/L) / (8 sqrt 2): theory's bound on the decay of E |X - X*|^2 per unit of time, with L(b) for L
+        where gradients are over mini-batches.
     """
 
     rates: np.ndarray
@@ -65,7 +66,8 @@ class DADAO(Solver):
         condition allows. An array is taken as it is. `GossipRates` are scaled to the smallest such total.
     batch_size : int, optional
         Samples a gradient, drawn without replacement; nodes with fewer use all. None: full gradients. With
-        mini-batches the iterates reach a noise floor, and their time average goes below it.
+        mini-batches all constants have L(b) = `problem.expected_smoothness(batch_size)` in place of L; the
+        iterates reach a noise floor, and their time average goes below it.
     average_from : float, optional
         Simulated time from which `Result.x_average` averages the nodes' iterates. None: 0 with mini-batches,
         no average with full gradients.
@@ -118,7 +120,7 @@ class DADAO(Solver):
         Parameters
         ----------
         problem : Problem
-            Its smoothness and strong convexity are read.
+            Its smoothness (of mini-batches, where there are any) and strong convexity are read.
         graph : Graph
             Connected.
 
@@ -132,11 +134,11 @@ class DADAO(Solver):
         ValueError
             No strong convexity, a disconnected graph, or rates that break chi1 chi2 <= 1/2.
         """
-        if self.batch_size is not None:
-            count("batch_size", self.batch_size, least=1)
+        size = problem.mini_batch(self.batch_size)
         if self.average_from is not None:
             real("average_from", self.average_from, least=0.0)
-        mu, L = problem.strong_convexity, problem.smoothness
+        mu = problem.strong_convexity
+        L = problem.smoothness if size is None else problem.expected_smoothness(size)
         if not 0 < mu <= L < math.inf:
             raise ValueError(
                 f"DADAO needs 0 < strong_convexity <= smoothness < inf on every node, got {mu:g} and {L:g}; "
@@ -193,22 +195,36 @@ class DADAO(Solver):
 
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
         parameters = self.parameters(problem, graph)
+        begin = self._averages_from(problem)
         arrays = {
             "rows": kernel.dadao_rows(X, parameters.constants.nu),
             "last": np.zeros(problem.n_nodes),
             "rates": parameters.rates,
             "constants": np.array(parameters.constants),
-            "options": np.array([self.batch_size or 0.0, self._averages_from or 0.0]),
+            "options": np.array([problem.mini_batch(self.batch_size) or 0.0, begin or 0.0]),
         }
-        if self._averages_from is not None:
+        if begin is not None:
             arrays["area"] = np.zeros(X.shape)
         return arrays
 
-    @property
-    def _averages_from(self) -> float | None:
-        if self.average_from is None and self.batch_size is not None:
+    def _averages_from(self, problem: Problem) -> float | None:
+        if self.average_from is None and problem.mini_batch(self.batch_size) is not None:
             return 0.0
         return self.average_from
+
+    def _check_reached(self, state: State) -> None:
+        super()._check_reached(state)
+        if state.n_gradients + state.n_communications != state.n_events:
+            raise ValueError(
+                f"state.n_events must be n_gradients + n_communications, got {state.n_events}, "
+                f"{state.n_gradients} and {state.n_communications}"
+            )
+        last = state.arrays["last"]  # times to which the nodes' variables have flowed
+        if last.min() < 0.0 or last.max() > state.clock:
+            raise ValueError(
+                f"state.arrays['last'] must lie between 0 and state.clock = {state.clock:g}, got "
+                f"{last.min():g} to {last.max():g}"
+            )
 
     def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedDADAO:
         return _PreparedDADAO(self, problem, graph, state)
@@ -222,12 +238,12 @@ class _PreparedDADAO(Prepared):
         self._constants = DadaoConstants(*state.arrays["constants"].tolist())
         self._edges = graph.edges
         self._dim = problem.dim
-        self._average_from = solver._averages_from
-        if solver.batch_size is None:
+        self._average_from = solver._averages_from(problem)
+        size = problem.mini_batch(solver.batch_size)
+        if size is None:
             self._oracle, self._batches = problem.oracle, None
         else:
             self._oracle = problem.sample_oracle
-            size = min(int(solver.batch_size), int(self._oracle.n_samples.max()))
             self._batches = Batches(size, self._oracle.n_samples, np.uint64(state.key))
         self._stream: EventStream | None = None
         self._events: kernel.Events | None = None
@@ -238,7 +254,8 @@ class _PreparedDADAO(Prepared):
             self._events = kernel.check_events(solver.events, problem.n_nodes, graph.n_edges)
             self.n_events = len(self._events.time)
         self.record_every = math.ceil(20 * (problem.n_nodes + float(rates.sum())))
-        self._decay_rate = math.sqrt(problem.strong_convexity / problem.smoothness) / (8 * math.sqrt(2))
+        self._decay_rate = solver.parameters(problem, graph).decay_rate
+        self._problem, self._size = problem, size
 
     def _take(self, state: State, count: int) -> kernel.Events:
         if self._events is not None:
@@ -302,6 +319,13 @@ class _PreparedDADAO(Prepared):
             start,
         )
         return integrals.mean(axis=0) / (state.time - start)
+
+    def noise_floor(self, state: State, x: np.ndarray) -> float:
+        # of the order of the noise over mu sqrt(mu L): the step of X~ and Y~ in place of 1/L
+        if self._size is None:
+            return 0.0
+        mu, L = self._problem.strong_convexity, self._problem.expected_smoothness(self._size)
+        return self._problem.gradient_noise(self._size, x) / (mu * math.sqrt(mu * L))
 
     def time_limit(self, tol: float) -> float:
         # the squared distance has to fall by tol^2 at the guaranteed rate; e^20 stands for its constant

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .state import State, open_npz
+from ..files import json_of, open_npz, save_npz
+from .state import State
 from .trace import COLUMNS, Trace
 
-STATUSES = ("converged", "max_time", "max_events", "stopped", "diverged")
+STATUSES = ("converged", "max_time", "max_events", "max_wall_time", "stopped", "diverged")
+_WORDS = ("status", "message", "rate", "distance_bound")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +25,13 @@ class Result:
     X : (n, d) array
         The nodes' iterates at the final time.
     status : str
-        "converged", "max_time", "max_events", "stopped" (a callback raised StopIteration) or "diverged"
-        (non-finite values; X and state are the last finite ones).
+        "converged", "max_time", "max_events", "max_wall_time", "stopped" (a callback raised StopIteration, or
+        `stop` was set) or "diverged": non-finite values, or iterates of more than
+        1e12 (|X_0| + |G(X_0)| / mu), Frobenius norms of the start and of the gradients there (|G(X_0)| / L
+        for mu = 0; 1 if both are 0). X and state are then those of the last record before.
     message : str
-        The status in words.
+        The status in words; of a run with mini-batches that reached a limit also their noise floor, where
+        that is far above the tolerance.
     trace : Trace
         Records along the way.
     state : State
@@ -35,6 +40,14 @@ class Result:
         Time average of the mean iterate, where the solver was asked for it.
     members : (m,) int array or None
         Nodes that count where some are faulty: `x` is their mean. None for all.
+    rate : float or None
+        Factor by which the distance sqrt(mean |x_i - x*|^2) falls a round, certified for the worst problem of
+        these constants (`Solver.certified_rate`); `Trace.rate` fits the run's own. None where there is no
+        certificate, and for methods that stop short of x*.
+    distance_bound : float or None
+        sqrt(consensus^2 + (optimality / mu)^2) at the last record, which bounds sqrt(mean |x_i - x*|^2)
+        there: the mean iterate is within |grad f| / mu of the minimiser. (On the set of a variational
+        inequality with twice the residual.) None for mu = 0.
     """
 
     X: np.ndarray
@@ -44,6 +57,8 @@ class Result:
     state: State
     x_average: np.ndarray | None = None
     members: np.ndarray | None = None
+    rate: float | None = None
+    distance_bound: float | None = None
 
     @property
     def x(self) -> np.ndarray:
@@ -93,7 +108,7 @@ class Result:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write everything as one npz file (no pickle); `State.load` reads the state out of it, too.
+        """Write everything as one npz file, whole or not at all; `State.load` reads the state out of it, too.
 
         Parameters
         ----------
@@ -101,12 +116,12 @@ class Result:
             File to write, exactly under this name.
         """
         packed = {f"trace/{name}": self.trace[name] for name in COLUMNS} | self.state.pack()
-        packed["result"] = np.array(json.dumps({"status": self.status, "message": self.message}))
+        words = {name: getattr(self, name) for name in _WORDS}
+        packed["result"] = np.array(json.dumps(words))
         packed["X"] = self.X
         optional = {"x_average": self.x_average, "members": self.members}
         packed |= {name: array for name, array in optional.items() if array is not None}
-        with open(path, "wb") as file:
-            np.savez(file, allow_pickle=False, **packed)
+        save_npz(path, packed)
 
     @classmethod
     def load(cls, path: str | Path) -> Result:
@@ -116,16 +131,49 @@ class Result:
         ----------
         path : str or Path
             File to read.
+
+        Raises
+        ------
+        ValueError
+            It is no such file, was changed since it was saved, or holds what no run can have reached.
+        FileNotFoundError, IsADirectoryError
+            There is no file.
         """
         with open_npz(path) as packed:
             if "result" not in packed:
                 raise ValueError("it holds no result; Result.save writes one, State.load reads a state")
-            words = json.loads(str(packed["result"]))
-            return cls(
+            state = State.unpack(packed)
+            packed.require_seal()
+            words = json_of(packed, "result")
+            if not {"status", "message"} <= set(words) <= set(_WORDS) or words["status"] not in STATUSES:
+                raise ValueError(
+                    f"the result needs a message and a status of {', '.join(STATUSES)}, got {words}"
+                )
+            for name in ("rate", "distance_bound"):
+                value = words.get(name)
+                if not (value is None or (isinstance(value, float) and value >= 0.0)):
+                    raise ValueError(f"{name} must be a number >= 0 or null, got {value!r}")
+            result = cls(
                 X=packed["X"],
                 trace=Trace({name: packed[f"trace/{name}"] for name in COLUMNS}),
-                state=State.unpack(packed),
+                state=state,
                 x_average=packed.get("x_average"),
                 members=packed.get("members"),
                 **words,
             )
+            result._check_shapes()
+            return result
+
+    def _check_shapes(self) -> None:
+        for name, array, n_dims, kind in (
+            ("X", self.X, 2, "f"),
+            ("x_average", self.x_average, 1, "f"),
+            ("members", self.members, 1, "i"),
+        ):
+            if array is not None and (array.ndim != n_dims or array.dtype.kind != kind):
+                raise ValueError(f"{name} has shape {array.shape} of {array.dtype}, which no result has")
+        n, dim = self.X.shape
+        if self.x_average is not None and len(self.x_average) != dim:
+            raise ValueError(f"x_average must have shape ({dim},), as X, got {self.x_average.shape}")
+        if self.members is not None and not np.isin(self.members, np.arange(n)).all():
+            raise ValueError(f"members must be nodes, from 0 to {n - 1}")

@@ -16,11 +16,12 @@ from ..problems import Problem
 from ..problems.attacks import Attack
 from .base import Prepared, Solver
 from .network import Network
+from .noise import noise_floor
 from .state import State
 
 _SLOWEST = 1e-3  # progress a round that a run is given time for, if theory promises less
 _WIDTH = 64  # bits of a number
-_LOST = 1e280  # squared norm; rules leave out what is above 1e300, and may sum many rounds
+_LOST = 1e280  # squared norm: a run that is there has diverged, and its sums would soon overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class RobustSolver(Solver):
     f : int or sequence of int
         How many nodes are faulty, the last ones; or which.
     attack : Attack, optional
-        What they send. None: what honest ones would.
+        What they send, some node being faulty. None: they compute honestly, of whatever data they have.
     step : float, optional
         Step size; None is theory's, where there is any.
     step_decay : float
@@ -40,7 +41,8 @@ class RobustSolver(Solver):
     momentum : float
         beta in [0, 1) of the nodes' momentum: m <- beta m + (1 - beta) g, from m = g in the first round on.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
     """
 
     f: int | Sequence[int] = field(default=0, kw_only=True)
@@ -87,12 +89,14 @@ class RobustSolver(Solver):
         """Return the step size, theory's where none is set."""
         if self.step is not None:
             return real("step", self.step, above=0.0)
-        if not 0.0 < problem.smoothness < math.inf:
+        size = problem.mini_batch(self.batch_size)
+        L = problem.smoothness if size is None else problem.expected_smoothness(size)
+        if not 0.0 < L < math.inf:
             raise ValueError(
                 f"{type(self).__name__} has no theory for step on {type(problem).__name__}, of smoothness "
-                f"{problem.smoothness:g}: set step"
+                f"{L:g}: set step"
             )
-        return 1.0 / problem.smoothness
+        return 1.0 / L
 
     def _common(self, problem: Problem) -> list[float]:
         """Return the checked numbers of all such methods."""
@@ -101,20 +105,23 @@ class RobustSolver(Solver):
             raise TypeError(
                 f"attack must be an {kinds} of problems.attacks, such as ALIE(), or None, got {self.attack!r}"
             )
-        if self.batch_size is not None:
-            count("batch_size", self.batch_size, least=1)
-            problem.sample_oracle  # raises where there are no samples  # noqa: B018
+        size = problem.mini_batch(self.batch_size)
         return [
             self._step(problem),
             real("step_decay", self.step_decay, least=0.0),
             checked_momentum("momentum", self.momentum),
-            float(self.batch_size or 0),
+            float(size or 0),
         ]
 
-    def _probe_attack(self, n_nodes: int) -> None:
-        """Raise what the attack would raise with so many nodes."""
+    def _check_attack(self, n_nodes: int) -> None:
+        """Raise a ValueError where nobody attacks, and what the attack would raise with so many nodes."""
         f = len(self.faulty(n_nodes))
-        if isinstance(self.attack, Attack) and f:
+        if self.attack is not None and f == 0:
+            raise ValueError(
+                f"attack is {self.attack!r}, but f = {self.f!r} leaves no node faulty, so that nobody would "
+                "attack: set f, or leave attack out"
+            )
+        if isinstance(self.attack, Attack):
             self.attack(np.zeros((n_nodes - f, 1)), f, own=np.zeros((f, 1)))
 
     def _described(self, rule: object) -> np.ndarray:
@@ -131,6 +138,13 @@ class RobustSolver(Solver):
             "method": self._described(rule),
         }
 
+    def _check_reached(self, state: State) -> None:
+        super()._check_reached(state)
+        state.check_rounds()
+        excluded = state.arrays["excluded"]
+        if excluded.min(initial=0) < 0:
+            raise ValueError(f"state.arrays['excluded'] counts messages, and has {excluded.min()}")
+
 
 class PreparedRobust(Prepared):
     """A `RobustSolver` bound to a problem and a graph: gradients, momentum, the ledger."""
@@ -143,6 +157,7 @@ class PreparedRobust(Prepared):
         self._attack = attack
         self._computing = frozen(solver._computing(n))
         self._step, self._decay, self._momentum, size = state.arrays["steps"][:4].tolist()
+        self._problem, self._size = problem, int(size)
         oracle = self._oracle = problem.oracle if size == 0 else problem.sample_oracle
         most = int(oracle.n_samples.max()) if size else 0
         self._batches = Batches(min(int(size), most), oracle.n_samples, np.uint64(state.key))
@@ -196,7 +211,7 @@ class PreparedRobust(Prepared):
 
     def _sent(self, rows: np.ndarray, turn: int) -> np.ndarray:
         """Return what all nodes send, in place of `rows`, what honest ones would."""
-        if self._attack is None or len(self._faulty) == 0:
+        if self._attack is None:
             return rows
         own = rows[self._faulty] if self._attack.needs_own else None
         sent = rows.copy()
@@ -206,6 +221,14 @@ class PreparedRobust(Prepared):
     def _is_lost(self, rows: np.ndarray) -> bool:
         """Whether an honest row is not finite, or nearly too large for the rules: the run diverges."""
         return not (np.einsum("ij,ij->i", rows, rows)[self._honest] < _LOST).all()
+
+    def noise_floor(self, state: State, x: np.ndarray) -> float:
+        """Return the bound of descent with the mean in place of the rule."""
+        if not self._size:
+            return 0.0
+        problem, L = self._problem, self._problem.expected_smoothness(self._size)
+        noise = problem.gradient_noise(self._size, x)
+        return noise_floor(self._length(state.n_events), L, problem.strong_convexity, noise)
 
     def time_limit(self, tol: float) -> float:
         """Return rounds for the error to fall by tol, e^10 standing for its constant."""

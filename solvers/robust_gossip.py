@@ -35,15 +35,17 @@ class RobustGossip(RobustSolver):
         How many nodes are faulty, the last ones; or which. The rule is told by its own parameters, how many
         of the neighbours may be.
     attack : Attack or Dissension, optional
-        What faulty nodes send in place of models; None: what honest ones would.
+        What faulty nodes send in place of models; it needs an f. None: they send honestly computed models, of
+        data that may be spoilt (``problem.flipped(nodes)``) or not (the baseline), and only do not count.
     step : float, optional
-        Step size; None: 1/L.
+        Step size; None: 1/L, or 1/L(b) with mini-batches.
     step_decay : float
         The step of round t is step / (1 + step_decay t).
     momentum : float
         beta of the nodes' momentum, m <- beta m + (1 - beta) g.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
     mixing : str or (n, n) array_like
         Mixing matrix W, none of its weights negative, or its kind in `graphs.mixing_matrix`.
 
@@ -90,7 +92,7 @@ class RobustGossip(RobustSolver):
             raise ValueError(
                 f'mixing must not be negative, but an entry is {weights.min():g}: take "metropolis"'
             )
-        self._probe_attack(problem.n_nodes)
+        self._check_attack(problem.n_nodes)
         if problem.n_nodes > 1:
             self._check_degrees(graph)
         own = {"X": X.copy(), "weights": weights.copy(), "columns": mixer.indices.copy()}
@@ -178,7 +180,7 @@ class _PreparedGossip(PreparedRobust):
 
     def _lies(self, X: np.ndarray, turn: int) -> np.ndarray:
         """Return what faulty nodes send: a row each, or one for each of the nodes that they speak to."""
-        if self._attack is None or len(self._faulty) == 0:
+        if self._attack is None:
             return X[:0]
         if isinstance(self._attack, Dissension):
             return self._attack(X, self._W, self._is_faulty)[self._told]

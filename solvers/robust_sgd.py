@@ -30,12 +30,12 @@ class RobustSGD(RobustSolver):
     f : int or sequence of int
         How many nodes are faulty, the last ones; or which. The rule is told by its own parameters.
     attack : Attack, optional
-        What faulty nodes send; None: what honest ones would. Labels are flipped in the problem:
-        ``problem.flipped(nodes)``.
+        What faulty nodes send; it needs an f. None: they send honestly computed gradients, of data that may
+        be spoilt (``problem.flipped(nodes)`` flips labels) or not (the baseline), and only do not count.
     step : float, optional
-        Step size. None: (1 - server_momentum) / L, right for rules whose value is near the mean gradient.
-        Rules that drop norms (`NormalizedMean`, `Flag` but for ``scale="median"``, "clip", "raw") need one
-        set, and with a constant one end in steps of one length: let it decay.
+        Step size. None: (1 - server_momentum) / L, of L(b) with mini-batches, right for rules whose value is
+        near the mean gradient. Rules that drop norms (`NormalizedMean`, `Flag` but for ``scale="median"``,
+        "clip", "raw") need one set, and with a constant one end in steps of one length: let it decay.
     step_decay : float
         The step of round t is step / (1 + step_decay t).
     momentum : float
@@ -43,7 +43,8 @@ class RobustSGD(RobustSolver):
     server_momentum : float
         beta of the server's momentum, u <- beta u + value, x <- x - step u.
     batch_size : int, optional
-        Samples a gradient, drawn without replacement; None: full gradients.
+        Samples b a gradient, drawn without replacement; None: full gradients. Theory's step has L(b) =
+        `problem.expected_smoothness(b)` in place of L.
 
     Notes
     -----
@@ -101,7 +102,7 @@ class RobustSGD(RobustSolver):
                 f"worker {trusted}, the pivot of {self.aggregator!r}, is trusted and must be honest, but "
                 "f has it among the faulty nodes: name others, or set another pivot"
             )
-        self._probe_attack(n)
+        self._check_attack(n)
         self.aggregator(np.zeros((n, problem.dim)), full=True)  # raises where parameters and n do not fit
         if (X[0] != X).any():
             raise ValueError("x0 must be one start for all nodes, (d,): they hold the same iterate")

@@ -20,15 +20,16 @@ from ..graphs import Graph
 from ..kernels import prox, random
 from ..kernels import rounds as kernel
 from ..kernels._jit import LazyKernel
-from ..kernels.checks import count, frozen, real
+from ..kernels.checks import frozen, real
 from ..kernels.compression import Compressor, Identity, row_function
 from ..kernels.gossip import Mixer
 from ..kernels.oracles import Batches
 from ..kernels.random import streams
 from ..problems import Problem
-from .base import Prepared, Solver
+from .base import Prepared, Solver, layout, same
 from .messages import disjoint
 from .network import Network, gossip_network, server_network
+from .noise import noise_floor
 from .state import State
 from .tuning import probe_start, tuned
 
@@ -36,6 +37,7 @@ AUTO = "auto"
 Step = float | str | None
 
 _NO_GAP = 1e-12  # what rounding leaves of the gap of a matrix that does not mix all nodes
+_LARGEST = 4.0  # times theory's step: tuned steps of the same mini-batch at two points
 _SLOWEST = 1e-5  # progress a round that a run is given time for, if theory promises less
 
 
@@ -53,6 +55,7 @@ class RoundSolver(Solver):
     _n_shared: ClassVar[int] = 0  # and in common
     _needs: ClassVar[str] = ""  # of the compressor: "unbiased" or "contractive"
     _largest: ClassVar[dict[str, float]] = {}  # beyond these values a parameter makes no sense
+    _same_batch: ClassVar[bool] = False  # at two points, so that its noise vanishes at the solution
     _exact: ClassVar[bool] = False  # whether full gradients and a constant step reach the solution
     _positive: ClassVar[tuple[str, ...]] = ("step", "gamma")  # at 0 these do nothing
 
@@ -79,6 +82,83 @@ class RoundSolver(Solver):
     def _network(self, graph: Graph) -> Network:
         """Return who sends to whom."""
 
+    def _assume(self, problem: Problem, changing: bool, *, batches: bool = False) -> None:
+        """Raise where what all theorems of linear rates ask for is missing."""
+        mu = problem.strong_convexity
+        if changing:
+            raise self._uncertifiable("its theorem is that of a graph which stays as it is")
+        if self._batch(problem) is not None and not batches:
+            raise self._uncertifiable(
+                "with mini-batches their noise keeps it from the solution; batch_size=None is certified"
+            )
+        if not mu > 0.0:
+            raise self._uncertifiable(
+                f"it takes strong convexity or monotonicity, and strong_convexity is {mu:g}"
+            )
+
+    def _without_compression(self, problem: Problem, values: dict[str, float]) -> float:
+        """Return the rate of methods over a server that are gradient descent where messages are exact."""
+        L = problem.smoothness
+        return gradient_descent_rate(L / problem.strong_convexity, values["step"] * L)
+
+    def _assume_unbiased(self) -> None:
+        """Raise where a compressor is biased, for theorems that need unbiased ones."""
+        if not (self._compressor.unbiased and self._server_compressor.unbiased):
+            raise self._uncertifiable("its theorem needs unbiased compressors")
+
+    def _smoothness(self, problem: Problem) -> float:
+        """Return the L of step sizes: that of gradients over mini-batches, where there are any."""
+        size = self._batch(problem)
+        return problem.smoothness if size is None else problem.expected_smoothness(size)
+
+    def _batch(self, problem: Problem) -> int | None:
+        """Return the rows of a mini-batch; None where all gradients are full ones."""
+        return problem.mini_batch(self.batch_size)
+
+    def _certified_rate(self, problem: Problem, graph: Graph, changing: bool) -> float:
+        return self._certified(problem, graph, self.parameters(problem, graph), changing)
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        """Return `certified_rate` with these numbers of the loop; by default that of all of its constants."""
+        self._assume(problem, changing=False)
+        L, mu = problem.smoothness, problem.strong_convexity
+        scaled = values | {"step": values.get("step", math.nan) * L}
+        return self._certificate(max(L / mu, 1.0), self._interval(graph), scaled, changing)
+
+    def _certificate(
+        self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
+    ) -> float:
+        """Return the rate for all problems and graphs of these constants; the step is in units of 1/L."""
+        raise self._uncertifiable(self._uncertified)
+
+    def _best(self, kappa: float, low: float, high: float) -> dict[str, float]:
+        """Return the default numbers of the loop for L = 1, where they depend on these constants alone."""
+        raise self._uncertifiable(self._uncertified)
+
+    def _numbers(
+        self, kappa: float, spectrum: tuple[float, float] | None, step: float | None
+    ) -> dict[str, float]:
+        """Return the numbers of the loop for L = 1: this step, those that are set, and the default ones."""
+        if getattr(self, "step", None) is not None:
+            raise ValueError(
+                f"leave the step of {type(self).__name__} at None, and give step= in units of 1/L"
+            )
+        values = {"step": math.nan} if spectrum is None else self._best(kappa, *spectrum)
+        given = {name: getattr(self, name, None) for name in values} | {"step": step}
+        values |= {name: real(name, value) for name, value in given.items() if value is not None}
+        if step is None and spectrum is None:
+            name = type(self).__name__
+            raise ValueError(f"{name} has no default step for a condition number alone: give step=")
+        if not (values["step"] > 0.0 or step is None):
+            raise ValueError(f"step must be > 0, got {step}")
+        return values
+
+    def _interval(self, graph: Graph) -> tuple[float, float] | None:
+        """Return an interval of the eigenvalues of the mixing matrix, None for methods without one."""
+        return None
+
     @property
     def _compressor(self) -> Compressor:
         return getattr(self, "compressor", _WHOLE)
@@ -90,6 +170,15 @@ class RoundSolver(Solver):
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
         """Return the share of the error that a round is expected to remove, for limits on run time."""
         return values["step"] * problem.strong_convexity
+
+    def _noise_floor(self, problem: Problem, values: dict[str, float], turn: int, x: np.ndarray) -> float:
+        """Return a bound on the mean squared distance that the noise of batches leaves, by that at x."""
+        size = self._batch(problem)
+        if size is None or self._same_batch:
+            return 0.0
+        step = values["step"] / (1.0 + values.get("step_decay", 0.0) * turn)
+        noise = problem.gradient_noise(size, x)
+        return noise_floor(step, self._smoothness(problem), problem.strong_convexity, noise)
 
     def parameters(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return the numbers that `solve` runs with: as set, theory's, or tuned.
@@ -117,6 +206,8 @@ class RoundSolver(Solver):
     def _tuned(self, problem: Problem, graph: Graph, values: dict[str, float], name: str) -> float:
         """Return the tuned value of one of the numbers; those before it are tuned already."""
         largest = self._largest.get(name, math.inf)
+        if name == "step" and self._batch(problem) is not None:
+            largest = self._largest_step(problem, values[name])
         start = probe_start(problem)
         return tuned(
             self,
@@ -126,13 +217,25 @@ class RoundSolver(Solver):
             name,
             largest,
             start,
-            exact=self._exact and self.batch_size is None,
-            draws=self._draws,
+            exact=self._exact and self._batch(problem) is None,
+            draws=self._draws(problem),
+            noisy=self._batch(problem) is not None,
         )
 
-    @property
-    def _draws(self) -> bool:
-        return self.batch_size is not None or self._compressor.random
+    def _largest_step(self, problem: Problem, theory: float) -> float:
+        """Return the end of the search for a step with mini-batches; NaN is a theory that has none.
+
+        Larger ones may look well on every probe, until rare rows come. Where one batch is taken at two points
+        the theorem's own constant sets the scale, else 1/L(b).
+        """
+        if self._same_batch:
+            return _LARGEST * theory if math.isfinite(theory) else math.inf
+        L = self._smoothness(problem)
+        return 1.0 / L if math.isfinite(L) else math.inf
+
+    def _draws(self, problem: Problem) -> bool:
+        """Return whether runs with other seeds differ."""
+        return self._batch(problem) is not None or self._compressor.random
 
     def _values(self, problem: Problem, graph: Graph) -> tuple[dict[str, float], list[str]]:
         """Return the numbers of the loop, and which of them are still to be tuned."""
@@ -149,16 +252,14 @@ class RoundSolver(Solver):
                 least, above = (-math.inf, 0.0) if name in self._positive else (0.0, -math.inf)
                 most = self._largest.get(name, math.inf)
                 values[name] = real(name, given, least=least, above=above, most=most)
-            elif not math.isfinite(value):
+            elif not (math.isfinite(value) and (value > 0.0 or name not in self._positive)):
                 raise ValueError(
                     f'{type(self).__name__} has no theory for {name} here: set it, or pass {name}="auto"'
                 )
         return values, to_tune
 
     def _check(self, problem: Problem) -> None:
-        if self.batch_size is not None:
-            count("batch_size", self.batch_size, least=1)
-            problem.sample_oracle  # raises where there are no samples  # noqa: B018
+        self._batch(problem)  # raises where it does not fit
         L = problem.smoothness
         if not 0 < L < math.inf:
             raise ValueError(f"{type(self).__name__} needs 0 < smoothness < inf, got {L:g}")
@@ -204,18 +305,22 @@ class RoundSolver(Solver):
             "weights": np.empty(0) if network.mixer is None else network.mixer.weights(float).copy(),
             "entries": _NO_ENTRIES.copy() if network.mixer is None else _entries(network.mixer),
             "method": np.frombuffer(self._method().encode(), np.uint8).copy(),
-            "options": np.array([self.batch_size or 0.0], float),
+            "options": np.array([self._batch(problem) or 0.0], float),
         }
 
     def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
         values, to_tune = self._values(problem, graph)
         fresh = self._arrays(problem, graph, np.zeros((problem.n_nodes, problem.dim)), values)
-        if {k: v.shape for k, v in fresh.items()} != {k: v.shape for k, v in found.items()}:
+        if layout(fresh) != layout(found):
             return False
         fixed = np.array([name not in to_tune for name in values])
         pairs = [(fresh["steps"][fixed], found["steps"][fixed])]
         pairs += [(fresh[name], found[name]) for name in ("weights", "entries", "options", "method")]
-        return all(np.allclose(a, b, rtol=1e-5, atol=0.0) for a, b in pairs)
+        return all(same(a, b) for a, b in pairs)
+
+    def _check_reached(self, state: State) -> None:
+        super()._check_reached(state)
+        state.check_rounds()
 
     def _method(self) -> str:
         """Return what tells loop and compressor from others, in another process too."""
@@ -230,10 +335,8 @@ class _PreparedRounds(Prepared):
 
     def __init__(self, solver: RoundSolver, problem: Problem, graph: Graph, state: State):
         self._kernel = solver._kernel
-        self._oracle = problem.oracle if solver.batch_size is None else problem.sample_oracle
-        size = (
-            0 if solver.batch_size is None else min(int(solver.batch_size), int(self._oracle.n_samples.max()))
-        )
+        size = solver._batch(problem) or 0
+        self._oracle = problem.sample_oracle if size else problem.oracle
         network = solver._network(graph)
         self._row_function = row_function(solver._compressor, problem.dim)  # lives as long as its address
         self._answer = row_function(solver._server_compressor, problem.dim)
@@ -258,7 +361,8 @@ class _PreparedRounds(Prepared):
         )
         self._steps = frozen(state.arrays["steps"].copy())
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
-        self._pace = max(min(solver._pace(problem, graph, values), 1.0), _SLOWEST)
+        self._solver, self._where = solver, (problem, graph, values)
+        self._noise_floor = functools.partial(solver._noise_floor, problem, values)
 
     def advance(self, state: State, n_events: int, max_time: float) -> None:
         room = max(max_time - state.n_events, 0.0)
@@ -289,9 +393,22 @@ class _PreparedRounds(Prepared):
             return np.repeat(shared[:1], rows.shape[1], axis=0)
         return rows[0].copy()
 
+    def noise_floor(self, state: State, x: np.ndarray) -> float:
+        return self._noise_floor(state.n_events, x)
+
     def time_limit(self, tol: float) -> float:
         # the error has to fall by tol; e^10 stands for its constant
-        return math.ceil(4 * (10 - math.log(max(min(tol, 1.0), 1e-16))) / self._pace)
+        pace = max(min(self._solver._pace(*self._where), 1.0), _SLOWEST)
+        return math.ceil(4 * (10 - math.log(max(min(tol, 1.0), 1e-16))) / pace)
+
+    def rate(self) -> float | None:
+        if not self._solver._exact:
+            return None
+        try:
+            rate = self._solver._certified(*self._where)
+        except NotImplementedError:
+            return None
+        return rate if math.isfinite(rate) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,6 +443,9 @@ class GossipSolver(RoundSolver):
             )
         return low, high
 
+    def _interval(self, graph: Graph) -> tuple[float, float]:
+        return self._spectrum(graph)
+
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
         low, high = self._spectrum(graph)
         return min(super()._pace(problem, graph, values), 1.0 - max(high, -low))
@@ -339,6 +459,39 @@ class ServerSolver(RoundSolver):
 
     def _network(self, graph: Graph) -> Network:
         return server_network(graph)
+
+    def _certificate(
+        self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
+    ) -> float:
+        if self._takes_operators:
+            raise self._uncertifiable(self._uncertified)
+        if not all(isinstance(c, Identity) for c in (self._compressor, self._server_compressor)):
+            raise self._uncertifiable("it compresses; with Identity() it is certified")
+        return gradient_descent_rate(kappa, values["step"])
+
+
+def gradient_descent_rate(kappa: float, step: float) -> float:
+    """Return the rate of x <- x - step grad f(x), rounded up; infinite if not below 1.
+
+    Parameters
+    ----------
+    kappa, step : float
+        Condition number L / mu, and the step in units of 1/L.
+    """
+    rate = math.nextafter(max(1.0 - step / kappa, step - 1.0), math.inf)
+    return rate if rate < 1.0 else math.inf
+
+
+def distance_rate(squared: float) -> float:
+    """Return the rate of distances, rounded up, from that of their squares; infinite if not below 1.
+
+    Parameters
+    ----------
+    squared : float
+        Of a Lyapunov function that bounds the squared distance, or of a mean over draws.
+    """
+    rate = math.nextafter(math.sqrt(max(squared, 0.0)), math.inf)
+    return rate if rate < 1.0 else math.inf
 
 
 def _name(compressor: Compressor) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+from array import array
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..files import whole_file
+from ..kernels.checks import real
 
 if TYPE_CHECKING:
     import pandas
@@ -37,6 +41,12 @@ LABELS = {
     "distance": r"$\frac{1}{n}\sum_i \|x_i - x^\star\|^2$",
     "accuracy": "test accuracy",
 }
+NO_RECORDS = "diverged before the first record"
+_REMEDIES = {
+    "distance": "pass x_star= to solve",
+    "accuracy": "the problem must be a classifier with test samples (test=)",
+}
+_NOT_RECORDED = "this run did not record it"
 
 
 class Trace:
@@ -58,11 +68,13 @@ class Trace:
     columns = COLUMNS
 
     def __init__(self, columns: Mapping[str, Any] | None = None):
-        self._rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._rows = {name: array("q" if name in INTEGER_COLUMNS else "d") for name in COLUMNS}
         if columns is not None:
-            if set(columns) != set(COLUMNS) or len({len(columns[name]) for name in COLUMNS}) != 1:
+            given = {name: _column(name, values) for name, values in columns.items()}
+            if set(given) != set(COLUMNS) or len({len(values) for values in given.values()}) != 1:
                 raise ValueError(f"a trace has the columns {COLUMNS}, all of one length; got {list(columns)}")
-            self._rows = {name: list(columns[name]) for name in COLUMNS}
+            for name, rows in self._rows.items():
+                rows.frombytes(given[name].tobytes())
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one row.
@@ -92,6 +104,8 @@ class Trace:
     def first_below(self, column: str, target: float) -> dict[str, float] | None:
         """Return the first record whose column is at or below a target.
 
+        Of a run that diverged before its first record there is none.
+
         Parameters
         ----------
         column : str
@@ -103,7 +117,14 @@ class Trace:
         -------
         dict or None
             The record, a value for each column; None if the run never got there.
+
+        Raises
+        ------
+        ValueError
+            The run did not record this column: it holds NaN only.
         """
+        if len(self) and np.isnan(self[column]).all():
+            raise ValueError(f"column {column!r} holds NaN only: {_REMEDIES.get(column, _NOT_RECORDED)}")
         reached = np.flatnonzero(self[column] <= target)
         if reached.size == 0:
             return None
@@ -129,6 +150,49 @@ class Trace:
             return None
         return {name: self._rows[name][within[-1]] for name in COLUMNS}
 
+    def rate(self, column: str | None = None, *, decades: float = 3.0) -> float:
+        """Return the factor by which a run's error fell a unit of time (a round), fitted on its last decades.
+
+        Parameters
+        ----------
+        column : str, optional
+            "distance", whose square root is fitted, or "optimality" or "consensus"; by default the first of
+            the three that was recorded.
+        decades : float
+            How many of the error's decades are fitted, up to ten times its smallest value: below that,
+            rounding errors or noise may have stopped it.
+
+        Returns
+        -------
+        float
+            Of an oscillating error that of its envelope; near 1 for a run that does not converge linearly.
+            NaN if the error did not fall by a hundred, or there are fewer than three records on the way.
+
+        Notes
+        -----
+        `Result.rate` is the certified factor of the worst problem, which this one falls short of but for
+        rounding and transients: a double root of a recursion lets k rate^k fall more slowly than rate^k at
+        first.
+        """
+        decades = real("decades", decades, above=0.0)
+        if column is None:
+            column = "distance" if np.isfinite(self["distance"]).any() else "optimality"
+        if column not in ("distance", "optimality", "consensus"):
+            raise ValueError(f"column must be 'distance', 'optimality' or 'consensus', got {column!r}")
+        error = np.sqrt(self[column]) if column == "distance" else self[column]
+        usable = np.isfinite(error)
+        error, time = error[usable], self["time"][usable]
+        if not len(error) or not (error > 0.0).any():
+            return float("nan")
+        least = 10.0 * error[error > 0.0].min()
+        end = int(np.argmax(error <= least)) + 1  # the first record within a decade of the smallest error
+        envelope = np.maximum.accumulate(error[:end][::-1])[::-1]
+        window = envelope <= least * 10.0**decades
+        if window.sum() < 3 or envelope[0] < 10.0 * least:
+            return float("nan")
+        slope = np.polyfit(time[:end][window], np.log(envelope[window]), 1)[0]
+        return float(np.exp(slope))
+
     def to_dataframe(self) -> pandas.DataFrame:
         """Return a pandas DataFrame with the trace's columns (extra `plot`)."""
         try:
@@ -138,14 +202,14 @@ class Trace:
         return pandas.DataFrame({name: self[name] for name in COLUMNS})
 
     def to_csv(self, path: str | Path) -> None:
-        """Write the trace as a CSV file with a header, floats in full precision.
+        """Write the trace as a CSV file with a header, floats in full precision; whole or not at all.
 
         Parameters
         ----------
         path : str or Path
             File to write.
         """
-        with open(path, "w", newline="") as file:
+        with whole_file(path) as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             columns = (self[name].tolist() for name in COLUMNS)
@@ -161,7 +225,8 @@ class Trace:
     ) -> Axes:
         """Plot one column against another.
 
-        The vertical axis is logarithmic where the values allow it, and never for `accuracy`.
+        The vertical axis is logarithmic where the values allow it, and never for `accuracy`. Where a run
+        diverged before its first record, the empty axes say so.
 
         Parameters
         ----------
@@ -176,11 +241,15 @@ class Trace:
         -------
         matplotlib Axes
             With labels; legend and title are yours.
+
+        Raises
+        ------
+        ValueError
+            The run did not record column y: it holds no finite number.
         """
         horizontal, vertical = self[x], self[y]
-        if not np.isfinite(vertical).any():
-            remedy = "pass x_star= to solve" if y == "distance" else "this run did not record it"
-            raise ValueError(f"column {y!r} holds no finite number: {remedy}")
+        if len(self) and not np.isfinite(vertical).any():
+            raise ValueError(f"column {y!r} holds no finite number: {_REMEDIES.get(y, _NOT_RECORDED)}")
         if ax is None:
             try:
                 import matplotlib.pyplot as plt
@@ -188,9 +257,23 @@ class Trace:
                 raise ImportError('Trace.plot needs matplotlib: pip install "gossamer[plot]"') from error
             ax = plt.figure(layout="constrained").add_subplot()
         ax.plot(horizontal, vertical, **line)
-        positive = (vertical[np.isfinite(vertical)] >= 0).all() and vertical.max() > 0
+        if not len(self):
+            ax.text(0.5, 0.5, NO_RECORDS, transform=ax.transAxes, ha="center", va="center")
+        positive = (vertical[np.isfinite(vertical)] >= 0).all() and vertical.max(initial=0.0) > 0
         if positive and y != "accuracy":
             ax.set_yscale("log")
         ax.set_xlabel(LABELS[x])
         ax.set_ylabel(LABELS[y])
         return ax
+
+
+def _column(name: str, values: Any) -> np.ndarray:
+    """Return the values of a column as they are kept: int64 or float64."""
+    given = np.asarray(values)
+    kind = np.int64 if name in INTEGER_COLUMNS else np.float64
+    fits = given.ndim == 1 and given.dtype.kind in "fiu"
+    if fits and kind is np.int64:
+        fits = bool(((given == np.floor(given)) & (np.abs(given) < 2.0**63)).all())
+    if not fits:
+        raise ValueError(f"the trace's column {name!r} must be a list of {kind.__name__}, got {given.dtype}")
+    return given.astype(kind)

@@ -22,7 +22,7 @@ import pytest
 import gossamer
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("graphs", "problems", "kernels", "solvers")
+ROOMS = ("graphs", "problems", "kernels", "solvers", "files")
 NOT_PACKAGED = {"tests", "bench", "notebooks", "build", "dist", "out"}
 
 
@@ -326,9 +326,29 @@ def test_the_makefile_has_the_targets_of_the_readme():
     assert named <= targets
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
 def test_links_lead_to_files_of_the_repository(document):
     tracked = {str(path.relative_to(ROOT)) for path in tracked_files()}
     links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / document).read_text())
     local = {link.partition("#")[0] for link in links if "://" not in link} - {""}
     assert local <= tracked
+
+
+# files
+
+
+def test_files_are_written_in_one_way():
+    """Through `gossamer.files.whole_file` and what stands on it: whole or not at all."""
+    plain = re.compile(
+        r"""open\([^)]*["'][wax]b?\+?["']|\.write_(?:text|bytes)\(|\bsavefig\(|\bnp\.save|\.to_csv\(\s*["']"""
+    )
+    within = {("cli/figures.py", "figure.savefig(file"), ("files/npz.py", "archive.open(")}  # an open draft
+    found = []
+    for room in (*ROOMS, "cli", "bench"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            name = str(path.relative_to(ROOT))
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                writes = plain.search(line) and "/proc/" not in line and name != "files/writing.py"
+                if writes and not any(name == file and part in line for file, part in within):
+                    found.append(f"{name}:{number}: {line.strip()}")
+    assert found == []

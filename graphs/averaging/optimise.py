@@ -138,12 +138,9 @@ def fastest_mixing(
     Notes
     -----
     An interior point method in the space of the edges (:mod:`.interior`) takes 7 to 30 iterations, whose
-    work grows like ``m^3`` and ``n^3`` and whose memory like ``m^2``. It certified 1e-8 on every graph tried.
-    Ctrl-C ends it between two calls of LAPACK, each of which takes a second and more beyond 2000 edges.
-    Measured, in seconds of one core, for ``"fdla"`` and ``"fmmc"``: 0.1 at 300 edges; 0.7 and 0.8 on a
-    geometric graph of 150 nodes and 642 edges, 3 and 7 on one of 300 and 1539, 19 and 34 on one of 500 and
-    2790; 7 and 12 on a grid of 600 nodes; 58 for ``"fmmc"`` on a random regular graph of 1000 and 3000; 52
-    and 90, and 1.8 GB, on a random graph of 400 and 5646.
+    work grows like ``m^3`` and ``n^3`` and whose memory like ``m^2``. Gaps, times and memory on graphs of
+    150 to 1000 nodes: ``bench/RESULTS.md``, made by ``python -m gossamer.bench.rates mixing``. Ctrl-C ends it
+    between two calls of LAPACK, each of which takes a second and more beyond 2000 edges.
 
     Examples
     --------

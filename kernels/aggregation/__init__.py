@@ -1,11 +1,18 @@
 """Robust aggregation: one vector of p, of which some may be faulty or hostile.
 
-Rules that average: `Mean`, `NormalizedMean`, `Krum`, `MultiKrum`, `MDA`, `SMEA`, `MoNNA`, `GeometricMedian`,
-`CenteredClipping`, `CAF`, `DnC`, `FoolsGold`, `Flag`. Rules that sort each coordinate: `CoordinateMedian`,
-`TrimmedMean`, `MeaMed`, `Phocas`, `Bulyan`. Pre-aggregators, which make other rows first: `NNM`,
-`Bucketing`, `Clipping`, `ARC`. A rule is a small object of parameters, called with the rows: ``Krum(2)(G)``;
-functions with the names in small letters are the same in one call: ``krum(G, 2)``. ``NNM(2) >> Krum(2)`` is a
-rule, too.
+Rules that average: `Mean`, `NormalizedMean`, `CGE`, `Krum`, `MultiKrum`, `MDA`, `SMEA`, `MoNNA`,
+`GeometricMedian`, `CenteredClipping`, `CAF`, `DnC`, `FoolsGold`, `Flag`. Rules that sort each coordinate:
+`CoordinateMedian`, `TrimmedMean`, `MeaMed`, `Phocas`, `Bulyan`. Pre-aggregators, which make other rows first:
+`NNM`, `Bucketing`, `Clipping`, `ARC`. A rule is a small object of parameters, called with the rows:
+``Krum(2)(G)``; functions with the names in small letters are the same in one call: ``krum(G, 2)``.
+``NNM(2) >> Krum(2)`` is a rule, too. Rows may count more than once: ``Krum(2)(G, weights=counts)``.
+
+How names relate: `MultiKrum` with m = 1 is `Krum`, with m = p the `Mean`; ``Krum(f, inclusive=True)`` looks
+at one neighbour more and bears more faulty rows. `MoNNA` is a row of `NNM`, that of a worker one trusts.
+`Bulyan` is Krum again and again, then `MeaMed` of what that chose. `TrimmedMean` with the largest f is the
+`CoordinateMedian`. `CGE` drops long rows, where `ARC` and `Clipping` shorten them. `NormalizedMean` is `Flag`
+with a subspace of all dimensions. `CenteredClipping` with many steps and a small radius comes near the
+`GeometricMedian`. `CAF` takes weight from what `DnC` drops.
 
 Rules that average read the data at most twice: once for the p x p Gram matrix or the norms, once for the
 weighted sum; once more where the rows have so much in common that distances would lose their digits. Rules
@@ -32,6 +39,7 @@ from .functions import (
     bulyan,
     caf,
     centered_clipping,
+    cge,
     clipping,
     coordinate_median,
     dnc,
@@ -51,7 +59,7 @@ from .functions import (
     trimmed_mean,
 )
 from .iterative import CAF, CenteredClipping, DnC, FoolsGold, GeometricMedian
-from .linear import MDA, SMEA, Krum, Mean, MoNNA, MultiKrum, NormalizedMean
+from .linear import CGE, MDA, SMEA, Krum, Mean, MoNNA, MultiKrum, NormalizedMean
 from .preaggregation import ARC, NNM, Bucketing, Clipping
 from .stages import Aggregate, NonFiniteWarning
 from .subspace import Flag
@@ -59,6 +67,7 @@ from .subspace import Flag
 __all__ = [
     "ARC",
     "CAF",
+    "CGE",
     "MDA",
     "NNM",
     "SMEA",
@@ -89,6 +98,7 @@ __all__ = [
     "bulyan",
     "caf",
     "centered_clipping",
+    "cge",
     "clipping",
     "coordinate_median",
     "dnc",

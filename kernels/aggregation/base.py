@@ -13,6 +13,7 @@ from .. import checks
 from ..backend import array_module
 from . import engine
 from .rows import Rows, as_rows
+from .scaling import shifted
 from .stages import (
     NORMS,
     NOTHING,
@@ -21,11 +22,13 @@ from .stages import (
     Stage,
     Weights,
     among_finite,
-    excluded,
+    checked_weights,
+    combined,
     needed,
     prepare,
     reported,
     spread,
+    without_overflow,
 )
 
 
@@ -40,14 +43,18 @@ class Aggregator(Stage, ABC):
     `Aggregate.excluded`. They count as faulty: a rule for f faulty ones goes on with f less their number, not
     below 0, so whatever fits p and f still fits. A ValueError is raised where no row is left.
 
-    Rules that need norms or distances (all but `Mean` and those that sort coordinates) take squares. They
-    leave rows out, too, whose norm is above 1e19 for float32, 1e150 for float64, and take those for zeros
-    whose entries are in root mean square below 3e-20, 1e-150. Rules that sort coordinates add up what they
-    average: where that sum is above the largest number of the type, the coordinate is infinite. Scale G where
-    that matters.
+    G may be of any size: ``rule(2^k G)`` is ``2^k rule(G)``, or ``rule(G)`` of rules that drop norms, to the
+    last bit (lengths among the parameters scaled along; not where numbers lose digits below 2^-1022, 2^-126
+    for float32). Where squares would leave the range of numbers, rows are scaled in copies, which takes a
+    second pass. Rules that need norms or distances (all but `Mean` and those that sort coordinates) also
+    leave out rows more than 1e150 times longer than the middle one of those that are not zero, and take
+    those shorter by as much for zeros: float32 has no such rows.
+
+    How often rows count, `weights`, is a matter of the call. Rules with f are for faulty rows of a total
+    weight of f, and "p" in their conditions is the sum of all weights, rounded down.
     """
 
-    def __call__(self, G: Any, *, step: int = 0, full: bool = False) -> Any:
+    def __call__(self, G: Any, *, weights: Any = None, step: int = 0, full: bool = False) -> Any:
         """Aggregate.
 
         Parameters
@@ -55,6 +62,11 @@ class Aggregator(Stage, ABC):
         G : (p, d) array_like, or sequence of p arrays, or of p sequences of arrays (layers)
             One row a worker; NumPy, CuPy, or another library's arrays in the memory of the CPU (DLPack),
             viewed without a copy where they are float64 or float32 and rows have no gaps. Never modified.
+        weights : (p,) array_like, optional
+            How often each row counts, not negative: the samples behind it, say. A whole number k is the row
+            k times, and 1 each, the default, the same to the last bit. Only for rules where that means
+            something (`Mean`, `NormalizedMean`, `CoordinateMedian`, `TrimmedMean`, `GeometricMedian`, `Krum`,
+            `MultiKrum`, `CGE`, `Flag`), without pre-aggregators. On a GPU not for those that sort.
         step : int
             Number of the call, at least 0: rules that draw random numbers draw others in each.
         full : bool
@@ -69,16 +81,19 @@ class Aggregator(Stage, ABC):
         Raises
         ------
         TypeError, ValueError
-            Data that do not fit, too few rows for the rule's parameters, or no finite row.
+            Data or weights that do not fit, too few rows for the rule's parameters, or no finite row.
         """
-        return self._run((), as_rows(G), step, full)
+        return self._run((), as_rows(G), step, full, weights)
 
-    def _run(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int, full: bool) -> Any:
+    def _run(
+        self, stages: tuple[PreAggregator, ...], rows: Rows, step: int, full: bool, given: Any = None
+    ) -> Any:
         checks.count("step", step, most=2**30 - 1)
-        p = rows.p
+        weights = checked_weights(self, given, rows.p)
+        p = rows.p if weights is None else int(weights.sum())
         for stage in (*stages, self):
             p = stage._check(p)
-        found = self._aggregate(stages, rows, step)
+        found = self._aggregate(stages, rows, step, weights)
         return reported(found, full)
 
     def new_memory(self, p: int, d: int) -> NDArray[np.float64]:
@@ -121,28 +136,51 @@ class Aggregator(Stage, ABC):
         return self(G, step=step, full=True)
 
     @abstractmethod
-    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
-        """Aggregate checked rows."""
+    def _aggregate(
+        self,
+        stages: tuple[PreAggregator, ...],
+        rows: Rows,
+        step: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Aggregate:
+        """Aggregate checked rows, which count as often as the weights say."""
 
 
 class LinearAggregator(Aggregator):
-    """Rule whose result is a combination of the rows, with weights that the Gram matrix determines."""
+    """Rule whose result is a combination of the rows, with weights that the Gram matrix determines.
+
+    The Gram matrix is of rows in a unit of length, see `Context`; lengths among a rule's parameters are put
+    into that by ``context.in_unit``. A rule that drops norms says so by `_drops_norms`.
+    """
 
     @abstractmethod
     def _weights(self, K: NDArray, context: Context) -> Weights:
         """Return the weights of the rows with Gram matrix K, and details."""
 
-    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
-        K, context = prepare((*stages, self), rows, step)
-        own, details = self._weights(K, context)
-        weights = spread(own, context)
-        value, finite = engine.combine(rows, weights)
+    def _drops_norms(self) -> bool:
+        """Whether the result is the same for 2 G: then it is a combination of rows in the unit of K."""
+        return False
+
+    def _aggregate(
+        self,
+        stages: tuple[PreAggregator, ...],
+        rows: Rows,
+        step: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Aggregate:
+        K, context = prepare((*stages, self), rows, step, weights=weights)
+        found, finite = self._combined(K, context)
         if not finite and needed((*stages, self)) == NOTHING:  # then nobody has looked at the rows yet
-            K, context = among_finite(stages, rows, step)
-            own, details = self._weights(K, context)
-            weights = spread(own, context)
-            value, _ = engine.combine(rows, weights)
-        return Aggregate(rows.shaped(value), weights, excluded(context), details)
+            K, context = among_finite(stages, rows, step, weights)
+            found, finite = self._combined(K, context)
+            if not finite:
+                found, _ = self._combined(K, without_overflow(context))
+        return found
+
+    def _combined(self, K: NDArray, context: Context) -> tuple[Aggregate, bool]:
+        own, details = self._weights(K, context)
+        value, weights, finite = combined(context, spread(own, context), in_units=self._drops_norms())
+        return Aggregate(context.rows.shaped(value), weights, context.left_out, details), finite
 
 
 class CoordinateAggregator(Aggregator):
@@ -158,23 +196,46 @@ class CoordinateAggregator(Aggregator):
     def _ranks(self, n: int, context: Context) -> tuple[tuple[int, int], int]:
         """Return the ranks whose mean is meant, of n, and how many values nearest to it are (0: just it)."""
 
-    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
-        stages = (*stages, *self._selection())
-        K, context = prepare((*stages, self), rows, step)
-        value, finite = self._sorted(rows, len(K), context)
-        if not finite:
-            K, context = among_finite(stages, rows, step)
-            value, finite = self._sorted(rows, len(K), context)
-            if not finite:
-                raise ValueError("sums of rows of G overflow: scale G down")
-        return Aggregate(rows.shaped(value), None, excluded(context))
+    def _shares(self, total: float, context: Context) -> tuple[float, float]:
+        """Return between which shares of the total weight the mean is meant; for rules with weights."""
+        raise NotImplementedError
 
-    def _sorted(self, rows: Rows, n: int, context: Context) -> tuple[Any, bool]:
-        ranks, near = self._ranks(n, context)
-        live, mixing = context.live, context.mixing
+    def _aggregate(
+        self,
+        stages: tuple[PreAggregator, ...],
+        rows: Rows,
+        step: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Aggregate:
+        stages = (*stages, *self._selection())
+        K, context = prepare((*stages, self), rows, step, weights=weights)
+        value, fine = self._sorted(len(K), context)
+        if not fine and needed(stages) == NOTHING:  # then nobody has looked at the rows yet
+            K, context = among_finite(stages, rows, step, weights)
+            value, fine = self._sorted(len(K), context)
+        if not fine:
+            value, _ = self._sorted(len(K), without_overflow(context))
+        return Aggregate(rows.shaped(value), None, context.left_out)
+
+    def _sorted(self, n: int, context: Context) -> tuple[Any, bool]:
+        rows, live, mixing, power = context.rows, context.live, context.mixing, 0
+        if context.weights is not None:
+            low, high = self._shares(context.weights.sum(), context)
+            return engine.weighted_shares(rows, live, context.weights, low, high)
         if mixing is not None and ((mixing == 0.0) | (mixing == 1.0)).all() and (mixing.sum(1) == 1.0).all():
             live, mixing = live[mixing.argmax(axis=1)], None  # a selection
-        return engine.order_statistics(rows, live, mixing, ranks, near)
+        if context.scaled is not None:
+            powers = context.scaled.exponents[live]
+            power = int(powers.max())
+            if mixing is not None:
+                mixing = np.ldexp(mixing, powers - power)
+            if mixing is not None or (powers == power).all():
+                rows = context.scaled.rows
+            else:
+                power = 0
+        ranks, near = self._ranks(n, context)
+        value, fine = engine.order_statistics(rows, live, mixing, ranks, near)
+        return (shifted(value, power, rows.device) if power else value), fine
 
 
 class PreAggregator(Stage, ABC):
@@ -226,8 +287,8 @@ class PreAggregator(Stage, ABC):
         with array_module(rows.device) as xp:
             made = xp.empty((len(weights), rows.d), rows.dtype)
             for i, row in enumerate(weights):
-                made[i] = engine.combine(rows, row)[0]
-        return reported(Aggregate(made, weights, excluded(context)), full)
+                made[i] = combined(context, row)[0]
+        return reported(Aggregate(made, weights, context.left_out), full)
 
     def _stages(self) -> tuple[PreAggregator, ...]:
         return (self,)
@@ -264,11 +325,20 @@ class Pipeline(Aggregator):
     def __repr__(self) -> str:
         return " >> ".join(map(repr, (*self.stages, self.rule)))
 
-    def _run(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int, full: bool) -> Any:
+    def _run(
+        self, stages: tuple[PreAggregator, ...], rows: Rows, step: int, full: bool, given: Any = None
+    ) -> Any:
+        checked_weights(self, given, rows.p)  # refuses all but 1
         return self.rule._run((*stages, *self.stages), rows, step, full)
 
-    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
-        return self.rule._aggregate((*stages, *self.stages), rows, step)
+    def _aggregate(
+        self,
+        stages: tuple[PreAggregator, ...],
+        rows: Rows,
+        step: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Aggregate:
+        return self.rule._aggregate((*stages, *self.stages), rows, step, weights)
 
     def new_memory(self, p: int, d: int) -> NDArray[np.float64]:
         """Return what the rule at the end remembers, of what it is given."""

@@ -25,11 +25,17 @@ def _middle(n: int) -> tuple[int, int]:
 class CoordinateMedian(CoordinateAggregator):
     """The median of each coordinate; the mean of the middle two for an even number of rows.
 
-    Yin, Chen, Ramchandran & Bartlett, "Byzantine-robust distributed learning" (ICML 2018).
+    Yin, Chen, Ramchandran & Bartlett, "Byzantine-robust distributed learning" (ICML 2018). With weights:
+    where half of them is reached, the mean of the two values that meet there.
     """
+
+    weighted = True
 
     def _ranks(self, n: int, context: Context) -> Ranks:
         return _middle(n), 0
+
+    def _shares(self, total: float, context: Context) -> tuple[float, float]:
+        return total / 2.0, total / 2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class _Trimming(CoordinateAggregator):
 class TrimmedMean(_Trimming):
     """The mean of each coordinate without its f lowest and f highest values.
 
-    Yin, Chen, Ramchandran & Bartlett, "Byzantine-robust distributed learning" (ICML 2018).
+    Yin, Chen, Ramchandran & Bartlett, "Byzantine-robust distributed learning" (ICML 2018). With weights: the
+    mean without the lowest and highest values of weight f; of one in part, where it has more.
 
     Attributes
     ----------
@@ -56,9 +63,15 @@ class TrimmedMean(_Trimming):
         Faulty rows, below p/2.
     """
 
+    weighted = True
+
     def _ranks(self, n: int, context: Context) -> Ranks:
         f = context.faulty(self.f)
         return (f, n - f), 0
+
+    def _shares(self, total: float, context: Context) -> tuple[float, float]:
+        f = context.faulty(self.f)
+        return f, total - f
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,7 @@ class _KrumSelection(PreAggregator):
         D = squared_distances(K)
         left, selected = np.arange(p), []
         while len(selected) < p - 2 * f:
-            best = int(np.argmin(krum_scores(D[np.ix_(left, left)], f)))
+            best = int(np.argmin(krum_scores(D[np.ix_(left, left)], len(left) - f - 2)))
             selected.append(left[best])
             left = np.delete(left, best)
         M = np.zeros((p - 2 * f, p))

@@ -14,6 +14,10 @@ from .cpu_gram import ADDRESSES, INT, combine_part, for_both_dtypes, part, prefe
 from .networks import BOTH, GROUP, LOW
 
 EXTRA = GROUP + 2  # rows of room: for mixtures, for the middle, and for numbers above all others
+_MOST = 2.0**103, 2.0**999  # not to be reached: of float32 and float64, so that 2^24 numbers can be added up
+LARGEST = {
+    np.dtype(t): np.nextafter(t(most), t(0)) for t, most in zip((np.float32, np.float64), _MOST, strict=True)
+}
 
 
 @inner_njit(forceinline=True)
@@ -23,15 +27,16 @@ def _order(a, b):
 
 @inner_njit(fastmath=REORDER, **NO_ALIAS)
 def _sort_four(w, x, y, z, a, b, c, d):
-    """Put four rows into order; return 0 if they are finite."""
-    zero, one, infinity = a.dtype.type(0), a.dtype.type(1), a.dtype.type(np.inf)
+    """Put four rows into order; return 0 if they are finite, and 2^24 of their numbers can be added up."""
+    zero, one = a.dtype.type(0), a.dtype.type(1)
+    most = a.dtype.type(_MOST[0] if a.itemsize == 4 else _MOST[1])
     flaws = zero
     for k in range(a.size):
         s, t = _order(w[k], x[k])
         u, v = _order(y[k], z[k])
-        finite = (abs(w[k]) < infinity) & (abs(x[k]) < infinity)
-        finite &= (abs(y[k]) < infinity) & (abs(z[k]) < infinity)
-        flaws += zero if finite else one
+        fine = (abs(w[k]) < most) & (abs(x[k]) < most)
+        fine &= (abs(y[k]) < most) & (abs(z[k]) < most)
+        flaws += zero if fine else one
         s, u = _order(s, u)
         t, v = _order(t, v)
         t, u = _order(t, u)
@@ -204,7 +209,7 @@ def order_statistics(rows, mixing, network, first, last, near, work, out):
     Where `near` is not 0, it is the number of values nearest to that mean which are averaged instead. The
     rows are mixed before, unless `mixing` is empty. `work` has the rows in whole groups, and `EXTRA` more of
     which the last holds the largest number; its columns are those of a block. Returns False, with `out`
-    unfinished, at the first block that is not finite.
+    unfinished, at the first block with a number that is not finite, or so large that sums might not be.
     """
     block = work.shape[1]
     wide = work.shape[0] - EXTRA

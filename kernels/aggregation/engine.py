@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import array_module
-from . import cpu_gram, cpu_sort, gpu, networks
+from . import cpu_gram, cpu_shares, cpu_sort, gpu, networks
 from .cpu_tiles import LINE, SLICE
 from .rows import Rows
 
@@ -19,10 +19,6 @@ _NO_CENTRE = np.uint64(0)
 _CACHE = 1 << 20  # bytes of a block of all rows: the second cache
 _COMBINED = 1 << 16  # bytes of a row that are added in one go: the longer, the better they are fetched ahead
 _FIRST_CACHE = 1 << 14  # the same for sorting, which goes over a block many times
-# Squared norms that can be told: rows above are left out, as if they were not finite; rows below d times the
-# least are zeros. Between, no sum overflows and none loses digits to underflow, in whatever order it is made.
-_LEAST = {np.dtype(np.float64): 1e-300, np.dtype(np.float32): 1e-39}
-_MOST = {np.dtype(np.float64): 1e300, np.dtype(np.float32): 1e38}
 _ERROR = {np.dtype(np.float64): 1e-15, np.dtype(np.float32): 2e-7}  # relative, of an inner product
 
 
@@ -32,28 +28,20 @@ def block_columns(rows: Rows, bytes_of_all: int, least: int, most: int) -> int:
 
 
 def squared_norms(rows: Rows, chosen: NDArray, centre: Rows | None = None) -> NDArray[np.float64]:
-    """Return ``|x_i - y|^2`` of the chosen rows, y the row of `centre`, or 0.
-
-    What is too large to be squared is infinite, what is too small 0: see `gram`.
-    """
+    """Return ``|x_i - y|^2`` of the chosen rows, y the row of `centre`, or 0; see `gram`."""
     if rows.device is not None:
-        return _in_range(gpu.DeviceEngine(rows.device).squared_norms(rows, chosen, centre), rows)
-    return _in_range(_sums_of_squares(rows, chosen, centre)[-1], rows)
+        return gpu.DeviceEngine(rows.device).squared_norms(rows, chosen, centre)
+    return _sums_of_squares(rows, chosen, centre)[-1]
 
 
 def squared_norms_and_distances(rows: Rows, centre: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return ``|x_i|^2``, as `squared_norms` does, and ``|x_i - y|^2``, y the row of `centre`, of all rows.
-
-    Distances that are too small are 0; those between rows that are not too large may overflow to infinity.
-    """
+    """Return ``|x_i|^2`` and ``|x_i - y|^2``, y the row of `centre`, of all rows; see `gram`."""
     everyone = np.arange(rows.p)
     if rows.device is not None:
         device = gpu.DeviceEngine(rows.device)
-        norms, distances = (device.squared_norms(rows, everyone, y) for y in (None, centre))
-    else:
-        norms, distances = _sums_of_squares(rows, everyone, centre)
-    distances[distances < rows.d * _LEAST[rows.dtype]] = 0.0
-    return _in_range(norms, rows), distances
+        return device.squared_norms(rows, everyone, None), device.squared_norms(rows, everyone, centre)
+    norms, distances = _sums_of_squares(rows, everyone, centre)
+    return norms, distances
 
 
 def _sums_of_squares(rows: Rows, chosen: NDArray, centre: Rows | None) -> NDArray[np.float64]:
@@ -65,12 +53,6 @@ def _sums_of_squares(rows: Rows, chosen: NDArray, centre: Rows | None) -> NDArra
         addresses = rows.addresses(segment, chosen)
         cpu_gram.squares[rows.dtype](addresses, segment.stop - segment.start, where, work, out)
     return out
-
-
-def _in_range(squares: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-    """Return squared norms, infinite above what can be told of the rows, 0 below."""
-    kept = np.where(squares < rows.d * _LEAST[rows.dtype], 0.0, squares)
-    return np.where(kept > _MOST[rows.dtype], np.inf, kept)
 
 
 def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int = 0) -> NDArray[np.float64]:
@@ -90,12 +72,12 @@ def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int 
     Returns
     -------
     (q, q) float64 array
-        Symmetric. The diagonal is infinite above 1e38 for float32, 1e300 for float64; rows and columns are 0
-        where it is below d times 1e-39, 1e-300. Sums of float32 may hold what is between on any device.
+        Symmetric. Not finite where a row is not, or where products exceed the numbers of the type, and
+        without digits where they are below them: `scaling.measure` takes care of that.
     """
     q = len(chosen)
     if rows.device is not None:
-        return _gram_in_range(gpu.DeviceEngine(rows.device).gram(rows, chosen, centre), rows)
+        return gpu.DeviceEngine(rows.device).gram(rows, chosen, centre)
     K = np.zeros((q, q))
     columns = block or block_columns(rows, _CACHE, 512, SLICE // rows.dtype.itemsize)
     line = LINE // rows.dtype.itemsize
@@ -106,7 +88,7 @@ def gram(rows: Rows, chosen: NDArray, centre: Rows | None = None, *, block: int 
         # a line more, lest the copies collide
         work = np.empty((q, columns + line if copied else line), rows.dtype)
         cpu_gram.gram[rows.dtype](addresses, segment.stop - segment.start, where, columns, work, K)
-    return _gram_in_range(K, rows)
+    return K
 
 
 def _collide(addresses: NDArray[np.uint64]) -> bool:
@@ -116,16 +98,6 @@ def _collide(addresses: NDArray[np.uint64]) -> bool:
     """
     line = addresses // 64 % 64
     return len(addresses) > 24 and bool((line == line[0]).all())
-
-
-def _gram_in_range(K: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-    """Change a Gram matrix to `_in_range` on its diagonal."""
-    squares = _in_range(K.diagonal(), rows)
-    small = squares == 0.0
-    if small.any():
-        K[small] = K[:, small] = 0.0
-    np.fill_diagonal(K, squares)
-    return K
 
 
 def combine(rows: Rows, weights: NDArray[np.float64]) -> tuple[Any, bool]:
@@ -185,7 +157,7 @@ def order_statistics(
     value : (d,) array
         Unfinished where the second is False.
     finite : bool
-        Whether all chosen rows are finite.
+        Whether all chosen rows are finite, and small enough for any sum of them.
     """
     if rows.device is not None:
         return gpu.DeviceEngine(rows.device).order_statistics(rows, chosen, mixing, ranks, near)
@@ -195,12 +167,48 @@ def order_statistics(
     wide = -(-n // networks.GROUP) * networks.GROUP
     columns = block or block_columns(rows, 2 * _FIRST_CACHE, 256, 1024)
     work = np.empty((wide + cpu_sort.EXTRA, columns), rows.dtype)
-    work[-1] = np.finfo(rows.dtype).max
+    work[-1] = cpu_sort.LARGEST[rows.dtype]
     out = np.empty(rows.d, rows.dtype)
     for segment in rows.segments:
         part = out[segment.start : segment.stop]
         kernel = cpu_sort.order_statistics[rows.dtype]
         if not kernel(rows.addresses(segment, chosen), matrix, network, *ranks, near, work, part):
+            return out, False
+    return out, True
+
+
+def weighted_shares(
+    rows: Rows, chosen: NDArray, weights: NDArray[np.float64], low: float, high: float
+) -> tuple[Any, bool]:
+    """Return the mean of what lies between two shares of the total weight, in each column sorted by value.
+
+    Parameters
+    ----------
+    rows : Rows
+        Vectors, in the memory of the CPU.
+    chosen : (q,) int array
+        Rows to use, at least one.
+    weights : (q,) array
+        Of these rows, positive.
+    low, high : float
+        From 0 to the sum of the weights. Where they are equal, the mean of the two values that meet there.
+
+    Returns
+    -------
+    value, finite
+        As of `order_statistics`; no value is too large.
+    """
+    if rows.device is not None:
+        raise TypeError(
+            "weights of rules that sort are for rows in the memory of the CPU: use cupy.asnumpy(G)"
+        )
+    block = block_columns(rows, _CACHE, 64, 1024)
+    work, pairs = np.empty((len(chosen), block), rows.dtype), np.empty((2, len(chosen)))
+    out = np.empty(rows.d, rows.dtype)
+    for segment in rows.segments:
+        part = out[segment.start : segment.stop]
+        kernel = cpu_shares.weighted_shares[rows.dtype]
+        if not kernel(rows.addresses(segment, chosen), weights, low, high, work, pairs, part):
             return out, False
     return out, True
 
@@ -225,4 +233,5 @@ def relative_error(rows: Rows) -> float:
 def row(rows: Rows, index: int) -> Rows:
     """View one row by itself."""
     segments = [type(s)(s.start, s.stop, s.data[index : index + 1]) for s in rows.segments]
-    return Rows(1, rows.d, rows.dtype, rows.device, segments, rows.shapes, rows.owners)
+    owners = [owner[index : index + 1] for owner in rows.owners]
+    return Rows(1, rows.d, rows.dtype, rows.device, segments, rows.shapes, owners)

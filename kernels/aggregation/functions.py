@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from .base import Aggregator, PreAggregator
 from .coordinate import Bulyan, CoordinateMedian, MeaMed, Phocas, TrimmedMean
 from .iterative import CAF, CenteredClipping, DnC, FoolsGold, GeometricMedian
-from .linear import MDA, SMEA, Krum, Mean, MoNNA, MultiKrum, NormalizedMean
+from .linear import CGE, MDA, SMEA, Krum, Mean, MoNNA, MultiKrum, NormalizedMean
 from .preaggregation import ARC, NNM, Bucketing, Clipping
 from .subspace import Flag
 
@@ -35,9 +35,15 @@ def _of(rule: type[Aggregator | PreAggregator]) -> Callable[[_Function], _Functi
     """Complete the docstring of a rule's function: what is not its own is as of the rule."""
 
     def document(function: _Function) -> _Function:
-        own = [name for name in inspect.signature(function).parameters if name not in ("G", "full")]
+        names = [name for name in inspect.signature(function).parameters if name not in ("G", "full")]
+        own = [name for name in names if name != "weights"]
+        parameters = f"{', '.join(own)}\n    As of `{rule.__name__}`.\n" if own else ""
+        if "weights" in names:
+            parameters += (
+                "weights : (p,) array_like, optional\n    How often each row counts; see `Aggregator`.\n"
+            )
         sections = _SECTIONS.format(
-            parameters=f"{', '.join(own)}\n    As of `{rule.__name__}`.\n" if own else "",
+            parameters=parameters,
             returned="(q, d) array" if issubclass(rule, PreAggregator) else "array",
             rule=rule.__name__,
         )
@@ -48,27 +54,27 @@ def _of(rule: type[Aggregator | PreAggregator]) -> Callable[[_Function], _Functi
 
 
 @_of(Mean)
-def mean(G: Any, *, full: bool = False) -> Any:
+def mean(G: Any, *, weights: Any = None, full: bool = False) -> Any:
     """Return the mean of the rows; see `Mean`."""
-    return Mean()(G, full=full)
+    return Mean()(G, weights=weights, full=full)
 
 
 @_of(NormalizedMean)
-def normalized_mean(G: Any, *, full: bool = False) -> Any:
+def normalized_mean(G: Any, *, weights: Any = None, full: bool = False) -> Any:
     """Return the mean of the unit vectors; see `NormalizedMean`."""
-    return NormalizedMean()(G, full=full)
+    return NormalizedMean()(G, weights=weights, full=full)
 
 
 @_of(CoordinateMedian)
-def coordinate_median(G: Any, *, full: bool = False) -> Any:
+def coordinate_median(G: Any, *, weights: Any = None, full: bool = False) -> Any:
     """Return the median of each coordinate; see `CoordinateMedian`."""
-    return CoordinateMedian()(G, full=full)
+    return CoordinateMedian()(G, weights=weights, full=full)
 
 
 @_of(TrimmedMean)
-def trimmed_mean(G: Any, f: int, *, full: bool = False) -> Any:
+def trimmed_mean(G: Any, f: int, *, weights: Any = None, full: bool = False) -> Any:
     """Return the mean of each coordinate without the f lowest and highest; see `TrimmedMean`."""
-    return TrimmedMean(f)(G, full=full)
+    return TrimmedMean(f)(G, weights=weights, full=full)
 
 
 @_of(MeaMed)
@@ -83,16 +89,30 @@ def phocas(G: Any, f: int, *, full: bool = False) -> Any:
     return Phocas(f)(G, full=full)
 
 
+@_of(CGE)
+def cge(G: Any, f: int, *, weights: Any = None, full: bool = False) -> Any:
+    """Return the mean of the p - f rows of least norm; see `CGE`."""
+    return CGE(f)(G, weights=weights, full=full)
+
+
 @_of(Krum)
-def krum(G: Any, f: int, *, full: bool = False) -> Any:
+def krum(G: Any, f: int, *, inclusive: bool = False, weights: Any = None, full: bool = False) -> Any:
     """Return the row with the nearest neighbours; see `Krum`."""
-    return Krum(f)(G, full=full)
+    return Krum(f, inclusive=inclusive)(G, weights=weights, full=full)
 
 
 @_of(MultiKrum)
-def multi_krum(G: Any, f: int, m: int | None = None, *, full: bool = False) -> Any:
+def multi_krum(
+    G: Any,
+    f: int,
+    m: int | None = None,
+    *,
+    inclusive: bool = False,
+    weights: Any = None,
+    full: bool = False,
+) -> Any:
     """Return the mean of the m best rows by Krum's score; see `MultiKrum`."""
-    return MultiKrum(f, m)(G, full=full)
+    return MultiKrum(f, m, inclusive=inclusive)(G, weights=weights, full=full)
 
 
 @_of(Bulyan)
@@ -103,10 +123,16 @@ def bulyan(G: Any, f: int, *, full: bool = False) -> Any:
 
 @_of(GeometricMedian)
 def geometric_median(
-    G: Any, *, smoothing: float = 1e-6, tol: float = 1e-10, max_iter: int = 1000, full: bool = False
+    G: Any,
+    *,
+    smoothing: float = 1e-6,
+    tol: float = 1e-10,
+    max_iter: int = 1000,
+    weights: Any = None,
+    full: bool = False,
 ) -> Any:
     """Return the point with the least sum of distances to the rows; see `GeometricMedian`."""
-    return GeometricMedian(smoothing, tol, max_iter)(G, full=full)
+    return GeometricMedian(smoothing, tol, max_iter)(G, weights=weights, full=full)
 
 
 @_of(CenteredClipping)
@@ -173,10 +199,13 @@ def flag(
     radius: float | None = None,
     max_iter: int = 50,
     tol: float = 1e-10,
+    restarts: int = 1,
+    key: int = 0,
+    weights: Any = None,
     full: bool = False,
 ) -> Any:
     """Return the sum of the unit vectors projected on the subspace nearest to most of them; see `Flag`."""
-    return Flag(m, lam, scale, pair, radius, max_iter, tol)(G, full=full)
+    return Flag(m, lam, scale, pair, radius, max_iter, tol, restarts, key)(G, weights=weights, full=full)
 
 
 @_of(NNM)

@@ -14,14 +14,17 @@ from . import engine
 from .base import LinearAggregator
 from .preaggregation import minority
 from .rows import Rows, as_rows, is_array, same_device
+from .scaling import measure, moderate
 from .stages import (
     GRAM,
     NORMS,
     Aggregate,
     Context,
     Weights,
-    excluded,
+    checked_weights,
+    combined,
     live_context,
+    median,
     reported,
     spread,
     squared_distances,
@@ -58,8 +61,8 @@ class GeometricMedian(LinearAggregator):
     ``z <- sum w_i x_i / sum w_i, w_i = 1 / max(nu, |x_i - z|)``: each step makes it smaller. At first w_i is
     1 / max(s, the median distance from x_i to the rows), s the median of those, so that no row pulls farther
     than others, however far it is. Where more than half of the rows are equal, the result is that row.
-    Pillutla, Kakade & Harchaoui, "Robust aggregation for federated learning" (IEEE TSP 2022). Details:
-    `n_iterations`, `converged`.
+    Pillutla, Kakade & Harchaoui, "Robust aggregation for federated learning" (IEEE TSP 2022). With
+    weights, w_i is multiplied by row i's, and medians are weighted. Details: `n_iterations`, `converged`.
 
     Attributes
     ----------
@@ -74,6 +77,7 @@ class GeometricMedian(LinearAggregator):
     smoothing: float = 1e-6
     tol: float = 1e-10
     max_iter: int = 1000
+    weighted = True
 
     def __post_init__(self) -> None:
         checks.real("smoothing", self.smoothing, above=0.0)
@@ -82,17 +86,18 @@ class GeometricMedian(LinearAggregator):
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
         D = squared_distances(K)
-        medians = np.sqrt(np.median(D, axis=1))
-        scale = float(np.median(medians))
+        medians = np.sqrt(median(D, context.weights))
+        scale = float(median(medians, context.weights))
+        counts = np.ones(len(K)) if context.weights is None else context.weights
         if scale == 0.0:
-            weights = (medians == 0.0) / np.count_nonzero(medians == 0.0)
+            weights = (medians == 0.0) * counts / counts[medians == 0.0].sum()
             return weights, {"n_iterations": 0, "converged": True}
-        weights = 1.0 / np.maximum(medians, scale)
+        weights = counts / np.maximum(medians, scale)
         weights /= weights.sum()
         origin = int(np.argmin(medians))  # a row near to many, as `weiszfeld` wants it
         C = K - K[origin] - K[origin][:, None] + K[origin, origin]
         nu = self.smoothing * scale
-        n_iterations, converged = weiszfeld(C, nu, self.tol, self.max_iter, weights)
+        n_iterations, converged = weiszfeld(C, counts, nu, self.tol, self.max_iter, weights)
         return weights, {"n_iterations": n_iterations, "converged": converged}
 
 
@@ -123,12 +128,14 @@ class CenteredClipping(LinearAggregator):
     def _required(self) -> int:
         return NORMS if self.n_steps == 1 else GRAM
 
-    def __call__(self, G: Any, *, start: Any = None, step: int = 0, full: bool = False) -> Any:
+    def __call__(
+        self, G: Any, *, start: Any = None, weights: Any = None, step: int = 0, full: bool = False
+    ) -> Any:
         """Aggregate.
 
         Parameters
         ----------
-        G, step, full
+        G, weights, step, full
             As in `Aggregator`.
         start : array, or list of arrays, optional
             Where to begin, in the form in which a worker sends its own; zero by default.
@@ -146,19 +153,19 @@ class CenteredClipping(LinearAggregator):
         checks.count("step", step, most=2**30 - 1)
         rows = as_rows(G)
         if start is None:
-            return self._run((), rows, step, full)
+            return self._run((), rows, step, full, weights)
+        checked_weights(self, weights, rows.p)
         centre = _like_a_row("start", start, rows)
-        everyone = np.arange(rows.p)
-        if self._required() == NORMS:
-            K = np.diag(engine.squared_norms(rows, everyone, centre))
-        else:
-            K = engine.gram(rows, everyone, centre)
-        context = live_context(np.flatnonzero(np.isfinite(K.diagonal())), rows, step)
-        own, details = self._weights(K[np.ix_(context.live, context.live)], context)
-        weights = spread(own, context)
-        value = engine.combine(rows, weights)[0]
-        value += engine.combine(centre, np.array([1.0 - weights.sum()]))[0]
-        return reported(Aggregate(rows.shaped(value), weights, excluded(context), details), full)
+        K, live, exponent, differences = measure(
+            rows, np.arange(rows.p), products=self._required() == GRAM, centre=centre
+        )
+        scaled = None if differences is None else moderate(rows, live)
+        context = live_context(live, rows, step, exponent=exponent, scaled=scaled)
+        own, details = self._weights(K, context)
+        found = spread(own, context)
+        value = combined(context, found)[0]
+        value += engine.combine(centre, np.array([1.0 - found.sum()]))[0]
+        return reported(Aggregate(rows.shaped(value), found, context.left_out, details), full)
 
     def new_memory(self, p: int, d: int) -> NDArray[np.float64]:
         """Return the first start."""
@@ -172,12 +179,13 @@ class CenteredClipping(LinearAggregator):
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
         p = len(K)
+        given = None if self.radius is None else context.in_unit(self.radius)
         weights = np.zeros(p)  # of v, besides 1 - sum for the start, which is 0 here
         for _ in range(self.n_steps):
             projected = K @ weights if weights.any() else weights
             squares = K.diagonal() - 2.0 * projected + weights @ projected
             distances = np.sqrt(np.maximum(squares, 0.0))
-            radius = float(np.median(distances)) if self.radius is None else self.radius
+            radius = float(np.median(distances)) if given is None else given
             factors = np.ones(p)
             np.divide(radius, distances, out=factors, where=distances > radius)
             weights = weights * (1.0 - factors.mean()) + factors / p
@@ -189,7 +197,7 @@ def _like_a_row(name: str, given: Any, rows: Rows) -> Rows:
     if isinstance(rows.shapes, list):
         one = as_rows([list(given)], name)
     else:
-        one = as_rows([given if is_array(given) else np.asarray(given)], name)
+        one = as_rows([given if is_array(given) else checks.as_array(name, given)], name)
     same_device(name, one, rows)
     if one.shapes != rows.shapes:
         raise ValueError(f"{name} must have the shape of a row of G, {rows.shapes}, got {one.shapes}")
@@ -245,7 +253,7 @@ class CAF(LinearAggregator):
                 break
             left = 1.0 - (outlying / outlying.max()) ** 2  # squares of what is huge or tiny would not fit
             w = np.where(left > _AS_FAR, w * left, 0.0)
-        return best, {"eigenvalues": np.array(eigenvalues)}
+        return best, {"eigenvalues": context.of_data(np.array(eigenvalues))}
 
 
 @dataclass(frozen=True)
@@ -295,9 +303,7 @@ class DnC(LinearAggregator):
         n_dropped = int(self.share * context.faulty(self.f))
         kept, last = np.ones(p, bool), np.arange(p)
         for i in range(self.n_iter):
-            value, vector = _main_direction(_centred(self._part(K, context, i)))
-            outlying = vector**2 * max(value, 0.0)
-            order = np.argsort(outlying, kind="stable")
+            order = np.argsort(_outlying(self._part(K, context, i)), kind="stable")
             last = np.sort(order[: p - n_dropped])
             kept[order[p - n_dropped :]] = False
         selected = np.flatnonzero(kept) if kept.any() else last
@@ -306,7 +312,7 @@ class DnC(LinearAggregator):
         return weights, {"selected": selected}
 
     def _part(self, K: NDArray, context: Context, i: int) -> NDArray[np.float64]:
-        """Return the Gram matrix of the coordinates of iteration i."""
+        """Return the Gram matrix of the coordinates of iteration i, some of them of rows less one."""
         d = context.rows.d
         if self.n_coordinates >= d:
             return K
@@ -314,10 +320,29 @@ class DnC(LinearAggregator):
         columns = np.sort(
             random.distinct_integers(self.n_coordinates, d, self.key, streams.COORDINATES, call)
         )
-        part = engine.columns(context.rows, context.live, columns)
+        part = np.ldexp(engine.columns(context.rows, context.live, columns), -context.exponent)
         if context.mixing is not None:
             part = context.mixing @ part
+        near = int(np.argmin(np.median(squared_distances(K), axis=1)))
+        part -= part[near].copy()
         return part @ part.T
+
+
+def _outlying(K: NDArray) -> NDArray[np.float64]:
+    """Return what grows with how far out rows with Gram matrix K are along their main direction.
+
+    The direction's coordinates in terms of the rows are exact to rounding of the largest only: of rows beside
+    one that is 1e17 times longer they say nothing. The projections ``a = K u`` are exact to their own
+    rounding, and so is ``b (b - 2 mean b)``, b being a less its median: the squared distance from the mean,
+    but for a constant.
+    """
+    _, u = _main_direction(_centred(K))
+    a = K @ u  # the mean of u is 0, to rounding
+    b = a - np.sort(a)[len(a) // 2]
+    size = float(np.abs(b).max())
+    if size > 0.0:
+        b /= size
+    return b * (b - 2.0 / len(b) * b.sum())
 
 
 @dataclass(frozen=True)
@@ -336,12 +361,14 @@ class FoolsGold(LinearAggregator):
 
     invariant = False
 
-    def __call__(self, G: Any, *, history: Any = None, step: int = 0, full: bool = False) -> Any:
+    def __call__(
+        self, G: Any, *, history: Any = None, weights: Any = None, step: int = 0, full: bool = False
+    ) -> Any:
         """Aggregate.
 
         Parameters
         ----------
-        G, step, full
+        G, weights, step, full
             As in `Aggregator`.
         history : as G, optional
             What the cosines are of, p rows: each worker's sum over the steps so far; G by default.
@@ -359,18 +386,19 @@ class FoolsGold(LinearAggregator):
         checks.count("step", step, most=2**30 - 1)
         rows = as_rows(G)
         if history is None:
-            return self._run((), rows, step, full)
+            return self._run((), rows, step, full, weights)
+        checked_weights(self, weights, rows.p)
         past = as_rows(history, "history")
         same_device("history", past, rows)
         if past.p != rows.p:
             raise ValueError(f"history must have a row for each of the {rows.p} of G, got {past.p}")
-        K = engine.gram(past, np.arange(rows.p))
-        fine = np.isfinite(K.diagonal()) & engine.finite_rows(rows)
-        context = live_context(np.flatnonzero(fine), rows, step)
-        own, details = self._weights(K[np.ix_(context.live, context.live)], context)
-        weights = spread(own, context)
-        value = engine.combine(rows, weights)[0]
-        return reported(Aggregate(rows.shaped(value), weights, excluded(context), details), full)
+        K, live, _, _ = measure(past, np.arange(rows.p), products=True)
+        fine = engine.finite_rows(rows)[live]
+        context = live_context(live[fine], rows, step)
+        own, details = self._weights(K[np.ix_(fine, fine)], context)
+        found = spread(own, context)
+        value = combined(context, found)[0]
+        return reported(Aggregate(rows.shaped(value), found, context.left_out, details), full)
 
     def new_memory(self, p: int, d: int) -> NDArray[np.float64]:
         """Return the sums before the first round, a row a worker."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,8 @@ from . import engine
 from .base import LinearAggregator, PreAggregator
 from .preaggregation import minority
 from .rows import Rows
-from .stages import (
-    NORMS,
-    NOTHING,
-    Aggregate,
-    Context,
-    Weights,
-    excluded,
-    live_context,
-    spread,
-    squared_distances,
-)
+from .scaling import is_plain
+from .stages import NORMS, NOTHING, Aggregate, Context, Weights, live_context, squared_distances
 
 MOST_SUBSETS = 200_000  # MDA and SMEA try them all
 _PRODUCTS = 1 << 20  # numbers of as many Gram matrices of subsets as are looked at together
@@ -38,11 +29,14 @@ def _mean_of(chosen: NDArray, p: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Mean(LinearAggregator):
-    """The mean of the rows. Robust against nothing."""
+    """The mean of the rows, weighted if they are. Robust against nothing."""
 
     needs = NOTHING
+    weighted = True
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
+        if context.weights is not None:
+            return context.weights / context.weights.sum(), {}
         return np.full(len(K), 1.0 / len(K)), {}
 
 
@@ -56,19 +50,80 @@ class NormalizedMean(LinearAggregator):
 
     needs = NORMS
     invariant = False
+    weighted = True
+
+    def _drops_norms(self) -> bool:
+        return True
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
         norms = np.sqrt(K.diagonal())
-        return np.divide(1.0 / len(K), norms, out=np.zeros(len(K)), where=norms > 0), {}
+        shares = 1.0 / len(K) if context.weights is None else context.weights / context.weights.sum()
+        return np.divide(shares, norms, out=np.zeros(len(K)), where=norms > 0), {}
 
 
-def krum_scores(D: NDArray, f: int) -> NDArray[np.float64]:
-    """Return for each row the sum of its p - f - 2 (at least one) smallest squared distances to others."""
+@dataclass(frozen=True)
+class CGE(LinearAggregator):
+    """Comparative gradient elimination: the mean of the p - f rows of least norm.
+
+    Of equal norms the first. The authors' result is the sum, p - f times this mean. Gupta & Vaidya,
+    "Fault-tolerance in distributed optimization: the case of redundancy" (PODC 2020); Gupta, Liu & Vaidya,
+    "Byzantine fault-tolerant distributed machine learning using stochastic gradient descent (SGD) and
+    norm-based comparative gradient elimination (CGE)" (2020). It sees norms alone: what is no longer than the
+    honest rows passes, whatever its direction. `Clipping` and `ARC` shorten long rows instead. Details:
+    `selected`.
+
+    Attributes
+    ----------
+    f : int
+        Faulty rows, below p/2.
+    """
+
+    f: int
+    needs = NORMS
+    invariant = False
+    weighted = True
+
+    def __post_init__(self) -> None:
+        checks.count("f", self.f)
+
+    def _check(self, p: int) -> int:
+        minority("CGE", self.f, p, 2 * self.f + 1, "p >= 2f + 1")
+        return p
+
+    def _weights(self, K: NDArray, context: Context) -> Weights:
+        order = np.argsort(K.diagonal(), kind="stable")
+        if context.weights is not None:
+            return _first(order, context.weights, context.weights.sum() - context.faulty(self.f))
+        selected = order[: len(K) - context.faulty(self.f)]
+        return _mean_of(selected, len(K)), {"selected": selected}
+
+
+def krum_scores(D: NDArray, n_others: int) -> NDArray[np.float64]:
+    """Return for each row the sum of its `n_others` (at least one) smallest squared distances to others."""
     p = len(D)
     if p == 1:
         return np.zeros(1)
     others = D + np.diag(np.full(p, np.inf))
-    return np.sort(others, axis=1)[:, : max(p - f - 2, 1)].sum(axis=1)
+    return np.sort(others, axis=1)[:, : max(n_others, 1)].sum(axis=1)
+
+
+def _weighted_krum_scores(D: NDArray, weights: NDArray, n_others: float) -> NDArray[np.float64]:
+    """`krum_scores` of rows that count as often as their whole weights say: copies are others."""
+    order = np.argsort(D, axis=1, kind="stable")
+    copies = np.broadcast_to(weights, D.shape).copy()
+    np.fill_diagonal(copies, weights - 1.0)
+    copies = np.take_along_axis(copies, order, axis=1)
+    before = np.cumsum(copies, axis=1) - copies
+    counted = np.clip(max(n_others, 1.0) - before, 0.0, copies)
+    return (np.take_along_axis(D, order, axis=1) * counted).sum(axis=1)
+
+
+def _first(order: NDArray, weights: NDArray, total: float) -> Weights:
+    """Return the mean of the first rows, in some order, that weigh so much together; of the last a part."""
+    before = np.cumsum(weights[order]) - weights[order]
+    found = np.zeros(len(weights))
+    found[order] = np.clip(total - before, 0.0, weights[order]) / total
+    return found, {"selected": order[found[order] > 0.0]}
 
 
 @dataclass(frozen=True)
@@ -82,24 +137,49 @@ class Krum(LinearAggregator):
     ----------
     f : int
         Faulty rows; p >= 2f + 3, or any p for f = 0.
+    inclusive : bool
+        True: by the p - f nearest rows with the row itself among them, that is p - f - 1 others; then
+        p >= 2f + 1 will do. This is the form that the library ByzFL defines (Gonzalez et al., "ByzFL:
+        research framework for robust federated learning", 2025), for the analyses of robust averaging since
+        Allouah et al., "Fixing by mixing" (AISTATS 2023), which need n > 2f.
+
+    Notes
+    -----
+    Weights must be whole numbers, as a row's copies are neighbours of each other.
     """
 
     f: int
+    inclusive: bool = field(default=False, kw_only=True)
+    weighted = True
+    whole_weights = True
 
     def __post_init__(self) -> None:
         checks.count("f", self.f)
+        if not isinstance(self.inclusive, bool):
+            raise TypeError(f"inclusive must be True or False, got {self.inclusive!r}")
 
     def _check(self, p: int) -> int:
-        minority(type(self).__name__, self.f, p, 2 * self.f + 3, "p >= 2f + 3")
+        name, f = type(self).__name__, self.f
+        if self.inclusive:
+            minority(name, f, p, 2 * f + 1, "p >= 2f + 1")
+        else:
+            minority(name, f, p, 2 * f + 3, "p >= 2f + 3", ", or take inclusive=True" if p > 2 * f else "")
         return p
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
         return self._best(K, context, 1)
 
     def _best(self, K: NDArray, context: Context, m: int) -> Weights:
-        scores = krum_scores(squared_distances(K), context.faulty(self.f))
-        selected = np.argsort(scores, kind="stable")[:m]
-        return _mean_of(selected, len(K)), {"scores": scores, "selected": selected}
+        D, f = squared_distances(K), context.faulty(self.f)
+        fewer = f + 1 if self.inclusive else f + 2
+        if context.weights is None:
+            scores = krum_scores(D, len(K) - fewer)
+            selected = np.argsort(scores, kind="stable")[:m]
+            return _mean_of(selected, len(K)), {"scores": context.of_data(scores), "selected": selected}
+        weights = context.weights
+        scores = _weighted_krum_scores(D, weights, weights.sum() - fewer)
+        found, details = _first(np.argsort(scores, kind="stable"), weights, m)
+        return found, {"scores": context.of_data(scores), **details}
 
 
 @dataclass(frozen=True)
@@ -108,8 +188,8 @@ class MultiKrum(Krum):
 
     Attributes
     ----------
-    f : int
-        Faulty rows; p >= 2f + 3, or any p for f = 0.
+    f, inclusive
+        As of `Krum`.
     m : int, optional
         From 1 to p; p - f by default.
     """
@@ -127,8 +207,9 @@ class MultiKrum(Krum):
         return super()._check(p)
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
-        p = len(K)
-        return self._best(K, context, min(self.m, p) if self.m is not None else p - context.faulty(self.f))
+        p = len(K) if context.weights is None else int(context.weights.sum())
+        f = int(context.faulty(self.f))
+        return self._best(K, context, min(self.m, p) if self.m is not None else p - f)
 
 
 @dataclass(frozen=True)
@@ -243,27 +324,34 @@ class MoNNA(LinearAggregator):
         if context.origin is None:
             raise ValueError("MoNNA needs to know whose row is whose: it cannot follow Bucketing")
         place = np.flatnonzero(context.origin == self.pivot)
-        return self._nearest(squared_distances(K)[place].ravel(), context, place)
-
-    def _nearest(self, distances: NDArray, context: Context, place: NDArray) -> Weights:
-        """Return the weights, by the distances from the pivot and its place, if it has one."""
         if len(place) == 0:
             raise ValueError(
-                f"row {self.pivot} of G, the pivot, must be finite and not too large to be squared, as MoNNA "
-                "trusts it: give another pivot, or take NNM(f) >> Mean()"
+                f"row {self.pivot} of G, the pivot, must be finite and not far larger than the others, as "
+                "MoNNA trusts it: give another pivot, or take NNM(f) >> Mean()"
             )
+        return self._nearest(squared_distances(K)[place[0]], context, int(place[0]))
+
+    def _nearest(self, distances: NDArray, context: Context, place: int) -> Weights:
+        """Return the weights, by the distances from the pivot and its place."""
         distances[place] = -1.0  # itself before its equals
         p = len(distances)
         selected = np.argsort(distances, kind="stable")[: p - context.faulty(self.f)]
         return _mean_of(selected, p), {"selected": selected}
 
-    def _aggregate(self, stages: tuple[PreAggregator, ...], rows: Rows, step: int) -> Aggregate:
-        if stages:  # then distances between mixtures are needed, which the Gram matrix has
-            return super()._aggregate(stages, rows, step)
-        squares, distances = engine.squared_norms_and_distances(rows, engine.row(rows, self.pivot))
-        context = live_context(np.flatnonzero(np.isfinite(squares)), rows, step)
-        place = np.flatnonzero(context.live == self.pivot)
-        own, details = self._nearest(distances[context.live], context, place)
-        weights = spread(own, context)
-        value, _ = engine.combine(rows, weights)
-        return Aggregate(rows.shaped(value), weights, excluded(context), details)
+    def _aggregate(
+        self,
+        stages: tuple[PreAggregator, ...],
+        rows: Rows,
+        step: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Aggregate:
+        if not stages:  # else distances between mixtures are needed, which the Gram matrix has
+            squares, distances = engine.squared_norms_and_distances(rows, engine.row(rows, self.pivot))
+            if is_plain(squares, rows) and is_plain(distances[distances > 0.0], rows):
+                own, details = self._nearest(
+                    distances, live_context(np.arange(rows.p), rows, step), self.pivot
+                )
+                return Aggregate(
+                    rows.shaped(engine.combine(rows, own)[0]), own, np.empty(0, np.intp), details
+                )
+        return super()._aggregate(stages, rows, step)

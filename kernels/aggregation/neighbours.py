@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import engine
+from . import engine, scaling
 from .base import Aggregator, LinearAggregator, Pipeline
 from .iterative import DnC
 from .linear import MoNNA
 from .rows import Rows, as_rows
 from .stages import Stage, live_context, mixed, spread
 
+_MOST = 1e300  # squared norm: no sum of products overflows below
+
 
 def centred_gram(S: NDArray) -> NDArray[np.float64]:
-    """Return the inner products of rows, (q, q); those of rows that are not finite are not finite.
+    """Return the inner products of rows, (q, q); not finite for rows that are not, or exceed 1e150.
 
     Parameters
     ----------
@@ -22,7 +24,10 @@ def centred_gram(S: NDArray) -> NDArray[np.float64]:
         What was sent, less one of the honest rows: the same for all cancels, and digits are left for what
         differs.
     """
-    return engine.gram(as_rows(S, "S"), np.arange(len(S)))
+    K = engine.gram(as_rows(S, "S"), np.arange(len(S)))
+    squares = K.diagonal()
+    np.fill_diagonal(K, np.where(squares <= _MOST, squares, np.inf))
+    return K
 
 
 def stages_of(rule: Aggregator) -> tuple[Stage, ...]:
@@ -83,7 +88,7 @@ def gram_weights(rule: Aggregator, K: NDArray, dim: int, step: int = 0) -> NDArr
     Returns
     -------
     (p,) float64 array
-        All zero where no row is finite.
+        All zero where no row is finite. Rows too large or small beside the others are treated as in calls.
 
     Examples
     --------
@@ -98,7 +103,9 @@ def gram_weights(rule: Aggregator, K: NDArray, dim: int, step: int = 0) -> NDArr
     live = np.flatnonzero(np.isfinite(K.diagonal()))
     if len(live) == 0:
         return np.zeros(p)
+    products, near, exponent = scaling.relative(K[np.ix_(live, live)], np.zeros(len(live), np.int64))
     described = Rows(p, dim, np.dtype(np.float64), None, [], (dim,), [])
-    context = live_context(live, described, step)
-    found, context = mixed(tuple(before), K[np.ix_(live, live)], context)
-    return spread(last._weights(found, context)[0], context)
+    context = live_context(live[near], described, step, exponent=exponent)
+    found, context = mixed(tuple(before), products, context)
+    weights = spread(last._weights(found, context)[0], context)
+    return np.ldexp(weights, -exponent) if last._drops_norms() else weights

@@ -13,11 +13,12 @@ from .base import PreAggregator
 from .stages import NORMS, NOTHING, Context, squared_distances
 
 
-def minority(name: str, f: int, p: int, least: int, wanted: str) -> None:
+def minority(name: str, f: int, p: int, least: int, wanted: str, else_take: str = "") -> None:
     """Raise a ValueError if p rows are too few for f faulty ones; for none, any number of rows will do."""
     if f > 0 and p < least:
         raise ValueError(
             f"{name} with f = {f} needs {wanted} rows, at least {least}, got {p}: lower f or add workers"
+            + else_take
         )
 
 
@@ -114,7 +115,8 @@ class Clipping(PreAggregator):
 
     def _matrix(self, K: NDArray, context: Context) -> NDArray[np.float64]:
         norms = np.sqrt(K.diagonal())
-        return np.diag(_clipped(norms, np.median(norms) if self.radius is None else self.radius))
+        radius = float(np.median(norms)) if self.radius is None else context.in_unit(self.radius)
+        return np.diag(_clipped(norms, radius))
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class ARC(PreAggregator):
         p, f = len(K), context.faulty(self.f)
         norms = np.sqrt(K.diagonal())
         n_clipped = 2 * f * (p - f) // p  # below p, as k <= p/2
-        return np.diag(_clipped(norms, np.sort(norms)[p - 1 - n_clipped]))
+        return np.diag(_clipped(norms, float(np.sort(norms)[p - 1 - n_clipped])))
 
 
 def _clipped(norms: NDArray, radius: float) -> NDArray[np.float64]:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def squared_norms(G: NDArray) -> NDArray:
-    """Return squared norms of rows in their own type as rules see them: not too large, and not too small."""
-    least, most = (1e-39, 1e38) if G.dtype == np.float32 else (1e-300, 1e300)
+def unit(G: NDArray) -> int:
+    """Return the exponent k of the unit 2^k in which rules see rows; see `norms_in_unit`."""
+    lengths = _logarithms(G)
+    in_order = np.sort(lengths[lengths > -np.inf])
+    return math.floor(in_order[(len(in_order) - 1) // 2] + 0.5) if len(in_order) else 0
+
+
+def norms_in_unit(G: NDArray) -> NDArray:
+    """Return the norms of finite rows in the unit, infinite if 1e150 times larger, 0 if so much smaller."""
+    lengths = _logarithms(G) - unit(G)
     with np.errstate(over="ignore"):
-        squares = np.sum(G.astype(float) ** 2, axis=1)
-    return np.where(squares > most, np.inf, np.where(squares < least * G.shape[1], 0.0, squares))
+        return np.where(lengths > 498, np.inf, np.where(lengths < -498.5, 0.0, np.exp2(lengths)))
+
+
+def _logarithms(G: NDArray) -> NDArray:
+    """Return the logarithms to base 2 of the norms of rows."""
+    largest = np.abs(G.astype(float)).max(axis=1, keepdims=True)
+    scaled = G / np.where(largest > 0, largest, 1.0)
+    with np.errstate(divide="ignore"):
+        return 0.5 * np.log2(np.sum(scaled.astype(float) ** 2, axis=1)) + np.log2(largest[:, 0])
 
 
 def squared_distances(G: NDArray) -> NDArray:
@@ -55,15 +70,32 @@ def phocas(G: NDArray, f: int) -> NDArray:
     return mean_near(G, trimmed_mean(G, f), len(G) - f)
 
 
-def krum_scores(G: NDArray, f: int) -> NDArray:
-    """Return the sums of the squared distances to the p - f - 2 nearest other rows (at least one)."""
+def krum_scores(G: NDArray, f: int, *, inclusive: bool = False) -> NDArray:
+    """Return the sums of the squared distances to the p - f - 2 nearest other rows (at least one).
+
+    Inclusive: to the p - f nearest rows, of which the row itself is one.
+    """
     D, p = squared_distances(G), len(G)
+    if inclusive:
+        return np.array(
+            [np.sort(np.append(np.delete(D[i], i), 0.0))[: max(p - f, 2)].sum() for i in range(p)]
+        )
     return np.array([np.sort(np.delete(D[i], i))[: max(p - f - 2, 1)].sum() for i in range(p)])
 
 
-def multi_krum(G: NDArray, f: int, m: int) -> NDArray:
+def multi_krum(G: NDArray, f: int, m: int, *, inclusive: bool = False) -> NDArray:
     """Return the mean of the m rows with the best scores; m = 1 is Krum."""
-    return G[np.argsort(krum_scores(G, f), kind="stable")[:m]].mean(axis=0)
+    return G[np.argsort(krum_scores(G, f, inclusive=inclusive), kind="stable")[:m]].mean(axis=0)
+
+
+def cge(G: NDArray, f: int) -> NDArray:
+    """Return the mean of the p - f rows of least norm."""
+    return G[np.argsort(np.linalg.norm(G, axis=1), kind="stable")[: len(G) - f]].mean(axis=0)
+
+
+def repeated(G: NDArray, weights: NDArray) -> NDArray:
+    """Return the rows as often as whole weights say: what any rule with weights is a rule of."""
+    return np.repeat(G, np.asarray(weights, int), axis=0)
 
 
 def bulyan(G: NDArray, f: int) -> NDArray:

@@ -29,6 +29,8 @@ class Segment(NamedTuple):
     stop: int
     data: Any
 
+    __reduce__ = checks.bound_to_this_process
+
 
 class Rows(NamedTuple):
     """p vectors of d coordinates, viewed where they are.
@@ -89,7 +91,7 @@ def as_rows(G: Any, name: str = "G") -> Rows:
     TypeError, ValueError
         What does not fit, with its place.
     """
-    checks.refuse_masked(name, G)
+    checks.require_plain(name, G)
     if isinstance(G, list | tuple):
         if len(G) == 0:
             raise ValueError(f"{name} must have at least one row, got none")
@@ -133,7 +135,7 @@ def same_device(name: str, given: Rows, rows: Rows) -> None:
 def _floats(name: str, value: Any) -> NDArray:
     """View as float64 or float32, converting what is neither."""
     if isinstance(value, np.ndarray) and value.dtype in _FLOATS and value.dtype.isnative:
-        checks.refuse_masked(name, value)
+        checks.require_plain(name, value)
         return value
     return checks.real_array(name, value, np.ndim(value) if is_array(value) else 2, finite=False)
 
@@ -187,7 +189,7 @@ def _from_workers(name: str, workers: Sequence[Any], *, layered: bool) -> Rows:
             flat = [np.require(row[k], dtype, ["C_CONTIGUOUS", "ALIGNED"]).reshape(-1) for row in arrays]
             data = np.array([a.__array_interface__["data"][0] for a in flat], np.uint64)
         else:
-            flat = _stacked([row[k] for row in arrays], dtype)
+            flat = stacked([row[k] for row in arrays], dtype)
             data = flat
         owners.append(flat)
         segments.append(Segment(start, start + size, data))
@@ -197,7 +199,7 @@ def _from_workers(name: str, workers: Sequence[Any], *, layered: bool) -> Rows:
     return Rows(p, start, dtype, device, segments, shapes if layered else shapes[0], owners)
 
 
-def _stacked(arrays: list[Any], dtype: np.dtype) -> Any:
+def stacked(arrays: list[Any], dtype: np.dtype) -> Any:
     """Copy the arrays of a GPU into the rows of one."""
     import cupy  # pyright: ignore[reportMissingImports]  (an extra)
 

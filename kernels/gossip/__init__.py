@@ -26,11 +26,12 @@ from numpy.typing import ArrayLike
 from .. import checks
 from ..backend import destination, device_of
 from . import cpu, gpu, rounds
-from .matrix import Mixer, as_array
+from .matrix import Mixer
 
 __all__ = ["Mixer", "chebyshev_mix", "chebyshev_rounds", "mix", "pairwise_average"]
 
 _NO_GAP = 1e-13  # what rounding leaves of the gap of a matrix that does not connect all nodes
+_PIECE = 1 << 26  # numbers averaged in one call, which Ctrl-C waits for: about 0.1 s
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -243,7 +244,7 @@ def pairwise_average(X: Any, edges: ArrayLike, alpha: float = 0.5) -> None:
     n = X.shape[0]
     if device_of(edges=edges) is not None:
         raise TypeError("edges must be on the CPU, which cuts them into batches: give cupy.asnumpy(edges)")
-    pairs = as_array("edges", edges)
+    pairs = checks.as_array("edges", edges)
     if pairs.size == 0 and pairs.shape in ((0,), (0, 2)):
         pairs = np.empty((0, 2), np.uint32)
     if pairs.ndim != 2 or pairs.shape[1] != 2:
@@ -258,7 +259,10 @@ def pairwise_average(X: Any, edges: ArrayLike, alpha: float = 0.5) -> None:
     take = checks.real("alpha", alpha, least=0.0, most=1.0)
     if X.size:
         average = cpu.pairwise_average[X.dtype] if device is None else gpu.on_device(device).pairwise_average
-        average(X, np.ascontiguousarray(pairs, np.uint32), 1.0 - take, take)
+        pairs = np.ascontiguousarray(pairs, np.uint32)
+        piece = max(_PIECE // X.shape[1], 1)
+        for begin in range(0, len(pairs), piece):
+            average(X, pairs[begin : begin + piece], 1.0 - take, take)
 
 
 # ---------------------------------------------------------------------- arguments
@@ -284,7 +288,7 @@ def _mixer(W: Any, kernels: gpu.GossipKernels | None) -> Mixer:
 def _rows(X: Any, n: int, kernels: gpu.GossipKernels | None) -> Any:
     if kernels is not None:
         return _device_rows(X, n, kernels)
-    x = as_array("X", X)
+    x = checks.as_array("X", X)
     if x.dtype not in _FLOATS or x.ndim != 2:
         x = checks.real_array("X", x, (n, None), finite=False)
     if x.shape[0] != n:
@@ -305,6 +309,7 @@ def _device_rows(X: Any, n: int, kernels: gpu.GossipKernels) -> Any:
 
 
 def _require_writable(name: str, array: Any) -> None:
+    checks.require_plain(name, array)
     if not isinstance(array, np.ndarray) or array.dtype not in _FLOATS:
         got = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"{name} is modified: it must be a NumPy array of float64 or float32, got {got}")

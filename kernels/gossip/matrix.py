@@ -187,19 +187,11 @@ directions of an edge the same weight; see gossamer.graphs.mixing_matrix
         return zero_sum_spectrum(self._csr)
 
 
-def as_array(name: str, value: Any) -> NDArray:
-    """Return `np.asarray(value)`; where that fails, the message names the argument."""
-    try:
-        return np.asarray(value)
-    except ValueError as error:  # lists of unequal lengths
-        raise ValueError(f"{name} must be a rectangular array: {error}") from error
-
-
 def _checked(W: Any) -> tuple[Any, float]:
     """Return a copy of W as a float64 CSR array without duplicates and zeros, and the tolerance of sums."""
     from scipy import sparse
 
-    entries = W if sparse.issparse(W) else as_array("W", W)
+    entries = W if sparse.issparse(W) else checks.as_array("W", W)
     if entries.ndim != 2 or entries.shape[0] != entries.shape[1] or entries.shape[0] == 0:
         got = f"shape {entries.shape}" if entries.ndim else type(W).__name__
         raise ValueError(f"W must be a square matrix, (n, n) with n >= 1, got {got}; {_SEE}")

@@ -4,12 +4,13 @@ Every problem, whatever its formula, is an `Oracle`: two compiled functions and 
 read. One compiled loop of a solver therefore serves all problems. `averaging`, `quadratic`, `least_squares`,
 `logistic`, `layers` and `custom` make oracles, and `affine`, `bilinear` and `robust_least_squares` those of
 variational inequalities, whose operators stand where gradients do; `gradient`, `gradients`, `mean_gradient`,
-`objective`, `objectives`, `mean_objective` and `mean_value_and_gradient` evaluate any.
+`objective`, `objectives`, `mean_objective`, `mean_value_and_gradient` and `row_variances` evaluate any.
 
 To add an oracle: write its gradient and objective in `cpu.py` with the signatures `GRADIENT` and `OBJECTIVE`,
 its definition in `reference.py`, and a constructor in `constructors.py`, named here.
 """
 
+from ..performance import PerformanceWarning
 from .batches import Batches
 from .constructors import (
     affine,
@@ -21,7 +22,7 @@ from .constructors import (
     quadratic,
     robust_least_squares,
 )
-from .custom import PerformanceWarning, custom
+from .custom import custom
 from .evaluation import (
     batch_gradients,
     gradient,
@@ -31,6 +32,7 @@ from .evaluation import (
     mean_value_and_gradient,
     objective,
     objectives,
+    row_variances,
 )
 from .types import (
     DATA,
@@ -69,4 +71,5 @@ __all__ = [
     "objectives",
     "quadratic",
     "robust_least_squares",
+    "row_variances",
 ]

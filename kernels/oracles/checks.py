@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import count, real_array
+from ..checks import as_array, count, instance, real_array
 from .types import Oracle
 
 
 def point(oracle: Oracle, x: ArrayLike) -> np.ndarray:
     """Return `x` as a (dim,) float64 array."""
+    instance("oracle", oracle, Oracle)
     return real_array("x", x, (oracle.dim,), finite=False)  # a diverged run may ask for its gradient
 
 
 def node_index(oracle: Oracle, node: int) -> int:
     """Return `node` as an int in 0..n-1."""
+    instance("oracle", oracle, Oracle)
     i = count("node", node, least=None)
     if not 0 <= i < oracle.n_nodes:
         raise IndexError(f"node must be in 0..{oracle.n_nodes - 1}, got {i}")
@@ -24,7 +26,7 @@ def node_index(oracle: Oracle, node: int) -> int:
 
 def row_positions(oracle: Oracle, node: int, rows: ArrayLike) -> np.ndarray:
     """Return `rows` as positions within the node's samples."""
-    batch = np.asarray(rows)
+    batch = as_array("rows", rows)
     if batch.ndim != 1 or batch.dtype.kind not in "iu" or batch.size == 0:
         raise ValueError(
             "rows must be a non-empty 1-D array of integers (None takes all rows), "

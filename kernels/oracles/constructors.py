@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import count, frozen, own_array, real, real_array
+from ..checks import as_array, count, frozen, own_array, real, real_array
 from . import cpu, cpu_layers
 from .types import Oracle, OracleData
 
@@ -330,12 +330,12 @@ def _of_samples(
 
 def _checked_offsets(offsets: ArrayLike, n_rows: int, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the offsets as int64, and how many rows each node has."""
-    offsets = np.array(offsets)
+    offsets = as_array("offsets", offsets)
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu":
         raise TypeError(f"offsets must be a 1-D array of integers, got {offsets.dtype} {offsets.shape}")
     if offsets.size < 2 or offsets[0] != 0 or offsets[-1] != n_rows:
         raise ValueError(f"offsets must run from 0 to the {n_rows} {what}, got {offsets}")
-    offsets = offsets.astype(np.int64)
+    offsets = offsets.astype(np.int64)  # a copy
     sizes = np.diff(offsets)
     if sizes.min() < 1:
         node = int(np.argmax(sizes < 1))

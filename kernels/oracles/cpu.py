@@ -3,8 +3,7 @@
 Rows are read four at a time: four dot products in one pass over x, then one pass that adds the four rows to
 the result. There is no BLAS, not for long rows either: the data cross the memory bus once, where two matrix
 products (Ax, then A'r) read them twice; no threads have to be capped; and the bits depend neither on a BLAS
-library nor on its threads. Nor is it slower: with 50 rows, BLAS inside a compiled loop took 1.4 times as long
-at 50 columns, and 1.03 to 1.16 times at 500 to 5000 (`bench/test_oracles.py`).
+library nor on its threads. Nor is it slower (`bench/test_oracles.py`).
 """
 
 from __future__ import annotations
@@ -424,6 +423,23 @@ def mean_gradient(address, data, n_nodes, x, out):
         gradient(i, x, all_rows, data, scratch)
         out += scratch
     out /= n_nodes
+
+
+@lazy_njit(types.void(types.int64, DATA, _integers_in, _vector_in, _vector))
+def row_variances(address, data, n_samples, x, out):
+    """Write the mean of |grad of a row - grad f_i|^2 at x, over the rows of node i, to out[i]."""
+    gradient = gradient_at(address)
+    all_rows, row = np.empty(0, dtype=np.int64), np.empty(1, dtype=np.int64)
+    mean, scratch = np.empty(x.size), np.empty(x.size)
+    for i in range(out.size):
+        gradient(i, x, all_rows, data, mean)
+        total = 0.0
+        for j in range(n_samples[i]):
+            row[0] = j
+            gradient(i, x, row, data, scratch)
+            for k in range(x.size):
+                total += (scratch[k] - mean[k]) ** 2
+        out[i] = total / n_samples[i]
 
 
 @lazy_njit(types.float64(types.int64, DATA, types.int64, _vector_in))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +12,10 @@ import numpy as np
 from numba import njit, objmode
 from numba.core.dispatcher import Dispatcher
 
-from .._jit import LazyKernel
+from .._jit import LazyKernel, require_compiler
 from ..checks import count, frozen
+from ..performance import PerformanceWarning, level_of_the_user
 from .types import GRADIENT, OBJECTIVE, Oracle, OracleData
-
-
-class PerformanceWarning(UserWarning):
-    """A call works, but much slower than it could."""
 
 
 def custom(
@@ -65,10 +61,12 @@ def custom(
     TypeError, ValueError
         A function is not callable, a size is not positive, or `gradient` leaves a part of `out` unwritten.
         What the functions themselves raise reaches the caller, from compiled loops too.
+    RuntimeError
+        NUMBA_DISABLE_JIT switches the compiler off.
 
     Notes
     -----
-    The compiled code of each oracle, about 4 MB, stays in memory for the life of the process: build one
+    The compiled code of each oracle, some megabytes, stays in memory for the life of the process: build one
     oracle and use it again rather than one in every turn of a loop.
 
     Examples
@@ -83,6 +81,7 @@ def custom(
     for name, function in (("gradient", gradient), ("objective", objective)):
         if not callable(function) and not (name == "objective" and function is None):
             raise TypeError(f"{name} must be a function, got {type(function).__name__}")
+    require_compiler(njit(_unknown_objective))  # slow oracles are called back from compiled code
     kernels = None
     reason = "compiled=False was asked for"
     if compiled:
@@ -121,15 +120,6 @@ class _CustomOracle(Oracle):
         gradient, objective, compiled = self.source
         make = functools.partial(custom, n_nodes=self.n_nodes, dim=self.dim, compiled=compiled)
         return make, (gradient, objective)
-
-
-def level_of_the_user() -> int:
-    """`stacklevel` of the first caller outside the package, seen from the function that calls this one."""
-    package = __name__.partition(".")[0]
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 # Both kinds of wrapper clear `out` before the gradient: what it forgets to write is then seen as NaN, instead

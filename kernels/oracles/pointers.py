@@ -1,8 +1,8 @@
 """Compiled functions that enter a kernel as plain integers, their addresses.
 
-Numba takes about 40 us to make a function pointer of a compiled function that is passed as an argument, at
-each call; an integer takes none. The pointer is then made inside the kernel, where that is free: calls cost
-the same afterwards, and exceptions reach the caller all the same.
+Numba makes a function pointer of a compiled function that is passed as an argument at each call, which takes
+longer than many a kernel; an integer is passed as it is. The pointer is then made inside the kernel, where
+that is free: calls cost the same afterwards, and exceptions reach the caller all the same.
 """
 
 from __future__ import annotations

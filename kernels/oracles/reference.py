@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
+def row_variance(rows: np.ndarray) -> float:
+    """Variance of the gradients of a node's rows, (m, d), about their mean."""
+    return float(((rows - rows.mean(axis=0)) ** 2).sum(axis=1).mean())
+
+
 def _select(A: np.ndarray, b: np.ndarray, rows: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     rows = np.asarray(rows, dtype=np.int64)
     return (A[rows], b[rows]) if rows.size else (A, b)

@@ -19,4 +19,5 @@ PART = 22  # keys of the parts of a composed compressor
 BUCKETING = 32  # order of the workers in random groups
 COORDINATES = 33  # coordinates on which outliers are looked for
 ATTACK = 34  # what faulty workers draw
+SUBSPACE = 35  # weights of the rows that a search for a subspace starts from
 USER = 0xFFFF  # left to users' own draws

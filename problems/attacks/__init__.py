@@ -10,7 +10,8 @@ nothing. `flip_labels` spoils data instead, and `dissension` makes messages betw
 | `Zero`, `NonFinite` | zeros; NaN or infinity | nothing |
 | `SignFlip`, `ReversedGradient`, `Drop` | -g, -10 g, g with coordinates missing | its own g |
 | `ALIE`, `IPM` | honest mean less some standard deviations; honest mean reversed | all honest |
-| `OptimizedALIE`, `OptimizedIPM` | the same, as strong as hurts a given aggregator most | and the rule |
+| `OptimizedALIE`, `OptimizedIPM` | the same, of the size and sign that hurt a rule most | and that rule |
+| `MinMax`, `MinSum` | honest mean moved as far as honest rows are from each other | all honest |
 | `Mimic` | what one honest worker sends | all honest |
 
 To add an attack: a subclass of `Attack` in the file of its kind, and its name here.
@@ -28,6 +29,7 @@ from __future__ import annotations
 from .base import Attack
 from .gossip import Dissension, dissension
 from .labels import flip_labels
+from .manipulating import MinMax, MinSum
 from .omniscient import ALIE, IPM, Mimic, alie_z
 from .optimized import OptimizedALIE, OptimizedIPM
 from .simple import Drop, GaussianNoise, NonFinite, ReversedGradient, SignFlip, UniformNoise, Zero
@@ -40,6 +42,8 @@ __all__ = [
     "Drop",
     "GaussianNoise",
     "Mimic",
+    "MinMax",
+    "MinSum",
     "NonFinite",
     "OptimizedALIE",
     "OptimizedIPM",

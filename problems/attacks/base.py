@@ -70,8 +70,8 @@ class Attack(ABC):
 
 
 def _rows(name: str, value: ArrayLike, shape: tuple[int, int] | None) -> NDArray[Any]:
-    given = np.asarray(value)
-    if given.dtype != np.float32 or isinstance(value, np.ma.MaskedArray):
+    given = checks.as_array(name, value)
+    if given.dtype != np.float32:
         given = checks.real_array(name, value, 2, finite=False)
     if given.ndim != 2 or (shape is not None and given.shape != shape):
         raise ValueError(f"{name} must have shape {shape or '(h, d)'}, got {given.shape}")

@@ -43,10 +43,10 @@ def dissension(X: ArrayLike, W: Any, faulty: ArrayLike, strength: float = 1.0) -
 
     x = checks.real_array("X", X, 2)
     n = len(x)
-    matrix = sparse.csr_array(W, dtype=float)
+    matrix = sparse.csr_array(W if sparse.issparse(W) else checks.as_array("W", W), dtype=float)
     if matrix.shape != (n, n):
         raise ValueError(f"W must have shape ({n}, {n}), as X has {n} rows, got {matrix.shape}")
-    bad = np.asarray(faulty)
+    bad = checks.as_array("faulty", faulty)
     if bad.shape != (n,) or bad.dtype != np.bool_:
         raise ValueError(f"faulty must be {n} booleans, got {bad.dtype} of shape {bad.shape}")
     checks.real("strength", strength, least=0.0)

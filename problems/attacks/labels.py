@@ -35,7 +35,7 @@ def flip_labels(labels: ArrayLike, n_classes: int | None = None) -> NDArray[Any]
     >>> flip_labels([0, 1, 9], 10).tolist()
     [9, 8, 0]
     """
-    given = np.asarray(labels)
+    given = checks.as_array("labels", labels)
     if n_classes is None:
         if given.dtype.kind not in "if" or not np.isin(given, (-1, 1)).all():  # unsigned: no -1 among them
             raise ValueError(

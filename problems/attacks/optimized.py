@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from ...kernels import checks
 from ...kernels.aggregation import Aggregator
 from .base import Attack
 
+_DECADES = 3  # of sizes that are tried, up to the limit
+
 
 @dataclass(frozen=True)
 class _Optimized(Attack):
@@ -20,7 +23,7 @@ class _Optimized(Attack):
 
     aggregator: Aggregator
     limit: float = 10.0
-    n_evaluations: int = field(default=24, kw_only=True)
+    n_evaluations: int = field(default=48, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.aggregator, Aggregator):
@@ -46,47 +49,56 @@ class _Optimized(Attack):
 
 
 def strongest(deviation: Callable[[float], float], limit: float, n_evaluations: int) -> float:
-    """Return the point of (0, limit] with the largest value found.
+    """Return the point of [-limit, limit] with the largest value found, of either sign.
 
-    Half of the evaluations go to a geometric grid over three decades, the rest to golden sections between the
-    neighbours of the best: a maximum of a function with one peak, a good point of any other.
+    A quarter of the evaluations goes to geometric grids over three decades of each sign. Every other one
+    halves (in the logarithm) the interval that may hold the largest value if values grow no faster than the
+    point, as deviations mostly do: rules that choose rows make many peaks, each with a cliff behind it.
     """
-    n_grid = n_evaluations // 2
-    grid = np.geomspace(limit * 1e-3, limit, n_grid)
-    values = [deviation(a) for a in grid]
-    best = int(np.argmax(values))
-    point, value = grid[best], values[best]
-    low, high = np.log(grid[max(best - 1, 0)]), np.log(grid[min(best + 1, n_grid - 1)])
-    golden = (5**0.5 - 1) / 2
-    inner = [high - golden * (high - low), low + golden * (high - low)]
-    found = [deviation(np.exp(t)) for t in inner]
-    for _ in range(n_evaluations - n_grid - 2):
-        if found[0] > found[1]:
-            high = inner[1]
-            inner, found = [high - golden * (high - low), inner[0]], [0.0, found[0]]
-            found[0] = deviation(np.exp(inner[0]))
-        else:
-            low = inner[0]
-            inner, found = [inner[1], low + golden * (high - low)], [found[1], 0.0]
-            found[1] = deviation(np.exp(inner[1]))
-    for t, deviating in zip(inner, found, strict=True):
-        if deviating > value:
-            point, value = np.exp(t), deviating
+    grid = np.geomspace(limit * 10.0**-_DECADES, limit, max(n_evaluations // 8, 2))
+    best, point = -np.inf, limit
+    heap: list[tuple[float, float, float, float, float]] = []  # minus the bound, ends, values there
+
+    def value_at(a: float) -> float:
+        nonlocal best, point
+        found = deviation(a)
+        if found - best > 1e-9 * abs(found):  # of equal ones, to rounding, the first: positive ones
+            best, point = found, a
+        return found
+
+    def push(a: float, b: float, at_a: float, at_b: float) -> None:
+        heapq.heappush(heap, (-max(at_a * (b / a), at_b), a, b, at_a, at_b))
+
+    for sign in (1.0, -1.0):
+        ends = (sign * grid).tolist()
+        values = [value_at(a) for a in ends]
+        for k in range(len(ends) - 1):
+            push(ends[k], ends[k + 1], values[k], values[k + 1])
+    for _ in range(n_evaluations - 2 * len(grid)):
+        _, a, b, at_a, at_b = heapq.heappop(heap)
+        middle = a * (b / a) ** 0.5
+        found = value_at(middle)
+        push(a, middle, at_a, found)
+        push(middle, b, found, at_b)
     return float(point)
 
 
 @dataclass(frozen=True)
 class OptimizedALIE(_Optimized):
-    """`ALIE` with the z in (0, limit] that moves the aggregate farthest from the honest mean.
+    """`ALIE` with the z that moves the aggregate farthest from the honest mean, of either sign.
 
-    A rule that remembers earlier rounds is attacked as if it began with this one.
+    The faulty rows are ``mu - z sd``, 0.001 limit <= |z| <= limit. Either sign may be the stronger: the
+    honest rows are not symmetric about their mean. A rule that remembers earlier rounds is attacked as if it
+    began with this one. The search (`strongest`) finds a large value, and promises no maximum; 48
+    evaluations found at least 90 % of the largest value on a grid of 800 points for every rule but `CAF`, the
+    roughest (85 %).
 
     Attributes
     ----------
     aggregator : Aggregator
         The rule under attack; the faulty rows come after the honest.
     limit : float
-        Largest z.
+        Largest size of z.
     n_evaluations : int
         Of the rule, at least 4, in each call.
     """
@@ -97,12 +109,15 @@ class OptimizedALIE(_Optimized):
 
 @dataclass(frozen=True)
 class OptimizedIPM(_Optimized):
-    """`IPM` with the epsilon in (0, limit] that moves the aggregate farthest from the honest mean.
+    """`IPM` with the epsilon that moves the aggregate farthest from the honest mean, of either sign.
+
+    The faulty rows are ``-epsilon mu``, 0.001 limit <= |epsilon| <= limit; below 0 they exaggerate what
+    the honest say. Search as of `OptimizedALIE`.
 
     Attributes
     ----------
     aggregator, limit, n_evaluations
-        As of `OptimizedALIE`; `limit` is the largest epsilon.
+        As of `OptimizedALIE`; `limit` is the largest size of epsilon.
     """
 
     def _line(self, honest: NDArray) -> tuple[NDArray, NDArray]:

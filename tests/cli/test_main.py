@@ -109,3 +109,15 @@ def test_warnings_are_one_line(monkeypatch, capsys):
         cli.main()
     warnings.showwarning(RuntimeWarning("two\n  lines"), RuntimeWarning, "file.py", 1)
     assert capsys.readouterr().err == "warning: two lines\n"
+
+
+@pytest.mark.parametrize("command", ["run", "compare", "robustness"])
+def test_templates_are_printed_or_written(gossamer, refused, tmp_path, command):
+    path = tmp_path / "new.toml"
+    printed = gossamer("template", command).stdout
+    assert gossamer("template", command, "--output", path).stdout == ""
+    assert path.read_text() == printed
+    path.write_text("worked on")
+    assert "may have been worked on; name another file" in refused("template", command, "--output", path)
+    assert path.read_text() == "worked on"
+    assert "create it first" in refused("template", command, "--output", tmp_path / "no" / "new.toml")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gossamer import graphs, problems, solvers
-from gossamer.cli import robust_experiment, robust_figure, robust_runs, robust_selection
+from gossamer.cli import build, robust_experiment, robust_figure, robust_runs, robust_selection
 from gossamer.kernels import aggregation
 from gossamer.problems import attacks
 
@@ -213,10 +213,19 @@ def test_other_data_under_the_same_name_are_other_runs(write, gossamer, tmp_path
     assert read(tmp_path) != first
 
 
+def test_every_attack_and_rule_is_known():
+    assert {"MinMax", "MinSum", "OptimizedALIE"} < set(build.attack_classes())
+    assert {"CGE", "Krum", "Flag"} < set(build.aggregator_classes())
+    table = {"name": "MinMax", "direction": "sign"}
+    assert robust_experiment.build_attack(table, aggregation.Mean(), 0) == attacks.MinMax("sign")
+
+
 def test_pre_aggregators_take_parameters_and_seeds(write):
     buckets = '[[pre]]\nname = "Bucketing"\ns = 3\nlabel = "threes"'
+    attacked = EXPERIMENT[EXPERIMENT.index('[[attacks]]\nname = "Rev') : EXPERIMENT.index("[grid]")]
+    no_attacks = (attacked, "")
     wanted = robust_experiment.read_robustness(
-        write(("f = [1, 2]", "f = [0]"), ('[[pre]]\nname = "NNM"', buckets))
+        write(("f = [1, 2]", "f = [0]"), ('[[pre]]\nname = "NNM"', buckets), no_attacks)
     )
     assert wanted.contestants[2:] == [("threes", "Mean"), ("threes", "one of them")]
     job = next(job for job in wanted.jobs() if job["pre"] == "threes" and job["rule"] == "one of them")
@@ -300,6 +309,15 @@ def test_the_template_is_read_and_its_comments_are_true(gossamer, tmp_path):
         (("test = 0.3", "test = 0.8"), "test + validation must be below 1"),
         (("test = 0.3", "test = 0.0"), "[problem] test must be"),
         (("f = [1, 2]", "f = [7]"), "[workers] f must be"),
+        (
+            ("f = [1, 2]", "f = [2, 0]"),
+            "[workers] f = 0 leaves no worker faulty, and nobody would attack by [[attacks]] "
+            "'ReversedGradient': drop 0 from f, or keep 'none' as the only attack",
+        ),
+        (
+            ("l2 = 1e-3", "l2 = 1e-3\nhidden = [4]"),
+            "[problem] hidden is of the perceptron, and kind is 'softmax'",
+        ),
         (("f = [1, 2]", "f = []"), "[workers] f must be a list of distinct values"),
         (("f = [1, 2]", "f = [1, 2]\nalpha = 1.0"), "alpha belongs to the dirichlet split"),
         (("f = [1, 2]", "f = [3]"), "[[rules]] 2, with f = 3 and [[pre]] 'none': Krum"),

@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -120,6 +121,29 @@ def test_twice_the_same(gossamer, folder, tmp_path):
     assert (tmp_path / "a" / "figure.png").read_bytes() == (tmp_path / "b" / "figure.png").read_bytes()
 
 
+def diverged_at_once(jobs, problem, graph, *, some=True, **options):
+    """Runs in place of `solve_all`: every other one, or all, from a start whose gradient overflows."""
+    starts = [np.full(problem.dim, 1e200 if k % 2 == 0 or not some else 0.0) for k in range(len(jobs))]
+    options = {name: value for name, value in options.items() if name not in ("progress", "n_threads")}
+    return [
+        solver.solve(problem, graph, x0, **options, **own)
+        for (solver, own), x0 in zip(jobs, starts, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("some", [True, False])
+def test_runs_that_diverge_before_their_first_record(gossamer, folder, tmp_path, monkeypatch, some):
+    monkeypatch.setattr(seeds, "solve_all", functools.partial(diverged_at_once, some=some))
+    result = gossamer("run", folder(), "--output", tmp_path / "out")
+    assert result.exit_code == 0
+    assert re.search(r"^ 3 +diverged +0 +0 .* - +0.00 *$", result.stdout, re.M)
+    said = re.findall(r"seed (\d) diverged before the first record: non-finite values", result.stdout)
+    assert said == (["3"] if some else ["3", "1"])
+    assert f"{int(some)} of 2 runs converged" in result.stdout
+    assert (tmp_path / "out" / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert len(solvers.Result.load(tmp_path / "out" / "result-3.npz").trace) == 0
+
+
 def test_threads_do_not_change_results(monkeypatch):
     problem, graph, solver = expected_setting()
     jobs = [(solver, {"rng": seed}) for seed in range(4)]
@@ -185,7 +209,8 @@ def test_what_the_template_comments_out_is_true(folder):
     ]
     path.with_name("named.csv").write_text("\n".join(lines))
     read = experiment.read_experiment(path)
-    assert read.options == {"tol": 1e-6, "max_time": 5000.0, "max_events": 1000000, "record_every": 200}
+    limits = {"max_time": 5000.0, "max_events": 1000000, "max_wall_time": 600.0}
+    assert read.options == {"tol": 1e-6, "record_every": 200} | limits
     assert read.solver.batch_size == 8
     np.testing.assert_array_equal(np.unique(read.problem.labels), [-1, 1])
     assert read.problem.dim == 4
@@ -251,7 +276,10 @@ def test_any_exported_solver_can_be_named(gossamer, folder, tmp_path, monkeypatc
         ([("l2 = 0.5", "l2 = nan")], "[problem]: l2"),
         ([("l2 = 0.5", "l2 = -1")], "[problem]: l2"),
         ([('kind = "least_squares"', "")], "[problem] needs the key 'kind'"),
-        ([("least_squares", "svm")], "quadratic, bilinear, matrix_game, robust_least_squares, got 'svm'"),
+        (
+            [("least_squares", "svm")],
+            "no kind of problem 'svm'; there are logistic, least_squares,",
+        ),
         ([("least_squares", "logistic")], "two values"),
         ([("data.csv", "no.csv")], "no.csv"),
         ([("data.csv", "no_such_set")], "no data set 'no_such_set'"),
@@ -318,7 +346,7 @@ def test_a_disconnected_graph_is_refused(refused, folder, tmp_path):
 
 
 def test_files_that_are_missing_or_in_the_way(refused, folder, tmp_path):
-    assert refused("run", tmp_path / "no.toml").endswith("no.toml: No such file or directory")
+    assert refused("run", tmp_path / "no.toml") == f"no file {tmp_path / 'no.toml'}"
     (tmp_path / "out").write_text("")
     assert "out: File exists" in refused("run", folder(), "--output", tmp_path / "out")
 
@@ -352,7 +380,7 @@ def test_data_that_cannot_be_used(refused, folder, tmp_path, content, message):
         (b"", "experiment.toml: no table [problem]"),
         (b"[problem", "experiment.toml: Expected"),
         (b"\xff = 1", "experiment.toml: not UTF-8 text (invalid start byte at 0)"),
-        (None, "experiment.toml: Is a directory"),
+        (None, "experiment.toml is a folder, not a file"),
     ],
     ids=["empty", "syntax", "bytes", "folder"],
 )
@@ -363,3 +391,17 @@ def test_experiments_that_cannot_be_read(refused, tmp_path, content, message):
     else:
         path.write_bytes(content)
     assert message in refused("run", path)
+
+
+def test_the_fitted_rate_stands_beside_the_certified_one(gossamer, folder, tmp_path):
+    swap = ('name = "DADAO"\nrates = "communication"', 'name = "NIDS"')
+    result = gossamer("run", folder(swap, ("tol = 1e-4", "tol = 1e-9")), "--output", tmp_path / "out")
+    found = re.search(
+        r"distance times (\S+) a round on its last decades; at most (\S+) certified", result.output
+    )
+    problem, graph, _ = expected_setting()
+    certified = solvers.NIDS().certified_rate(problem, graph)
+    assert float(found[2]) == pytest.approx(certified, rel=1e-5)
+    assert 0.5 < float(found[1]) <= certified
+    other = gossamer("run", folder(), "--output", tmp_path / "other")
+    assert "certified" not in other.output

@@ -232,3 +232,26 @@ def test_warnings_point_at_the_caller():
         with pytest.warns(UserWarning, match="1 self-loop") as caught:
             make()
         assert [w.filename for w in caught] == [__file__]
+
+
+def test_parallel_edges_are_merged_or_refused():
+    edges = [(0, 1), (2, 1), (1, 0)]
+    assert Graph.from_edges(3, edges, lengths=[3.0, 2.0, 1.0]).lengths.tolist() == [1.0, 2.0]
+    with pytest.raises(ValueError, match=r"the edge \[1, 0\] is given more than once; parallel='merge'"):
+        Graph.from_edges(3, edges, parallel="refuse")
+    assert Graph.from_edges(3, edges[:2], parallel="refuse").n_edges == 2
+    with pytest.raises(ValueError, match="parallel must be 'merge' or 'refuse', got 'sum'"):
+        Graph.from_edges(3, edges, parallel="sum")
+    with pytest.raises(ValueError, match="given more than once"):
+        Graph.from_networkx(nx.MultiGraph(edges), parallel="refuse")
+
+
+def test_positions_of_networkx():
+    G = nx.path_graph(2)
+    nx.set_node_attributes(G, {0: {"x": 1, "y": "2.5"}, 1: {"x": 3.0, "y": 4}})
+    assert Graph.from_networkx(G).positions.tolist() == [[1.0, 2.5], [3.0, 4.0]]
+    nx.set_node_attributes(G, {0: (5.0, 6.0), 1: (7.0, 8.0)}, "pos")
+    assert Graph.from_networkx(G).positions.tolist() == [[5.0, 6.0], [7.0, 8.0]]
+    features = nx.path_graph(2)  # something else of these names
+    nx.set_node_attributes(features, {v: {"x": [1.0, 2.0], "y": 1} for v in features})
+    assert Graph.from_networkx(features).positions is None

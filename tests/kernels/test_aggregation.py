@@ -22,6 +22,15 @@ def rules(p, f):
         "trimmed_mean": (agg.TrimmedMean(f), lambda G: reference.trimmed_mean(G, f)),
         "meamed": (agg.MeaMed(f), lambda G: reference.meamed(G, f)),
         "phocas": (agg.Phocas(f), lambda G: reference.phocas(G, f)),
+        "cge": (agg.CGE(f), lambda G: reference.cge(G, f)),
+        "inclusive krum": (
+            agg.Krum(f, inclusive=True),
+            lambda G: reference.multi_krum(G, f, 1, inclusive=True),
+        ),
+        "inclusive multi_krum": (
+            agg.MultiKrum(f, inclusive=True),
+            lambda G: reference.multi_krum(G, f, p - f, inclusive=True),
+        ),
         "mda": (agg.MDA(f), lambda G: reference.mda(G, f)),
         "smea": (agg.SMEA(f), lambda G: reference.smea(G, f)),
         "monna": (agg.MoNNA(f, p - 1), lambda G: reference.monna(G, f, p - 1)),
@@ -54,7 +63,7 @@ def normalized_mean(G):
 
 
 NAMES = list(rules(7, 1))
-INVARIANT = [name for name in NAMES if name not in ("normalized_mean",) and "clipping" not in name]
+INVARIANT = [name for name in NAMES if name not in ("normalized_mean", "cge") and "clipping" not in name]
 
 
 def gradients(p, d, f=0, seed=0):
@@ -104,6 +113,7 @@ def test_distance_rules_of_any_numbers_with_ties_and_duplicates(p, d, data):
     G[rng.integers(p)] = G[rng.integers(p)]
     close(agg.krum(G, f), reference.multi_krum(G, f, 1), 1e-13)
     close(agg.multi_krum(G, f), reference.multi_krum(G, f, p - f), 1e-13)
+    close(agg.krum(G, f, inclusive=True), reference.multi_krum(G, f, 1, inclusive=True), 1e-13)
     close(agg.mda(G, f), reference.mda(G, f), 1e-13)
     if f == 0 or p >= 4 * f + 3:
         close(agg.bulyan(G, f), reference.bulyan(G, f), 1e-13)
@@ -217,10 +227,12 @@ def test_more_bad_rows_than_f():
     close(found.value, np.nanmean(G, axis=0))  # no faulty ones are left
 
 
-def test_norms_that_overflow_are_left_out_where_norms_are_needed():
+def test_norms_that_overflow_when_squared_are_no_reason_to_leave_rows_out():
     G = gradients(5, 3).astype(np.float32)
     G[2] = 1e30
-    assert agg.krum(G, 1, full=True).excluded.tolist() == [2]
+    found = agg.krum(G, 1, full=True)
+    assert found.excluded.tolist() == []
+    assert found.details["selected"] != [2]
     assert agg.coordinate_median(G, full=True).excluded.tolist() == []
     close(agg.mean(G), G.astype(float).mean(0), 1e-6)
 
@@ -246,6 +258,9 @@ def test_zero_rows_and_fewer_coordinates_than_rows(name):
     ("rule", "p", "match"),
     [
         (agg.Krum(2), 6, r"Krum with f = 2 needs p >= 2f \+ 3 rows, at least 7, got 6"),
+        (agg.Krum(2), 5, r"at least 7, got 5: lower f or add workers, or take inclusive=True"),
+        (agg.Krum(2, inclusive=True), 4, r"Krum with f = 2 needs p >= 2f \+ 1 rows, at least 5, got 4"),
+        (agg.CGE(2), 4, r"CGE with f = 2 needs p >= 2f \+ 1"),
         (agg.MultiKrum(1), 4, "MultiKrum with f = 1"),
         (agg.Bulyan(1), 6, r"Bulyan with f = 1 needs p >= 4f \+ 3"),
         (agg.TrimmedMean(2), 4, r"TrimmedMean with f = 2 needs p >= 2f \+ 1"),
@@ -276,6 +291,10 @@ def test_too_few_rows_are_refused(rule, p, match):
     [
         (lambda: agg.Krum(-1), "f must be at least 0"),
         (lambda: agg.Krum(1.5), "f must be an integer"),
+        (lambda: agg.Krum(1, inclusive=1), "inclusive must be True or False, got 1"),
+        (lambda: agg.CGE(-1), "f must be at least 0"),
+        (lambda: agg.Flag(restarts=0), "restarts must be"),
+        (lambda: agg.Flag(key=-1), "key must be"),
         (lambda: agg.MultiKrum(1, 0), "m must be at least 1"),
         (lambda: agg.Flag(m=0), "m must be at least 1"),
         (lambda: agg.Flag(lam=-1.0), "lam must be"),
@@ -310,6 +329,27 @@ def test_krum_reports_scores_and_multi_krum_its_choice():
     assert found.details["selected"].tolist() == [best]
     assert np.array_equal(found.value, G[best])
     assert set(agg.multi_krum(G, 2, 3, full=True).details["selected"]).isdisjoint({0, 1})
+
+
+def test_krum_among_few_rows():
+    """With p = 2f + 1 the inclusive form looks at f others, and a lone pair of liars does not win."""
+    rng = np.random.default_rng(0)
+    for f in (1, 2, 3):
+        G = rng.normal(size=(2 * f + 1, 20))
+        G[:f] = 100.0
+        found = agg.krum(G, f, inclusive=True, full=True)
+        np.testing.assert_allclose(
+            found.details["scores"], reference.krum_scores(G, f, inclusive=True), rtol=1e-9, atol=1e-8
+        )
+        assert found.details["selected"][0] >= f
+
+
+def test_cge_drops_what_is_long():
+    G = gradients(7, 30)
+    G[[1, 4]] *= 30.0
+    found = agg.cge(G, 2, full=True)
+    assert sorted(found.details["selected"]) == [0, 2, 3, 5, 6]
+    assert np.array_equal(agg.cge(np.array([[1.0], [-1.0], [1.0]]), 1), [0.0])  # of equal norms the first
 
 
 def test_distances_survive_a_large_common_part():
@@ -488,7 +528,7 @@ def test_composition_is_associative_and_readable():
     first, second, rule = agg.Clipping(), agg.NNM(2), agg.Flag(m=4)
     G = gradients(9, 20)
     assert np.array_equal(((first >> second) >> rule)(G), (first >> (second >> rule))(G))
-    assert repr(agg.NNM() >> agg.Krum(2)) == "NNM(f=None) >> Krum(f=2)"
+    assert repr(agg.NNM() >> agg.MDA(2)) == "NNM(f=None) >> MDA(f=2)"
     pipeline = pickle.loads(pickle.dumps(first >> second >> rule))
     assert pipeline == first >> second >> rule
     assert hash(pipeline) == hash(first >> second >> rule)
@@ -542,7 +582,7 @@ def test_functions_are_the_rules():
         assert np.array_equal(getattr(agg, name)(G), rule(G)), name
     with_f = {"trimmed_mean": "TrimmedMean", "meamed": "MeaMed", "phocas": "Phocas", "krum": "Krum"}
     with_f |= {"multi_krum": "MultiKrum", "bulyan": "Bulyan", "mda": "MDA", "smea": "SMEA", "monna": "MoNNA"}
-    with_f |= {"caf": "CAF", "dnc": "DnC", "nnm": "NNM", "arc": "ARC"}
+    with_f |= {"cge": "CGE", "caf": "CAF", "dnc": "DnC", "nnm": "NNM", "arc": "ARC"}
     for name, rule in with_f.items():
         assert np.array_equal(getattr(agg, name)(G, 2), getattr(agg, rule)(2)(G)), name
 

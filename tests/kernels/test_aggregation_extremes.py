@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gossamer.kernels import aggregation as agg
-from gossamer.kernels.aggregation import engine, reference
+from gossamer.kernels.aggregation import reference, scaling
 from gossamer.kernels.aggregation.rows import as_rows
 
 
@@ -105,21 +105,25 @@ def rows_of_all_sizes(dtype, d):
 
 
 def check_norms(rows, G):
-    everyone = np.arange(len(G))
-    expected = reference.squared_norms(G)
-    np.testing.assert_allclose(engine.squared_norms(rows, everyone), expected, rtol=1e-5)
-    K = engine.gram(rows, everyone)
-    np.testing.assert_allclose(K.diagonal(), expected, rtol=1e-5)
-    live = np.isfinite(expected)
-    assert np.isfinite(K[np.ix_(live, live)]).all()
-    assert not K[live][:, expected == 0].any()
+    """In the unit of the measure, whatever their size: of float64 too far ones are infinite, or zero."""
+    expected = reference.norms_in_unit(G)
+    kept = np.isfinite(expected)
+    for products in (False, True):
+        found = scaling.measure(rows, np.arange(len(G)), products=products)
+        assert found.live.tolist() == np.flatnonzero(kept).tolist()
+        assert found.exponent == reference.unit(G)
+        np.testing.assert_allclose(np.sqrt(found.K.diagonal()), expected[kept], rtol=1e-6)
+        assert np.isfinite(found.K).all()
+        assert not found.K[expected[kept] == 0].any()
 
 
 @pytest.mark.parametrize("dtype", SIZES)
 @pytest.mark.parametrize("d", [1, 7, 9000])
-def test_squared_norms_of_any_size_are_those_of_the_reference(dtype, d):
+def test_norms_of_any_size_are_those_of_the_reference(dtype, d):
     G = rows_of_all_sizes(dtype, d)
     check_norms(as_rows(G), G)
+    far = reference.norms_in_unit(G)
+    assert np.isinf(far).any() == (far == 0)[1:].any() == (dtype is np.float64)
 
 
 @pytest.mark.parametrize("dtype", SIZES)
@@ -148,28 +152,35 @@ def test_rows_of_all_sizes_together(rule, dtype):
         G = np.delete(G, range(14, 34), axis=0)  # fewer subsets
     found = rule(G, full=True)
     assert np.isfinite(found.value).all()
-    left_out = np.flatnonzero(np.isinf(reference.squared_norms(G)))
-    assert set(found.excluded) <= set(left_out)
+    assert set(found.excluded) <= set(np.flatnonzero(np.isinf(reference.norms_in_unit(G))))
 
 
 @pytest.mark.parametrize("rule", ROBUST, ids=repr)
-def test_rows_too_small_to_be_squared_count_as_zeros(rule):
+def test_rows_far_smaller_than_the_others_count_as_zeros(rule):
     G, rounded = gradients(11, 30), gradients(11, 30)
     G[3] *= 1e-200
     rounded[3] = 0.0
     np.testing.assert_allclose(rule(G), rule(rounded), rtol=1e-12, atol=1e-150)
-    assert np.isfinite(rule(1e-200 * G)).all()
 
 
-def test_rows_that_are_farther_from_each_other_than_can_be_squared():
+@pytest.mark.parametrize("rule", ROBUST, ids=repr)
+def test_rows_far_larger_than_the_others_are_left_out(rule):
+    G = gradients(11, 30)
+    G[2] *= 1e200
+    found = rule(G, full=True)
+    assert found.excluded.tolist() == [2]
+    G[2] = np.nan
+    assert np.array_equal(rule(G, full=True).value, found.value)
+
+
+def test_rows_that_are_farther_from_each_other_than_numbers_can_be():
     """Found where distances are computed again from nearer by."""
-    G = np.full((5, 3), 0.5e150)
-    G[1:4] += 1e134 * gradients(3, 3)
+    G = np.full((5, 3), 1.5e308)
+    G[1:4] += 1e292 * gradients(3, 3)
     G[4] = -G[4]
     found = agg.krum(G, 1, full=True)
-    assert found.excluded.tolist() == [4]
-    assert found.details["selected"] != [4]
-    assert agg.krum(G / 4, 1, full=True).excluded.tolist() == []
+    assert found.excluded.tolist() == []
+    assert found.details["selected"] == agg.krum(G / 2.0**900, 1, full=True).details["selected"] != [4]
 
 
 def test_main_direction_of_many_equal_ones(monkeypatch):

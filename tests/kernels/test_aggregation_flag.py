@@ -277,3 +277,54 @@ def test_colluders_have_higher_ratios():
     assert ratios[:3].min() > 1.2 * ratios[3:].mean()
     ratios = agg.flag(G, 1, full=True).details["ratios"]
     assert ratios[:3].max() < ratios[3:].mean()
+
+
+# other starts
+
+
+@pytest.mark.parametrize("lam", [0.0, 2.0])
+def test_restarts_keep_the_best_end(lam):
+    better = 0
+    for seed in range(8):
+        G = np.random.default_rng(seed).normal(size=(15, 300)) + 0.5
+        one, several = (agg.flag(G, lam=lam, restarts=n, key=3, full=True) for n in (1, 9))
+        ends = several.details["ends"]
+        assert len(ends) == 9
+        assert one.details["ends"].tolist() == [ends[0]]
+        assert several.details["objective"][-1] == pytest.approx(ends.min(), rel=1e-10)
+        better += ends.min() < ends[0] - 1e-6
+        if ends.min() == ends[0]:
+            assert np.array_equal(several.value, one.value)
+    assert better >= 2
+
+
+def test_restarts_repeat_by_key_and_step():
+    G = np.random.default_rng(1).normal(size=(15, 300))
+    rule = agg.Flag(restarts=7, key=3)
+    ends = rule(G, full=True).details["ends"]
+    assert rule(G, full=True).details["ends"].tolist() == ends.tolist()
+    for other in (agg.Flag(restarts=7, key=4)(G, full=True), rule(G, step=1, full=True)):
+        changed = np.abs(other.details["ends"] - ends) > 1e-6
+        assert not changed[[0, 1, 3, 5]].any()  # of principal components, and of rows
+        assert changed[[2, 4, 6]].any()
+
+
+def test_ends_are_stationary():
+    """One more subspace from the end of each start changes nothing."""
+    G = signal(15, 300, 4, noise=0.5)
+    found = agg.flag(G, 4, restarts=5, tol=0.0, max_iter=500, full=True)
+    H = G / np.linalg.norm(G, axis=1, keepdims=True)
+    assert found.details["converged"]
+    ratios = found.details["ratios"]
+    roots = np.sqrt(1.0 - ratios + 1e-7)
+    _, vectors = np.linalg.eigh(H @ H.T / np.sqrt(np.multiply.outer(roots, roots)))
+    weighted = H / np.sqrt(roots)[:, None]
+    basis, _ = np.linalg.qr(weighted.T @ vectors[:, -4:])
+    again = np.sum((H @ basis) ** 2, axis=1)
+    np.testing.assert_allclose(again, ratios, atol=1e-5)
+
+
+def test_restarts_do_not_matter_where_the_subspace_is_everything():
+    G = signal(7, 30, 3)
+    assert np.array_equal(agg.flag(G, 7, restarts=5), agg.flag(G, 7))
+    assert agg.flag(np.zeros((3, 4)), restarts=3, full=True).details["ends"].size == 0

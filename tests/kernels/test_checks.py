@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from gossamer.kernels import checks
 
@@ -180,6 +181,43 @@ def test_masked_arrays():
             TypeError, match=r"^x must not be a masked array: fill or drop masked entries first$"
         ):
             check("x", masked, 1)
+
+
+def test_masked_arrays_in_lists():
+    row = np.ma.masked_array([1.0, 2.0], [False, True])
+    for rows in ([row, row], (np.ones(2), row)):
+        for check in (checks.as_array, lambda name, value: checks.real_array(name, value, 2)):
+            with pytest.raises(TypeError, match=r"^x must not be a masked array"):
+                check("x", rows)
+
+
+@pytest.mark.parametrize("make", [sparse.csr_array, sparse.coo_array, sparse.csc_matrix, sparse.dok_array])
+def test_sparse_matrices(make):
+    for value in (make(np.eye(2)), [make(np.eye(2)), make(np.eye(2))]):
+        with pytest.raises(TypeError, match=r"^x must not be a sparse matrix: pass x\.toarray\(\)$"):
+            checks.as_array("x", value)
+
+
+class Table:
+    """As data frames do, gives an array of objects."""
+
+    def __init__(self, entries):
+        self.entries = np.array(entries, object)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.entries
+
+
+def test_tables_of_objects():
+    assert checks.as_array("x", Table([[1, 2.5], [True, np.float32(3)]])).tolist() == [[1.0, 2.5], [1.0, 3.0]]
+    assert checks.as_array("x", Table(["a", "bc"])).dtype == np.dtype("U2")
+    found = checks.as_array("x", Table([[1, None]]))
+    np.testing.assert_array_equal(found, [[1.0, np.nan]])
+    for entries in ([1, "a"], ["a\0"], [None], [Fraction(1, 2), 1j]):
+        assert checks.as_array("x", Table(entries)).dtype == object
+    assert checks.as_array("x", np.array([1, 2], object)).dtype == object  # the caller's own choice
+    with pytest.raises(TypeError, match=r"got dtype object: x\[1\] is 'a', of type str"):
+        checks.real_array("x", Table([1, "a"]), 1)
 
 
 def test_count_without_a_lower_end():

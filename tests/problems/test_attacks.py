@@ -25,6 +25,7 @@ ALL = [
     attacks.Mimic(),
     attacks.OptimizedALIE(aggregation.CoordinateMedian()),
     attacks.OptimizedIPM(aggregation.Krum(3)),
+    *(kind(q) for kind in (attacks.MinMax, attacks.MinSum) for q in ("std", "unit", "sign")),
 ]
 
 
@@ -103,28 +104,122 @@ def test_drop_loses_coordinates():
     assert not attacks.Drop(0.0)(own, 1, own=own).any()
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [aggregation.CoordinateMedian(), aggregation.TrimmedMean(3), aggregation.NNM(3) >> aggregation.Krum(3)],
-)
-def test_optimized_attacks_are_stronger(rule):
-    def deviation(attack):
-        return np.linalg.norm(rule(np.vstack([HONEST, attack(HONEST, 3)])) - HONEST.mean(0))
+OPTIMIZED = attacks.OptimizedALIE, attacks.OptimizedIPM
+RULES = [
+    aggregation.CoordinateMedian(),
+    aggregation.TrimmedMean(3),
+    aggregation.MeaMed(3),
+    aggregation.Krum(3),
+    aggregation.MultiKrum(3),
+    aggregation.GeometricMedian(),
+    aggregation.MDA(3),
+    aggregation.NormalizedMean(),
+    aggregation.CenteredClipping(),
+    aggregation.NNM(3) >> aggregation.Krum(3),
+]
 
-    best = deviation(attacks.OptimizedALIE(rule))
-    assert best >= max(deviation(attacks.ALIE(z)) for z in np.geomspace(0.01, 10, 7)) * (1 - 1e-9)
-    best = deviation(attacks.OptimizedIPM(rule))
-    assert best >= max(deviation(attacks.IPM(e)) for e in np.geomspace(0.01, 10, 7)) * 0.97
+
+def deviation(rule, honest, sent):
+    found = rule(
+        np.vstack([honest, np.atleast_2d(sent).repeat(3 // len(np.atleast_2d(sent)), axis=0)]), full=True
+    )
+    return np.linalg.norm(found.value - honest.mean(0))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_optimized_attacks_are_as_strong_as_a_fine_grid_of_both_signs(rule):
+    grid = np.geomspace(1e-2, 10, 120)
+    for kind in OPTIMIZED:
+        for seed in range(2):
+            rng = np.random.default_rng(seed)
+            honest = rng.normal(size=(12, 30)) + rng.normal(size=30) / 2
+            start, direction = kind(rule)._line(honest)
+            finest = max(deviation(rule, honest, start + a * direction) for a in np.r_[grid, -grid])
+            assert deviation(rule, honest, kind(rule)(honest, 3)) >= 0.9 * finest, (kind, seed)
+
+
+def test_optimized_attacks_take_the_sign_that_hurts_more():
+    """Some honest rows are far out on one side, and with them the mean: the median goes to the other."""
+    rule = aggregation.CoordinateMedian()
+    for side in (1.0, -1.0):
+        honest = 5.0 + side * np.array([[0.0], [0.1], [0.2], [0.3], [3.0], [4.0]])
+        for kind in OPTIMIZED:
+            positive, negative = (deviation_of(kind(rule), rule, honest, sign) for sign in (1, -1))
+            found = np.linalg.norm(rule(np.vstack([honest, kind(rule)(honest, 2)])) - honest.mean(0))
+            assert found == pytest.approx(max(positive, negative), rel=1e-9)
+            if side < 0:
+                assert negative > 1.05 * positive
+
+
+def deviation_of(attack, rule, honest, sign):
+    start, direction = attack._line(honest)
+    lengths = [
+        np.linalg.norm(rule(np.vstack([honest, *[start + sign * a * direction] * 2])) - honest.mean(0))
+        for a in np.geomspace(1e-2, 10, 200)
+    ]
+    return max(lengths)
 
 
 def test_line_search():
-    for peak in (0.02, 0.7, 3.0, 10.0):
-        found = optimized.strongest(lambda a, peak=peak: -abs(np.log(a / peak)), 10.0, 40)
-        assert abs(found / peak - 1) < 0.01
-    seen = []
-    optimized.strongest(lambda a: seen.append(a) or a, 5.0, 24)
-    assert len(seen) == 24
-    assert max(seen) <= 5.0 + 1e-12
+    for peak in (0.02, 0.7, 3.0, 10.0, -0.02, -0.7, -10.0):
+        found = optimized.strongest(lambda a, p=peak: 9 - abs(np.log(a / p)) if a / p > 0 else 0.0, 10.0, 80)
+        assert abs(found / peak - 1) < 0.02
+    cliff = optimized.strongest(lambda a: a if 0 < a < 3.21 else 0.1 * abs(a), 10.0, 48)
+    assert 3.21 * 0.99 < cliff < 3.21
+    for n_evaluations in (4, 7, 24, 48):
+        seen = []
+        optimized.strongest(lambda a: seen.append(a) or a, 5.0, n_evaluations)  # noqa: B023
+        assert len(seen) == n_evaluations
+        assert max(seen) <= 5.0 + 1e-12
+        assert min(seen) >= -5.0 - 1e-12
+
+
+# attacks that no rule can tell by distances
+
+
+HIDDEN = attacks.MinMax, attacks.MinSum
+DIRECTIONS = {"std": lambda H: -H.std(0), "unit": lambda H: -H.mean(0), "sign": lambda H: -np.sign(H.mean(0))}
+
+
+def allowed(kind, honest, sent):
+    """By how much the constraint of the paper is kept: not negative."""
+    D = np.array([[np.linalg.norm(x - y) for y in honest] for x in honest])
+    to = np.linalg.norm(honest - sent, axis=1)
+    return D.max() - to.max() if kind is attacks.MinMax else (D**2).sum(1).max() - (to**2).sum()
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_hidden_attacks_go_as_far_as_bisection(kind, direction):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        honest = rng.normal(size=(rng.integers(2, 9), rng.integers(1, 12))) + rng.normal()
+        q = DIRECTIONS[direction](honest)
+        q /= np.linalg.norm(q)
+        low, high = 0.0, 100.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (
+                (middle, high) if allowed(kind, honest, honest.mean(0) + middle * q) >= 0 else (low, middle)
+            )
+        sent = kind(direction)(honest, 2)
+        assert (sent[0] == sent[1]).all()
+        np.testing.assert_allclose(sent[0], honest.mean(0) + low * q, atol=1e-7 * max(1.0, low))
+        assert abs(allowed(kind, honest, sent[0])) < 1e-9 * (1 + low**2) * len(honest)
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_hidden_attacks_of_rows_of_any_size(kind, direction):
+    sent = kind(direction)(HONEST, 1)
+    for k in (-900, -300, 300, 900):
+        assert np.array_equal(kind(direction)(np.ldexp(HONEST, k), 1), np.ldexp(sent, k))
+    assert np.isfinite(kind(direction)(np.full((3, 4), 1.7e308), 1)).all()
+    single = kind(direction)(HONEST.astype(np.float32), 1)
+    np.testing.assert_allclose(single, sent, rtol=1e-4, atol=1e-4)
+    one = HONEST[:1]
+    assert np.array_equal(kind(direction)(one, 2), np.repeat(one, 2, axis=0))  # nowhere to hide but there
+    assert not kind(direction)(np.zeros((3, 4)), 2).any()
 
 
 def test_labels():
@@ -173,6 +268,12 @@ def test_dissension_holds_plain_gossip_and_drives_it_apart():
         (lambda: attacks.ALIE()(HONEST, 30), "no z"),
         (lambda: attacks.IPM(-1.0), "epsilon must be"),
         (lambda: attacks.Drop(1.5), "keep must be"),
+        (lambda: attacks.MinMax("mean"), "direction must be one of 'std', 'unit', 'sign', got 'mean'"),
+        (lambda: attacks.MinSum(None), "direction must be one of"),
+        (
+            lambda: attacks.OptimizedIPM(aggregation.Mean(), n_evaluations=3),
+            "n_evaluations must be at least 4",
+        ),
         (lambda: attacks.NonFinite(1.0), "value must be NaN or infinite, got 1.0"),
         (lambda: attacks.UniformNoise(0.0), "scale must be"),
         (lambda: attacks.dissension(HONEST, np.eye(3), np.zeros(12, bool)), r"W must have shape \(12, 12\)"),

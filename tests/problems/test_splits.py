@@ -100,6 +100,46 @@ def test_rng_may_be_a_generator_or_a_seed_sequence():
     assert (split_rows(targets, 5, rng=None)[0] != expected).any()
 
 
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([0.0, 1.0, np.nan, np.nan], r"targets must be finite, but targets\[2\] is nan"),
+        ([0.0, np.inf, 1.0], r"targets must be finite, but targets\[1\] is inf"),
+        (np.array(["2020-01-01", "NaT"], "M8[D]"), r"targets must not be missing, but targets\[1\] is NaT"),
+        (np.array([1, "NaT"], "m8[s]"), r"targets must not be missing, but targets\[1\] is NaT"),
+        (["a", np.nan], r"targets must not be missing, but targets\[1\] is nan"),
+        (np.array(["a", float("nan")], object), r"targets must not be missing, but targets\[1\] is nan"),
+        (np.zeros((4, 2)), r"targets must have 1 dimension, got shape \(4, 2\)"),
+    ],
+)
+def test_targets_that_are_missing(targets, message, split):
+    """What equals nothing, itself included, belongs to no class."""
+    with pytest.raises(ValueError, match=message):
+        split_rows(targets, 2, split, **({"alpha": 1.0} if split == "dirichlet" else {}))
+
+
+def test_targets_of_any_kind_that_sorts():
+    days = np.array(["2021-01-01", "2020-01-01", "2021-01-01", "2020-01-01"], "M8[D]")
+    for targets in (days, days - days[0], ["b", "a", "b", "a"], [True, False, True, False]):
+        order, offsets = split_rows(targets, 2, "sorted")
+        assert order.tolist() == [1, 3, 0, 2]
+        order, offsets = split_rows(targets, 2, "dirichlet", alpha=1.0)
+        assert sorted(order) == [0, 1, 2, 3]
+        assert (np.diff(offsets) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("bins", "error", "message"),
+    [(0, ValueError, "bins must be at least 1"), (2.0, TypeError, "bins must be an integer")],
+)
+def test_bad_bins(bins, error, message):
+    with pytest.raises(error, match=message):
+        split_rows(np.zeros(4), 2, "dirichlet", alpha=1.0, bins=bins)
+    with pytest.raises(TypeError, match="bins are of numbers, but targets have dtype <U1"):
+        split_rows(["a", "b"], 2, "dirichlet", alpha=1.0, bins=2)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

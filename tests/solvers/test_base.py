@@ -121,16 +121,63 @@ def test_without_limits_runs_end_at_a_multiple_of_theorys_time(problem, solver):
     assert result.trace["optimality"][-1] < 1e-12
 
 
-def test_divergence_returns_the_last_finite_state(problem, solver):
+@pytest.mark.parametrize(("every", "words"), [(None, "beyond every bound"), (10**6, "non-finite")])
+def test_divergence_returns_the_last_good_state(problem, solver, every, words):
     wild = solver.parameters(problem, GRAPH).constants._replace(beta=40.0)
     diverging = solvers.DADAO(constants=wild)
-    result = diverging.solve(problem, GRAPH, tol=0, max_time=1e5, x_star=problem.solution())
+    settings = {"tol": 0, "max_time": 1e5, "x_star": problem.solution(), "record_every": every}
+    result = diverging.solve(problem, GRAPH, **settings)
     assert result.status == "diverged"
-    assert "non-finite" in result.message
+    assert words in result.message
     assert np.isfinite(result.X).all()
     assert result.state.is_finite
-    assert np.isfinite(result.trace["consensus"][-2])
+    G = np.stack([problem.gradient(i, np.zeros(4)) for i in range(5)])
+    bound = 1e12 * np.linalg.norm(G) / problem.strong_convexity
+    assert np.linalg.norm(result.X) <= bound == pytest.approx(result.state.most)
     assert result.trace["n_gradients"][-1] == result.n_gradients  # the returned state is the last recorded
+
+
+@pytest.mark.parametrize("cut", [1, 25])
+def test_divergence_is_measured_from_the_start_of_resumed_runs(problem, solver, cut, tmp_path):
+    wild = solver.parameters(problem, GRAPH).constants._replace(beta=40.0)
+    diverging = solvers.DADAO(constants=wild)
+    whole = diverging.solve(problem, GRAPH, [3.0] * 4, tol=0, max_time=1e5, record_every=10)
+    part = diverging.solve(problem, GRAPH, [3.0] * 4, tol=0, max_events=cut, record_every=10)
+    assert part.status == "max_events"
+    part.save(tmp_path / "part.npz")
+    state = State.load(tmp_path / "part.npz")
+    assert state.most == whole.state.most
+    rest = diverging.solve(problem, GRAPH, tol=0, max_time=1e5, record_every=10, state=state)
+    assert rest.status == whole.status == "diverged"
+    assert rest.message == whole.message
+    assert same_state(rest.state, whole.state)
+
+
+@pytest.mark.parametrize(
+    ("problem", "x0", "scale"),
+    [
+        (problems.Averaging(np.full((5, 2), 3.0)), [0.0, 4.0], np.sqrt(5 * 16) + np.sqrt(5 * 10)),
+        (problems.Averaging(np.zeros((5, 2))), None, 1.0),  # starts at every node's minimiser
+        (problems.Averaging(np.full((5, 2), 1e-20)), None, np.sqrt(10) * 1e-20),
+        # mu = 0: G is -sum y a / 2 at zero, and L = lambda_max / 4
+        (problems.LogisticRegression(np.ones((5, 1)), [1, 1, 1, 0, 0], np.arange(6)), None, np.sqrt(5) * 2),
+    ],
+)
+def test_what_counts_as_diverged_scales_with_the_start(problem, x0, scale):
+    result = solvers.DGD().solve(problem, GRAPH, x0, tol=0, max_events=0)
+    assert result.state.most == pytest.approx(1e12 * scale)
+
+
+def test_faulty_nodes_do_not_set_the_scale(problem):
+    from gossamer.kernels.aggregation import Mean
+    from gossamer.solvers import gossip_rules
+
+    X = np.zeros((5, 4))
+    X[4] = 1e9
+    gossip = solvers.RobustGossip(gossip_rules.OnModels(Mean()), f=1)
+    result = gossip.solve(problem, GRAPH, X, tol=0, max_events=0)
+    G = np.stack([problem.gradient(i, np.zeros(4)) for i in range(4)])
+    assert result.state.most == pytest.approx(1e12 * np.linalg.norm(G) / problem.strong_convexity)
 
 
 # -- the record ------------------------------------------------------------------------------------------
@@ -193,6 +240,30 @@ def test_trace_first_below(problem, solver):
     row = int(np.argmax(trace["distance"] <= target))
     assert found == pytest.approx({name: trace[name][row] for name in Trace.columns}, rel=0, nan_ok=True)
     assert trace.first_below("distance", -1.0) is None
+
+
+def test_first_below_says_why_a_column_is_empty(problem, solver):
+    trace = solver.solve(problem, GRAPH, tol=1e-2).trace
+    with pytest.raises(ValueError, match=r"'distance' holds NaN only: pass x_star= to solve"):
+        trace.first_below("distance", 1e-3)
+    with pytest.raises(ValueError, match=r"'accuracy' holds NaN only: the problem must be a classifier"):
+        trace.first_below("accuracy", 0.5)
+    assert trace.first_below("optimality", 1e300)["time"] == 0.0
+
+
+def test_a_run_that_diverges_before_its_first_record(problem, solver):
+    result = solver.solve(problem, GRAPH, np.full(4, 1e200), x_star=problem.solution())
+    assert result.status == "diverged"
+    assert len(result.trace) == 0
+    assert repr(result.trace) == "Trace(empty)"
+    assert "diverged: non-finite values by time 0" in repr(result)
+    assert result.trace.first_below("distance", 1.0) is None
+    assert result.trace.last_within("bits", 1.0) is None
+    assert len(result.trace.to_dataframe()) == 0
+    axes = result.trace.plot()
+    pyplot.close(axes.figure)
+    assert [text.get_text() for text in axes.texts] == ["diverged before the first record"]
+    assert axes.get_xlabel() == "communications"
 
 
 def test_trace_last_within():

@@ -422,6 +422,16 @@ def test_it_reaches_the_minimiser_of_equal_objectives():
         np.testing.assert_allclose(result.X, np.tile([1.0, 2.0], (N, 1)), atol=1e-7)
 
 
+def test_faulty_nodes_without_an_attack_compute_honestly(problem):
+    runs = [
+        solvers.RobustGossip(NNA(1), f=f, step=0.1).solve(problem, GRAPH, tol=0, max_events=10)
+        for f in (0, 2)
+    ]
+    assert np.array_equal(runs[0].X, runs[1].X)
+    assert runs[1].members.tolist() == list(range(N - 2))
+    assert runs[1].trace["consensus"][-1] != runs[0].trace["consensus"][-1]
+
+
 @pytest.mark.parametrize("rule", [PlainGossip(), NNA(2), OnModels(MoNNA(2)), OnModels(Krum(2))], ids=repr)
 def test_divergence_is_a_status(alike, rule):
     result = solvers.RobustGossip(rule, step=3.0).solve(alike, GRAPH, tol=0, max_events=5000)
@@ -441,6 +451,8 @@ def test_what_does_not_fit(problem):
     refuse("Krum", rule=OnModels(Krum(3)))
     refuse("rule must be", TypeError, rule=CoordinateMedian())
     refuse("attack", TypeError, attack="noise")
+    refuse(r"attack is Dissension\(strength=1.0\), but f = 0 leaves no node", attack=attacks.Dissension())
+    refuse(r"attack is Zero\(\), but f = \(\) leaves no node faulty", attack=attacks.Zero(), f=())
     refuse("step", step=-1.0)
     refuse("honest", f=N)
     refuse("momentum", momentum=1.5)

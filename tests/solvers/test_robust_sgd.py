@@ -207,6 +207,27 @@ def test_faulty_data_do_not_count(problem):
     assert (result.trace["consensus"] < 1e-15).all()
 
 
+def test_faulty_nodes_without_an_attack_compute_honestly(problem):
+    """As honest ones do, of whatever data they have: only the record leaves them out."""
+    options = {"batch_size": 3, "momentum": 0.9, "step": 0.1}
+    runs = [
+        solvers.RobustSGD(CoordinateMedian(), f=f, **options).solve(data, STAR, tol=0, max_events=20, rng=2)
+        for data, f in ((problem, 0), (problem, [2, 5]), (problem, []))
+    ]
+    for run in runs[1:]:
+        assert np.array_equal(run.x, runs[0].x)
+        assert run.n_gradients == runs[0].n_gradients
+    assert runs[1].members.tolist() == [0, 1, 3, 4, 6, 7, 8]
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(90, 3)), rng.integers(0, 2, 90)
+    data = problems.SoftmaxRegression.from_data(X, y, N, l2=0.1)
+    spoilt = solvers.RobustSGD(Mean(), f=2, step=0.1).solve(data.flipped([7, 8]), STAR, tol=0, max_events=5)
+    x = np.zeros(data.dim)
+    for _ in range(5):
+        x = x - 0.1 * np.mean([data.flipped([7, 8]).gradient(i, x) for i in range(N)], axis=0)
+    np.testing.assert_allclose(spoilt.x, x, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("graph", "up", "down", "links"),
     [(STAR, N - 1, N - 1, N - 1), (COMPLETE, N * (N - 1), 0, N * (N - 1) // 2)],
@@ -389,6 +410,11 @@ def test_divergence_is_a_status(alike, rule, step):
         ({"batch_size": 0}, "batch_size"),
         ({"f": 2, "attack": attacks.Mimic(8)}, "target"),
         ({"f": 8, "attack": attacks.ALIE()}, "ALIE has no z"),
+        (
+            {"attack": attacks.ALIE()},
+            r"attack is ALIE\(z=None\), but f = 0 leaves no node faulty.*set f, or leave",
+        ),
+        ({"f": [], "attack": attacks.Zero()}, r"attack is Zero\(\), but f = \[\] leaves no node faulty"),
     ],
 )
 def test_bad_parameters(problem, options, message):

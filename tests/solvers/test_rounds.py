@@ -117,10 +117,11 @@ def test_batches(samples):
     assert run(2).tobytes() != run(2, rng=1).tobytes()
     full = solvers.DGD().solve(samples, GRAPH, tol=0, max_events=30).X
     for size in (10, 10**6):  # all samples of a node
-        np.testing.assert_allclose(run(size), full, rtol=1e-12)
+        assert run(size).tobytes() == full.tobytes()
     # batches are unbiased: the mean over seeds of one step is the full step
+    step = solvers.DGD().parameters(samples, GRAPH)["step"]
     one = [
-        solvers.DGD(batch_size=2).solve(samples, GRAPH, np.ones(D), tol=0, max_events=1, rng=seed).X
+        solvers.DGD(step, batch_size=2).solve(samples, GRAPH, np.ones(D), tol=0, max_events=1, rng=seed).X
         for seed in range(400)
     ]
     expected = solvers.DGD().solve(samples, GRAPH, np.ones(D), tol=0, max_events=1).X
@@ -187,8 +188,8 @@ def test_a_raising_objective_spoils_the_state_visibly():
 
 
 def test_parameters_are_those_of_theory_or_as_set(problem):
-    low = np.linalg.eigvalsh(W)[0]
-    theory = min(0.8 * (1 + low), 1.0) / problem.smoothness
+    low, high = np.linalg.eigvalsh(W)[[0, -2]]
+    theory = min(0.8 * (1 + low), 0.5 * (1 - high)) / problem.smoothness
     assert solvers.DGD().parameters(problem, GRAPH) == {
         "step": pytest.approx(theory, rel=1e-12),
         "step_decay": 0.0,
@@ -338,7 +339,7 @@ def test_one_node_is_gradient_descent(solver):
     result = solver.solve(problem, graphs.path(1), tol=1e-12)
     assert result.success
     assert result.bits == result.n_communications == 0
-    np.testing.assert_allclose(result.x, problem.solution(), rtol=1e-10)
+    np.testing.assert_allclose(result.x, problem.solution(), rtol=1e-10, atol=1e-11)
 
 
 # -- states ------------------------------------------------------------------------------------------------

@@ -1,0 +1,123 @@
+"""Long compiled loops in pieces, between which Ctrl-C, limits on wall time and other threads are heard.
+
+Rounds and events are drawn by their numbers, so a run has the same bits however it is cut: the length of the
+pieces may, and does, follow the measured time.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time as clock
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+
+from .state import State
+
+PIECE = 0.1  # seconds: no wait that anyone notices, and a thousand times what a call costs
+_FIRST = 20_000  # numbers in a state times events in the first piece, when nothing was measured yet
+_GROWTH = 8  # from one piece to the next, as their events may not cost the same
+
+
+class Advances(Protocol):
+    """What applies events to a state, as `base.Prepared` does.
+
+    Attributes
+    ----------
+    piece : int
+        Events that were measured to take `PIECE` seconds, 0 before.
+    """
+
+    piece: int
+
+    def advance(self, state: State, n_events: int, max_time: float) -> None:
+        """Apply up to n_events events by max_time, in place, and count them in `state.n_events`."""
+        ...
+
+
+class Watch:
+    """What may end a run between two pieces.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Limit on wall time, from now on; None for none.
+    stop : threading.Event or None
+        Ends the run once it is set.
+    """
+
+    def __init__(self, seconds: float | None = None, stop: threading.Event | None = None):
+        self._deadline = math.inf if seconds is None else clock.perf_counter() + seconds
+        self._stop = stop
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run was told to stop."""
+        return self._stop is not None and self._stop.is_set()
+
+    def left(self) -> float:
+        """Return the seconds that are left; 0 or less once the run is over."""
+        if self.is_stopped:
+            return 0.0
+        return self._deadline - clock.perf_counter() if self._deadline < math.inf else math.inf
+
+
+def advance(
+    prepared: Advances, state: State, n_events: int, max_time: float, watch: Watch, reserve: float = 0.0
+) -> None:
+    """Apply up to n_events events by max_time to a state, in place, in pieces of about `PIECE` seconds.
+
+    Parameters
+    ----------
+    prepared, state, n_events, max_time
+        What advances what, how far.
+    watch : Watch
+        Asked after each piece whether to go on.
+    reserve : float
+        Seconds before the watch's limit at which to end.
+    """
+    left = n_events
+    try:
+        while True:
+            wanted = min(PIECE, max(watch.left() - reserve, 0.0))
+            most = prepared.piece or max(_FIRST // max(_numbers(state), 1), 1)
+            # loops that work on two arrays in turn copy one at the end of an odd number of rounds
+            size = min(left, max(int(most * wanted / PIECE) & -2, 1))
+            before, begin = state.n_events, clock.perf_counter()
+            prepared.advance(state, size, max_time)
+            seconds, done = clock.perf_counter() - begin, state.n_events - before
+            if done:
+                fitting = done * PIECE / max(seconds, 1e-9)
+                prepared.piece = max(int(min(fitting, _GROWTH * most)), 1)
+            left -= done
+            if left == 0 or done < size or watch.left() <= reserve:
+                return
+    except BaseException:
+        for array in state.arrays.values():  # some events were applied and not counted
+            if np.issubdtype(array.dtype, np.floating):
+                array[...] = np.nan
+        raise
+
+
+def _numbers(state: State) -> int:
+    return sum(array.size for array in state.arrays.values())
+
+
+@contextmanager
+def keeping(last: Callable[[], State | None]) -> Iterator[None]:
+    """Give a KeyboardInterrupt on its way out the attribute `state`, a copy of the last whole state.
+
+    Parameters
+    ----------
+    last : callable
+        Returns it; None where a run had not begun.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        state = last()
+        interrupt.state = None if state is None else state.copy()  # pyright: ignore[reportAttributeAccessIssue]
+        raise
