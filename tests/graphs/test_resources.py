@@ -59,7 +59,7 @@ def grid_certificate(n_nodes):
         ),
         (lambda: graphs.spectral_gap(np.eye(1200)), r"dense W, \(1200, 1200\).*sparse array"),
         (lambda: Mixer(np.full((1500, 1500), 1 / 1500)), r"2250000 entries of a dense W.*sparse array"),
-        (lambda: graphs.Certificate("communication", np.eye(2500)[:, :2]).X, r"\(2500, 2500\).*its factor Y"),
+        (lambda: graphs.Certificate("communication", np.eye(2500, 2)).X, r"\(2500, 2500\).*its factor Y"),
     ],
 )
 def test_refused(call, message):
@@ -221,7 +221,7 @@ from gossamer import graphs
 from gossamer.graphs.rates import Certificate
 
 def verify(graph):
-    certificate = Certificate("communication", np.eye(graph.n_nodes)[:, :2], np.ones(graph.n_edges))
+    certificate = Certificate("communication", np.eye(graph.n_nodes, 2), np.ones(graph.n_edges))
     return graphs.verify_rates(graph, np.arange(1.0, graph.n_edges + 1.0), certificate)
 
 def verify_mixing(graph):
