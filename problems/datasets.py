@@ -87,6 +87,8 @@ def load(
         should, or in two ways; the file, the line, and the argument that decides are named.
     FileNotFoundError, IsADirectoryError
         No such file; a folder.
+    MemoryError
+        A file whose matrix takes more memory than there is.
     ImportError
         A named data set without scikit-learn.
     """
@@ -121,9 +123,10 @@ def load(
     read = text.libsvm if format == "libsvm" else read_csv
     try:
         return read(content(path), **options)
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         separator = "," if str(error).startswith("line ") else ":"
-        raise ValueError(f"{path}{separator} {error}") from error
+        kind = ValueError if isinstance(error, ValueError) else MemoryError  # not their subclasses
+        raise kind(f"{path}{separator} {error}") from error
 
 
 def _options(what: str, known: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

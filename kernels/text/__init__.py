@@ -69,6 +69,8 @@ def libsvm(
     ValueError
         A line that is something else, by its number; no samples, or none with a value and no `n_features`; a
         matrix of more than 8 GiB.
+    MemoryError
+        A matrix of more than there is.
 
     Examples
     --------
@@ -85,7 +87,7 @@ def libsvm(
     n_columns = (
         max(most + 1 - base, 1) if n_features is None else checks.count("n_features", n_features, least=1)
     )
-    _check_size((n_rows, n_columns), "is an index wrong? n_features= bounds them")
+    _check_size((n_rows, n_columns), "look for a wrong index, or bound them by n_features=")
     X, y = np.zeros((n_rows, n_columns)), np.empty(n_rows)
     state = np.zeros(cpu_libsvm.N_STATE, np.int64)
     while (status := cpu_libsvm.read(text, base, _powers(), state, X, y)) != cpu_libsvm.DONE:
@@ -155,6 +157,8 @@ def table(
     ValueError
         A feature that is no finite number, a row of another length, misplaced quotes: with line and column.
         A table of more than 8 GiB.
+    MemoryError
+        One of more than there is.
 
     Examples
     --------
@@ -303,6 +307,7 @@ def _decided(status: int, token: bytes, where: str, remedy: str = "") -> float:
 def _check_size(shape: tuple[int, int], remedy: str) -> None:
     if 8 * shape[0] * shape[1] > MAX_BYTES:
         raise ValueError(f"as a dense matrix of shape {shape} the data exceed {MAX_BYTES} bytes: {remedy}")
+    checks.require_memory(8 * shape[0] * shape[1], f"a dense matrix of shape {shape}", remedy)
 
 
 def _bytes(data: Any) -> np.ndarray:

@@ -66,3 +66,14 @@ def test_files_relative_to_a_folder(tmp_path, ending):
 def test_what_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         parse_topology(text)
+
+
+def test_arguments_of_files(tmp_path):
+    (tmp_path / "net.csv").write_text("source,target,weight\n0,1,2\n1,0,3\n")
+    found = parse_topology("net.csv: weights=lengths , parallel=merge", tmp_path)
+    assert found == graphs.Graph.from_edges(2, [(0, 1)], lengths=[5.0])
+    with pytest.raises(ValueError, match="the edges have weights"):
+        parse_topology("net.csv", tmp_path)
+    for text in ("net.csv:weight=lengths", "net.csv:lengths", "net.csv:weights=lengths,", "net.csv:"):
+        with pytest.raises(ValueError, match=r"must be a file, or file:directed=.*,weights=.*,parallel="):
+            parse_topology(text, tmp_path)
