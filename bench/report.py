@@ -203,7 +203,12 @@ where all entries are equal.
 
 {report_rounds.random_masks(measured)}
 
-us.
+us. `compress` is what users call: it reads the values as well, which Generator.choice does not.
+
+{report_rounds.beyond_kernels(measured)}
+
+us, medians of turns, 10,000 of 1,000,000 Gaussian coordinates. The kernel is the compiled choice of the
+coordinates and reading of their values, into new arrays.
 
 ## Rounds of gossip methods
 

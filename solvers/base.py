@@ -427,10 +427,11 @@ class Solver(abc.ABC):
 
     def _certified_rate(self, problem: Problem, graph: Graph, changing: bool) -> float:
         """Return `certified_rate`, by subclasses that have one."""
-        raise NotImplementedError(self._without_rate(self._uncertified))
+        raise self._uncertifiable(self._uncertified)
 
-    def _without_rate(self, missing: str) -> str:
-        return f"{type(self).__name__} has no certified linear rate: {missing}"
+    def _uncertifiable(self, missing: str) -> NotImplementedError:
+        """Return the error that says what a certified rate lacks."""
+        return NotImplementedError(f"{type(self).__name__} has no certified linear rate: {missing}")
 
     def _check_match(self, problem: Problem, graph: Graph) -> None:
         if not isinstance(problem, Problem) or not isinstance(graph, Graph):

@@ -118,7 +118,7 @@ class DGD(GossipSolver):
         assert spectrum is not None
         if changing or values["step_decay"] != 0.0:
             missing = "on changing graphs its fixed point moves" if changing else "step_decay must be 0"
-            raise NotImplementedError(self._without_rate(missing))
+            raise self._uncertifiable(missing)
         low, step = spectrum[0], values["step"]
         rate = math.nextafter(max(1.0 - step / kappa, step - low), math.inf)
         return rate if rate < 1.0 else math.inf

@@ -69,7 +69,7 @@ def certified_rate(
         raise TypeError(f"method must be a solver, or the class of one, got {method!r}")
     kappa = real("kappa", kappa, least=1.0)
     if not isinstance(solver, RoundSolver):
-        raise NotImplementedError(solver._without_rate(solver._uncertified))
+        raise solver._uncertifiable(solver._uncertified)
     interval = _checked(spectrum) if isinstance(solver, GossipSolver) else None
     values = solver._numbers(kappa, interval, step)
     return (

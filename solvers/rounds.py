@@ -82,6 +82,30 @@ class RoundSolver(Solver):
     def _network(self, graph: Graph) -> Network:
         """Return who sends to whom."""
 
+    def _assume(self, problem: Problem, changing: bool, *, batches: bool = False) -> None:
+        """Raise where what all theorems of linear rates ask for is missing."""
+        mu = problem.strong_convexity
+        if changing:
+            raise self._uncertifiable("its theorem is that of a graph which stays as it is")
+        if self._batch(problem) is not None and not batches:
+            raise self._uncertifiable(
+                "with mini-batches their noise keeps it from the solution; batch_size=None is certified"
+            )
+        if not mu > 0.0:
+            raise self._uncertifiable(
+                f"it takes strong convexity or monotonicity, and strong_convexity is {mu:g}"
+            )
+
+    def _without_compression(self, problem: Problem, values: dict[str, float]) -> float:
+        """Return the rate of methods over a server that are gradient descent where messages are exact."""
+        L = problem.smoothness
+        return gradient_descent_rate(L / problem.strong_convexity, values["step"] * L)
+
+    def _assume_unbiased(self) -> None:
+        """Raise where a compressor is biased, for theorems that need unbiased ones."""
+        if not (self._compressor.unbiased and self._server_compressor.unbiased):
+            raise self._uncertifiable("its theorem needs unbiased compressors")
+
     def _smoothness(self, problem: Problem) -> float:
         """Return the L of step sizes: that of gradients over mini-batches, where there are any."""
         size = self._batch(problem)
@@ -97,14 +121,9 @@ class RoundSolver(Solver):
     def _certified(
         self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
     ) -> float:
-        """Return `certified_rate` with these numbers of the loop."""
+        """Return `certified_rate` with these numbers of the loop; by default that of all of its constants."""
+        self._assume(problem, changing=False)
         L, mu = problem.smoothness, problem.strong_convexity
-        if self._batch(problem) is not None:
-            noise = "the noise of mini-batches keeps it from the solution; batch_size=None is certified"
-            raise NotImplementedError(self._without_rate(noise))
-        if not mu > 0.0:
-            missing = f"that takes strong convexity, and strong_convexity is {mu:g}"
-            raise NotImplementedError(self._without_rate(missing))
         scaled = values | {"step": values.get("step", math.nan) * L}
         return self._certificate(max(L / mu, 1.0), self._interval(graph), scaled, changing)
 
@@ -112,11 +131,11 @@ class RoundSolver(Solver):
         self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
     ) -> float:
         """Return the rate for all problems and graphs of these constants; the step is in units of 1/L."""
-        raise NotImplementedError(self._without_rate(self._uncertified))
+        raise self._uncertifiable(self._uncertified)
 
     def _best(self, kappa: float, low: float, high: float) -> dict[str, float]:
         """Return the default numbers of the loop for L = 1, where they depend on these constants alone."""
-        raise NotImplementedError(self._without_rate(self._uncertified))
+        raise self._uncertifiable(self._uncertified)
 
     def _numbers(
         self, kappa: float, spectrum: tuple[float, float] | None, step: float | None
@@ -445,15 +464,33 @@ class ServerSolver(RoundSolver):
         self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
     ) -> float:
         if self._takes_operators:
-            raise NotImplementedError(self._without_rate(self._uncertified))
+            raise self._uncertifiable(self._uncertified)
         if not all(isinstance(c, Identity) for c in (self._compressor, self._server_compressor)):
-            raise NotImplementedError(self._without_rate("it compresses; with Identity() it is certified"))
+            raise self._uncertifiable("it compresses; with Identity() it is certified")
         return gradient_descent_rate(kappa, values["step"])
 
 
 def gradient_descent_rate(kappa: float, step: float) -> float:
-    """Return the rate of gradient descent, step in units of 1/L, rounded up; infinite if not below 1."""
+    """Return the rate of x <- x - step grad f(x), rounded up; infinite if not below 1.
+
+    Parameters
+    ----------
+    kappa, step : float
+        Condition number L / mu, and the step in units of 1/L.
+    """
     rate = math.nextafter(max(1.0 - step / kappa, step - 1.0), math.inf)
+    return rate if rate < 1.0 else math.inf
+
+
+def distance_rate(squared: float) -> float:
+    """Return the rate of distances, rounded up, from that of their squares; infinite if not below 1.
+
+    Parameters
+    ----------
+    squared : float
+        Of a Lyapunov function that bounds the squared distance, or of a mean over draws.
+    """
+    rate = math.nextafter(math.sqrt(max(squared, 0.0)), math.inf)
     return rate if rate < 1.0 else math.inf
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 
-import hostile
+import hostile_sets
 import numpy as np
 import pytest
 
@@ -78,7 +78,7 @@ def test_expected_smoothness_bounds_all_pairs_of_points(kind):
 @pytest.mark.parametrize("b", [1, 2, 3, 4, 5])
 def test_expected_smoothness_is_nearly_attained(b):
     # on quadratics the least constant is the largest eigenvalue of E H_S^2 relative to the mean Hessian
-    rows = hostile.named().features[:6]
+    rows = hostile_sets.named().features[:6]
     problem = problems.LeastSquares(rows, np.ones(6), [0, 6])
     hessians = [A.T @ A / b for A in (rows[list(chosen)] for chosen in batches(6, b))]
     root = np.linalg.inv(np.linalg.cholesky(np.mean(hessians, axis=0)))
@@ -126,7 +126,7 @@ def test_rows_that_are_alike_have_no_noise():
 
 
 def test_the_named_data_set():
-    problem = hostile.named()
+    problem = hostile_sets.named()
     assert problem.smoothness == pytest.approx(114.50978448, rel=1e-10)
     assert problem.expected_smoothness(1) == pytest.approx(2280.247430547, rel=1e-12)
     assert problem.expected_smoothness(4) == pytest.approx(570.454552073, rel=1e-12)

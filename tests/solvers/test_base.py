@@ -434,18 +434,6 @@ def test_files_that_are_not_states(problem, solver, tmp_path):
         State.unpack(packed)
 
 
-def test_states_of_the_schema_before_go_on(problem, solver):
-    whole = solver.solve(problem, GRAPH, tol=0, max_events=500)
-    packed = solver.solve(problem, GRAPH, tol=0, max_events=200).state.pack()
-    scalars = json.loads(str(packed["state"])) | {"schema": 2}
-    del scalars["most"]  # which it did not have
-    old = State.unpack(packed | {"state": np.array(json.dumps(scalars))})
-    assert np.isnan(old.most)
-    result = solver.solve(problem, GRAPH, tol=0, max_events=500, state=old)
-    assert result.X.tobytes() == whole.X.tobytes()
-    assert result.state.most > 0.0  # from where the file had come
-
-
 def test_states_of_other_runs_are_refused(problem, solver):
     state = solver.init(problem, GRAPH)
     rates = solver.parameters(problem, GRAPH).rates

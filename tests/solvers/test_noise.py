@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 
-import hostile
+import hostile_sets
 import numpy as np
 import pytest
 
@@ -13,7 +13,7 @@ from gossamer.kernels.compression import RandK, TopK
 from gossamer.solvers.noise import noise_floor
 
 CYCLE, STAR = graphs.cycle(4), graphs.star(4)
-NAMED = hostile.named()
+NAMED = hostile_sets.named()
 REMEDY = "smaller step or batches of more rows, averaging, or variance reduction"
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-import hostile
+import hostile_sets
 import numpy as np
 import pytest
 
@@ -74,7 +74,7 @@ def check(solver, problem, graph, batch_size):
     if isinstance(solver, solvers.DADAO):
         limits = {"max_time": 5.0 / solver.parameters(problem, graph).decay_rate}
     elif isinstance(solver, solvers.RobustSGD | solvers.RobustGossip):
-        limits = {"max_events": 150, "record_every": 15}
+        limits = {"max_events": 60, "record_every": 6}
     result = solver.solve(problem, graph, tol=0, x_star=x_star, **limits)
     if result.status == "diverged":
         return [f"{solver}: {result.message}"]
@@ -87,8 +87,8 @@ def check(solver, problem, graph, batch_size):
 
 
 def check_set(seed, with_tuned):
-    problem, batch_size = hostile.hostile(seed)
-    graph, star = hostile.graph_of(seed, problem.n_nodes), graphs.star(problem.n_nodes)
+    problem, batch_size = hostile_sets.hostile(seed)
+    graph, star = hostile_sets.graph_of(seed, problem.n_nodes), graphs.star(problem.n_nodes)
     d, wrong = problem.dim, []
     gossip = solvers.RobustGossip(gossip_rules.OnDifferences(Mean()))
     for solver in [*over_a_graph(d), gossip, *(tuned(d) if with_tuned else [])]:
@@ -115,8 +115,8 @@ def test_the_sets_are_hostile():
     """Steps of full gradients diverge on many of them, or this file tests nothing."""
     n_diverged = 0
     for seed in (*range(5), *range(60, 65)):  # least squares, batches of one row
-        problem, batch_size = hostile.hostile(seed)
-        graph = hostile.graph_of(seed, problem.n_nodes)
+        problem, batch_size = hostile_sets.hostile(seed)
+        graph = hostile_sets.graph_of(seed, problem.n_nodes)
         step = solvers.EXTRA().parameters(problem, graph)["step"]
         noisy = solvers.EXTRA(step, batch_size=batch_size)
         run = noisy.solve(problem, graph, tol=0, max_events=3000, record_every=100)
@@ -124,7 +124,7 @@ def test_the_sets_are_hostile():
     assert n_diverged >= 3
 
 
-NAMED = hostile.named()
+NAMED = hostile_sets.named()
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
