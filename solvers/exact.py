@@ -51,7 +51,8 @@ class ExactGossip(GossipSolver):
         low, high = self._spectrum(graph)
         convex = self._convex(low)
         batches = self._batch(problem) is not None
-        values = self._best(max(L / mu, 1.0), low, high, batches) if mu > 0.0 else convex
+        known = mu > 0.0 and math.isfinite(L / mu)
+        values = self._best(max(L / mu, 1.0), low, high, batches) if known else convex
         if math.isnan(values["step"]) or (batches and convex["step"] < values["step"]):
             values = convex
         if batches and values["step"] > 1.0:  # nearer to 2/L(b), the mean's noise grows without bound
