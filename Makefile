@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 SMALL := $(VENV)/.installed-demo
 FULL := $(VENV)/.installed-dev
 CUDA := $(VENV)/.installed-gpu-check
+LOWEST := $(VENV)/lowest
 # one process a core, at most four: more only repeat the compilation of the kernels
 WORKERS ?= logical
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all hostile lint format gpu-check notebooks bench claims clean
+.PHONY: help install demo test test-all hostile lowest lint format gpu-check notebooks bench claims clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1|/p' Makefile | \
@@ -33,6 +34,17 @@ test-all: install lint ## lint, then all tests
 
 hostile: install ## mutated files, killed processes and the like, many times over: counts, and failures
 	GOSSAMER_HOSTILE=15 $(PYTEST) tests/hostile
+
+# old packages call what newer ones, that they bring along, deprecate
+lowest: ## try a part of the tests with the lowest versions of all dependencies, in .venv/lowest
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip -qq --disable-pip-version-check install \
+	  --constraint $(LOWEST)/lowest.txt ".[plot,data]" pytest hypothesis
+	NUMBA_CACHE_DIR=$(LOWEST)/cache OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -m "not slow" \
+	  -W ignore::DeprecationWarning \
+	  tests/kernels/test_jit.py tests/kernels/test_gossip.py tests/graphs/test_graph.py \
+	  tests/graphs/test_mixing.py tests/problems/test_logistic.py tests/solvers/test_base.py tests/cli/test_run.py
 
 lint: install ## style, spelling, types, and the direction of imports
 	$(BIN)/ruff check .

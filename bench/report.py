@@ -14,7 +14,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from gossamer.bench import floors, report_aggregation, report_rates, report_rounds
+from gossamer.bench import default_steps, floors, report_aggregation, report_rates, report_rounds
 from gossamer.bench.many_events import OUT
 from gossamer.bench.measured import Measured, Target, number, table
 from gossamer.bench.setups import Setup
@@ -121,7 +121,7 @@ def targets(measured: Measured) -> str:
     """Measurements next to what was aimed at."""
     marks = {True: "met", False: "missed", None: ""}
     found = [*dadao_targets(measured), *report_rounds.targets(measured)]
-    found += [*report_aggregation.targets(measured), *startup_targets(measured)]
+    found += [*report_aggregation.targets(measured), *startup_targets(measured), *default_steps.targets()]
     return table(("", "target", "measured", ""), ((*row[:3], marks[row[3]]) for row in found))
 
 
@@ -203,7 +203,12 @@ where all entries are equal.
 
 {report_rounds.random_masks(measured)}
 
-us.
+us. `compress` is what users call: it reads the values as well, which Generator.choice does not.
+
+{report_rounds.beyond_kernels(measured)}
+
+us, medians of turns, 10,000 of 1,000,000 Gaussian coordinates. The kernel is the compiled choice of the
+coordinates and reading of their values, into new arrays.
 
 ## Rounds of gossip methods
 
@@ -216,6 +221,14 @@ squares has 10 samples a node. NumPy has the dense W. The copy floor moves what 
 
 us a round, on a random 8-regular graph (`bench/test_choco.py`). The NumPy rounds take argpartition,
 Generator.choice and uniform numbers as compressors, and the dense W.
+
+## Default steps
+
+{default_steps.section()}
+
+Rounds until sqrt(mean |x_i - x*|^2) is 1e-8 of that of x = 0 on `Quadratic.random`, medians over
+{len(default_steps.SEEDS)} seeds, and certified rates (`bench/default_steps.py`). Before: the steps of the
+methods' own theorems; SVL is compared with NIDS.
 
 ## Rounds over a server
 

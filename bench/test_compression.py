@@ -1,18 +1,21 @@
 """Top-k and Rand-k of a Gaussian float32 vector, against NumPy, PyTorch where it is installed, and one read.
 
 The floor of Top-k is the sum of squares of the vector: all entries read once. Rand-k needs not read them.
+What users call is `compress`, which reads the values, too; Generator.choice draws the coordinates alone.
 """
 
 import itertools
+import time as clock
 
 import numpy as np
 import pytest
 from numba import njit
 
 from gossamer.kernels import compression, random
+from gossamer.kernels.compression import cpu_masks, cpu_topk
 
 RIVALS = ("argpartition", "partition", "torch", "choice")
-OURS = ("floor", "top_k", "top_k zeros", "rand_k", "block_rand_k")
+OURS = ("floor", "top_k", "top_k zeros", "RandK", "BlockRandK")
 CASES = [
     pytest.param(dim, share, what, id=f"{what} {dim} coordinates {share} {turn}")
     for turn in range(2)
@@ -50,7 +53,10 @@ def test_sparsifiers(benchmark, dim, share, what):
     k = round(share * dim)
     x = np.zeros(dim, np.float32) if what.endswith("zeros") else rng.standard_normal(dim, np.float32)
     message = itertools.count()
-    block = compression.BlockRandK(k)
+
+    def compress(compressor):
+        return lambda: compressor.compress(x, KEY, index=next(message)).indices
+
     work = {
         "floor": lambda: sum_of_squares(x),
         "top_k": lambda: compression.top_k(x, k)[0],
@@ -58,8 +64,8 @@ def test_sparsifiers(benchmark, dim, share, what):
         "argpartition": lambda: np.argpartition(-np.abs(x), k)[:k],
         "partition": lambda: partition(x, k),
         # a new message each time, else branches are learnt by heart
-        "rand_k": lambda: compression.rand_k(dim, k, KEY, index=next(message)),
-        "block_rand_k": lambda: block._draw(dim, np.uint64(KEY), np.uint64(next(message))),
+        "RandK": compress(compression.RandK(k)),
+        "BlockRandK": compress(compression.BlockRandK(k)),
         "choice": lambda: rng.choice(dim, k, replace=False),
     }
     run = torch_top_k(x, k) if what == "torch" else work[what]
@@ -72,3 +78,49 @@ def test_sparsifiers(benchmark, dim, share, what):
         assert np.array_equal(np.sort(np.argpartition(-np.abs(x), k)[:k]), chosen)  # no ties at the border
     elif what not in ("floor", "partition"):
         assert np.unique(chosen).size == k
+
+
+def chooses(name, x):
+    """Return the compiled choice of coordinates of a compressor: of the message's number, into an array."""
+    if name == "TopK":
+        integers = x.view(f"i{x.itemsize}")
+        mask = integers.dtype.type(np.iinfo(integers.dtype).max)
+        return lambda number, out: cpu_topk.top_k(integers, mask, 8 * x.itemsize - 1, out)
+    draw = cpu_masks.rand_k if name == "RandK" else cpu_masks.block_rand_k
+    return lambda number, out: draw(x.size, np.uint64(KEY), np.uint64(number), out)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["RandK", "BlockRandK", "TopK"])
+def test_beyond_the_kernel(benchmark, name, dtype):
+    """What `compress` takes beyond its compiled part: coordinates and values into new arrays. In turns."""
+    dim, k = 1_000_000, 10_000
+    x = np.random.default_rng(0).standard_normal(dim).astype(dtype)
+    compressor, choose = getattr(compression, name)(k), chooses(name, x)
+
+    def kernel(number):
+        indices, values = np.empty(k, np.int64), np.empty(k, dtype)
+        choose(number, indices)
+        cpu_masks.gather(x, indices, 1.0, values)
+        return indices, values
+
+    def user(number):
+        return compressor.compress(x, KEY, index=number)
+
+    def turns():
+        seconds, kept = np.empty((400, 2)), None
+        for number in range(len(seconds)):
+            for column, run in enumerate((kernel, user)):
+                begin = clock.perf_counter()
+                message = run(2 * number + column)
+                seconds[number, column] = clock.perf_counter() - begin
+                kept = message  # the one before is freed here, off the clock
+        assert kept is not None
+        return np.median(seconds, axis=0) * 1e6
+
+    assert np.array_equal(user(3).indices, kernel(3)[0])
+    turns()
+    benchmark.group = f"beyond the kernel, {name}, {dtype}"
+    inside, whole = benchmark.pedantic(turns, rounds=1).tolist()
+    numbers = {"kernel": inside, "compress": whole, "beyond": whole - inside}
+    benchmark.extra_info.update(what="beyond", events=1, numbers=numbers)

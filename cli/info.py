@@ -133,10 +133,13 @@ def numba_settings() -> list[tuple[str, str]]:
     order = config.THREADING_LAYER_PRIORITY  # pyright: ignore[reportAttributeAccessIssue]
     threads = config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
     folder = config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
+    is_off = config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue]
     chosen = f"the first found of {', '.join(order)}" if layer == "default" else layer
+    beside = "__pycache__ beside each module, or the user's cache folder (NUMBA_CACHE_DIR is not set)"
     return [
+        *([("numba compiler", "switched off by NUMBA_DISABLE_JIT: no kernel runs")] if is_off else []),
         ("numba threads", f"{threads}, layer: {chosen}"),
-        ("numba cache", folder or "__pycache__ beside each module (NUMBA_CACHE_DIR is not set)"),
+        ("numba cache", folder or beside),
     ]
 
 

@@ -27,6 +27,8 @@ def run(
     Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run
     in threads; results do not depend on how many. Ctrl-C writes what there is.
     """
+    import numpy as np
+
     from ..solvers.trace import NO_RECORDS
     from .experiment import read_experiment
     from .seeds import check_job, solve_all, tuned_numbers
@@ -76,6 +78,13 @@ def run(
         if not len(result.trace):
             screen.print(f"seed {seed} {NO_RECORDS}: {result.message}")
     screen.print(f"{converged} of {len(results)} runs converged to tol = {options['tol']:g}")
+    certified = results[0].rate
+    if certified is not None:
+        fitted = np.median([result.trace.rate() for result in results])
+        screen.print(
+            f"distance times {fitted:.6g} a round on its last decades; "
+            f"at most {certified:.6g} certified for the worst problem"
+        )
     screen.print(f"results, traces and figure.png written to {output}")
     stop.leave(f"{len(results)} of {len(found)} runs had begun, and are written as far as they got")
 

@@ -33,6 +33,7 @@ _PIECE = 2**16  # bytes read at once, whatever sizes a file declares
 _MOST_DIRECTORY = 2**20
 _MOST_HEADER = 2**12
 _MOST_TEXT = 2**20
+_MOST_SHOWN = 500  # letters of what is wrong
 _MAGIC = b"\x93NUMPY"
 _TYPE = re.compile(r"[<>=|](?:b1|[iu][1248]|f[248]|c(?:8|16)|[SU][1-9]\d{0,8})")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError, KeyError, ValueError)
@@ -204,7 +205,8 @@ def open_npz(path: str | Path) -> Iterator[Npz]:
             with zipfile.ZipFile(bounded) as archive:
                 yield Npz(archive, size)
         except _BROKEN as error:
-            text = error.args[0] if isinstance(error, KeyError) and error.args else error
+            text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+            text = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
             raise ValueError(f"{path} cannot be read: {text}") from error
 
 

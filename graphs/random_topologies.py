@@ -77,6 +77,10 @@ def random_geometric(n: int, radius: float | None = None, rng: Rng = 0, *, conne
         reach = math.sqrt(2.0 * math.log(max(n, 2)) / (math.pi * n))
     else:
         reach = checks.real("radius", radius, above=0.0)
+    n_near = 0.5 * n * n * min(1.0, math.pi * reach**2)
+    checks.require_memory(
+        100 * n_near, f"finding some {n_near:.3g} pairs of {n} points in reach", "take a smaller radius"
+    )
     from scipy.spatial import KDTree
 
     def draw(generator: np.random.Generator) -> Graph:
@@ -114,9 +118,16 @@ def erdos_renyi(n: int, p: float | None = None, rng: Rng = 0, *, connected: bool
         min(1.0, 2.0 * math.log(max(n, 2)) / n) if p is None else checks.real("p", p, least=0.0, most=1.0)
     )
 
+    n_pairs = n * (n - 1) // 2
+    # NumPy shuffles all pairs to choose more than a fiftieth of them
+    checks.require_memory(
+        (100 * probability + 8 * (probability > 0.02)) * n_pairs,
+        f"drawing some {probability * n_pairs:.3g} of {n_pairs} pairs of {n} nodes",
+        "take a smaller p, or random_regular",
+    )
+
     def draw(generator: np.random.Generator) -> Graph:
         # a binomial number of distinct pairs is the same law as n(n-1)/2 coin flips, in O(edges)
-        n_pairs = n * (n - 1) // 2
         chosen = generator.choice(n_pairs, size=generator.binomial(n_pairs, probability), replace=False)
         return Graph.from_edges(n, _unrank_pairs(chosen, n), name=f"erdos_renyi({n}, {probability:.3g})")
 

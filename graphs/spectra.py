@@ -80,6 +80,10 @@ def algebraic_connectivity(graph: Graph, rates: ArrayLike | None = None) -> floa
     TypeError, ValueError
         As :func:`laplacian`; or if the graph has one node, or the edges of positive rate do not connect it,
         or one of these rates is below 1e-290 or below 1e-290 times the mean rate.
+    MemoryError
+        If the factor takes more memory than there is, as on expanders of some 10^5 nodes. Ctrl-C ends the
+        call within some tenths of a second, unless it comes while SuperLU finds the order of elimination:
+        seconds on an expander of 10^5 edges.
     """
     w, scale = connecting_rates(graph, rates, "algebraic_connectivity")
     with one_blas_thread():
@@ -106,7 +110,7 @@ def effective_resistances(graph: Graph, rates: ArrayLike | None = None) -> NDArr
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As :func:`algebraic_connectivity`.
     """
     w, scale = connecting_rates(graph, rates, "effective_resistances")
@@ -135,7 +139,7 @@ def chi(graph: Graph, rates: ArrayLike | None = None) -> tuple[float, float]:
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As :func:`algebraic_connectivity`.
 
     Examples
@@ -174,6 +178,8 @@ def spectral_gap(W: Any) -> float:
     ------
     TypeError, ValueError
         If W is not an array of real numbers, or not square, finite, symmetric with unit row sums.
+    MemoryError
+        If W is dense and its gap takes more memory than there is.
     """
     from scipy import sparse
 
@@ -187,6 +193,10 @@ def spectral_gap(W: Any) -> float:
     n = matrix.shape[0]
     if matrix.ndim != 2 or matrix.shape != (n, n) or n == 0:
         raise ValueError(f"W must be a square matrix, got shape {matrix.shape}")
+    if not is_sparse:
+        checks.require_memory(
+            24 * n * n, f"the gap of a dense W, ({n}, {n}),", "give W as a sparse array of SciPy"
+        )
     asymmetry = abs(matrix - matrix.T).max()
     row_error = np.max(np.abs(matrix.sum(axis=1) - 1.0))
     if asymmetry > 1e-8 or row_error > 1e-8:
@@ -249,6 +259,7 @@ def node_sums(graph: Graph, v: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def dense_laplacian(graph: Graph, w: NDArray[np.float64]) -> NDArray[np.float64]:
     """Dense ``L(w)``; w of any sign."""
+    _require_dense(graph.n_nodes, graph.n_nodes, "a dense Laplacian", "take the sparse one of laplacian()")
     i, j = graph.edges.T
     L = np.diag(node_sums(graph, w))
     L[i, j] = L[j, i] = -w
@@ -257,11 +268,16 @@ def dense_laplacian(graph: Graph, w: NDArray[np.float64]) -> NDArray[np.float64]
 
 def incidence(graph: Graph) -> NDArray[np.float64]:
     """Dense (n, m) incidence matrix with columns ``e_i - e_j``."""
+    _require_dense(graph.n_nodes, graph.n_edges, "a dense incidence matrix", "take a sparse one")
     B = np.zeros((graph.n_nodes, graph.n_edges))
     e = np.arange(graph.n_edges)
     B[graph.edges[:, 0], e] = 1.0
     B[graph.edges[:, 1], e] = -1.0
     return B
+
+
+def _require_dense(rows: int, columns: int, what: str, remedy: str) -> None:
+    checks.require_memory(8 * rows * columns, f"{what}, ({rows}, {columns}),", remedy)
 
 
 def fiedler_space(graph: Graph) -> NDArray[np.float64]:

@@ -258,6 +258,12 @@ def exponential(n: int) -> Graph:
 
 def _pairs(n: int) -> NDArray[Any]:
     """All pairs i < j in lexicographic order."""
+    # a mask of all entries of a matrix, then pairs of int64 that are sorted and become int32
+    checks.require_memory(
+        40 * n * n,
+        f"the list of all {n * (n - 1) // 2} pairs of {n} nodes",
+        "take a sparse topology, such as random_regular or exponential",
+    )
     return np.column_stack(np.triu_indices(n, 1))
 
 

@@ -210,8 +210,21 @@ class LazyKernel:
     def __call__(self, *args: Any) -> Any:
         return self.compiled()(*args)
 
+    # Machine code belongs to its process: pickled by name, as functions are, and never copied.
+
     def __reduce__(self) -> str:
-        return self.name  # pickled and copied by name, as functions are
+        if "<locals>" in self.name:
+            raise TypeError(
+                f"{self.name} was compiled within a function, so another process cannot find it by its name: "
+                "define it at the top level of a module, or pickle what it was made of"
+            )
+        return self.name
+
+    def __copy__(self) -> LazyKernel:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LazyKernel:
+        return self
 
 
 def lazy_njit(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], LazyKernel]:

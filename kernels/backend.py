@@ -89,6 +89,11 @@ def device_of(**arrays: Any) -> int | None:
     >>> device_of(W=np.eye(3), X=[[1.0], [2.0], [3.0]]) is None
     True
     """
+    for array in arrays.values():
+        if type(array) is not np.ndarray:
+            break
+    else:
+        return None
     found = {name: _device(name, array) for name, array in arrays.items() if array is not None}
     if len(set(found.values())) > 1:
         places = ", ".join(

@@ -10,7 +10,7 @@ import numbers
 import operator
 import reprlib
 import weakref
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -66,6 +66,42 @@ def count(name: str, value: Any, *, least: int | None = 0, most: int | None = No
             interval = f"at least {least}" if most is None else f"in {least}..{most}"
         raise ValueError(f"{name} must be {interval}, got {reprlib.repr(number)}")
     return number
+
+
+def instance(name: str, value: Any, kind: type[Any] | tuple[type[Any], ...], remedy: str = "") -> None:
+    """Refuse a value of another class.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+        What was given.
+    kind : type or tuple of types
+        What it must be an instance of.
+    remedy : str
+        What makes one.
+
+    Raises
+    ------
+    TypeError
+        With the classes of both.
+
+    Examples
+    --------
+    >>> instance("graph", 5, dict, "graphs.cycle(5)")
+    Traceback (most recent call last):
+    TypeError: graph must be a dict, got an int: take graphs.cycle(5)
+    """
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(_with_article(one.__name__) for one in kinds)
+        hint = f": take {remedy}" if remedy else ""
+        raise TypeError(f"{name} must be {wanted}, got {_with_article(type(value).__name__)}{hint}")
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiouAEIOU' else 'a'} {noun}"
 
 
 def real(
@@ -198,6 +234,14 @@ def frozen(array: np.ndarray) -> np.ndarray:
     if array.flags.owndata:
         _frozen_here[id(array)] = array
     return array
+
+
+def bound_to_this_process(self: Any) -> NoReturn:
+    """`__reduce__` of a class whose objects hold addresses: calling a stale one would crash the process."""
+    raise TypeError(
+        f"{type(self).__name__} holds addresses in the memory of this process, so it can be neither pickled "
+        "nor copied: pickle what it was made of, and make it anew there"
+    )
 
 
 def as_array(name: str, value: Any) -> np.ndarray:

@@ -105,7 +105,7 @@ assert np.isclose(variance, pairs.omega(6) * (x @ x), rtol=1e-13)
 # | witness | attains |
 # |---|---|
 # | all $\lvert x_j \rvert$ equal | $1 - k/d$ of Top-k; $d/k - 1$ of masks |
-# | the same | $\sqrt d - 1$ of QSGD with one level |
+# | the same | $\sqrt d / s - 1$ of QSGD with $s \le \sqrt d / 2$ levels |
 # | all $\lvert x_j \rvert = 4/3$ | $1/8$ of natural compression, which rounds to powers of two |
 # | one 1, else $1/(1 + \sqrt d)$ | $(\sqrt d - 1)/2$ of TernGrad |
 # | one entry not zero | $1 - 1/d$ of the scaled sign |
@@ -125,6 +125,7 @@ witnesses = [
     (PermK(10), FLAT),
     (Bernoulli(0.1), FLAT),
     (QSGD(1), FLAT),
+    (QSGD(7), FLAT),
     (TernGrad(), TERNARY),
     (Natural(), 4 / 3 * FLAT),
     (TopK(40), FLAT),

@@ -255,7 +255,7 @@ for name, (solver, color, line) in naive.items():
     assert error.min() > 1e-2
 for name, solver, color in (
     ("MASHA1, Rand-30 %", solvers.MASHA1(rand), ORANGE),
-    ("MASHA2, Top-30 %", solvers.MASHA2(compression.TopK(0.3)), PURPLE),
+    ("MASHA2, Top-30 %", solvers.MASHA2(compression.TopK(0.3), step="auto"), PURPLE),
 ):
     result, error = run(solver, 3000, every=50)
     axes.loglog(result.trace["time"][1:], error[1:], color=color, label=name)

@@ -45,9 +45,9 @@ def _scales(problem: Problem) -> str:
     if not ratio > _SCALES:
         return ""
     return (
-        f"columns {large} and {small} of the data differ in size by a factor of {ratio:.1e}, and methods will "
-        "hardly move along the small ones: bring all to one scale by problems.standardize (in the files of "
-        "the command line, standardize = true)"
+        f"columns {large} and {small} of the data differ in size by a factor of {ratio:.1e}, and methods "
+        "will hardly move along the small ones: bring all to one scale by problems.standardize (in the files "
+        "of the command line, standardize = true)"
     )
 
 

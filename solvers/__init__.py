@@ -16,11 +16,13 @@ from .extra import EXTRA, NIDS
 from .extragradient import CompressedExtragradient, Extragradient, OptimisticGradient
 from .marina import MARINA
 from .masha import MASHA1, MASHA2
+from .rates import certified_rate
 from .result import Result
 from .robust_gossip import RobustGossip
 from .robust_sgd import RobustSGD
 from .sgda import DIANASGDA, QSGDA
 from .state import State
+from .svl import SVL
 from .trace import Trace
 from .tracking import GradientTracking
 
@@ -38,6 +40,7 @@ __all__ = [
     "MASHA2",
     "NIDS",
     "QSGDA",
+    "SVL",
     "ChocoGossip",
     "ChocoSGD",
     "CompressedExtragradient",
@@ -51,5 +54,6 @@ __all__ = [
     "Solver",
     "State",
     "Trace",
+    "certified_rate",
     "gossip_rules",
 ]

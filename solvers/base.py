@@ -82,6 +82,10 @@ class Prepared(abc.ABC):
     def time_limit(self, tol: float) -> float:
         """Return a simulated time by which theory promises the tolerance, with a wide margin."""
 
+    def rate(self) -> float | None:
+        """Return the certified factor of the distance to the solution a round, where there is one."""
+        return None
+
     def average(self, state: State) -> np.ndarray | None:
         """Return the time average of the mean iterate (d,), where it was asked for."""
         return None
@@ -101,6 +105,10 @@ class Solver(abc.ABC):
     # arrays of a state that hold what was set or computed at the start; a resumed run must agree on them
     _settings: ClassVar[tuple[str, ...]] = ()
     _takes_operators: ClassVar[bool] = False  # whether it solves variational inequalities
+    # the assumption that is missing for a certified linear rate
+    _uncertified: ClassVar[str] = (
+        "no theorem that bounds it for all objectives of a condition number is known here"
+    )
 
     @abc.abstractmethod
     def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
@@ -377,7 +385,53 @@ class Solver(abc.ABC):
                 message += words_of_noise(
                     floor, problem.strong_convexity, state.first_optimality, trace, tol, mean
                 )
-            return Result(X, status, message, trace, state, prepared.average(state), prepared.members)
+            return Result(
+                X,
+                status,
+                message,
+                trace,
+                state,
+                prepared.average(state),
+                prepared.members,
+                prepared.rate(),
+                _distance_bound(problem, trace),
+            )
+
+    def certified_rate(self, problem: Problem, graph: Graph, *, changing: bool = False) -> float:
+        """Return an upper bound on the worst linear rate of the distance to the solution, a round.
+
+        It holds for all objectives with the problem's smoothness and strong convexity, and all graphs with
+        the extreme eigenvalues of this one's mixing matrix, for the numbers that `solve` would run with:
+        sqrt(mean |x_i - x*|^2) <= C rate^t after t rounds with full gradients, for some C. Rounded up.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`.
+        changing : bool
+            For graphs that change every round, whose mixing matrices have all |W_k - J| <= sigma, J that of
+            the complete graph and sigma = |W - J| of this one.
+
+        Returns
+        -------
+        float
+            Below 1, or infinite: no linear rate is certified for these numbers.
+
+        Raises
+        ------
+        NotImplementedError
+            There is no such certificate for this method, or an assumption is missing; the message names it.
+        """
+        self._check_match(problem, graph)
+        return self._certified_rate(problem, graph, changing)
+
+    def _certified_rate(self, problem: Problem, graph: Graph, changing: bool) -> float:
+        """Return `certified_rate`, by subclasses that have one."""
+        raise self._uncertifiable(self._uncertified)
+
+    def _uncertifiable(self, missing: str) -> NotImplementedError:
+        """Return the error that says what a certified rate lacks."""
+        return NotImplementedError(f"{type(self).__name__} has no certified linear rate: {missing}")
 
     def _check_match(self, problem: Problem, graph: Graph) -> None:
         if not isinstance(problem, Problem) or not isinstance(graph, Graph):
@@ -463,6 +517,21 @@ def _record(
             "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),
             "accuracy": problem.accuracy(mean) if isinstance(problem, Classifier) else np.nan,
         }
+
+
+def _distance_bound(problem: Problem, trace: Trace) -> float | None:
+    """Return a bound on sqrt(mean |x_i - x*|^2) at the last record, None without strong convexity.
+
+    That is sqrt(consensus^2 + |x_mean - x*|^2), and mu |x - x*| <= |grad f(x)|. Of a variational inequality
+    on a set, mu |z - z*| <= 2 |residual(z)|: with R = residual / L and e = z - z*, the projection gives
+    <R - F(z)/L, e - R> >= 0 and the solution <F(z*), e - R> >= 0, so that mu |e|^2 <= <F(z) - F(z*), e> <=
+    L <R, e> + <F(z) - F(z*), R> <= 2 L |R| |e|.
+    """
+    mu = problem.strong_convexity
+    if not (mu > 0.0 and len(trace)):
+        return None
+    factor = 2.0 if problem.blocks else 1.0
+    return math.hypot(trace["consensus"][-1], factor * trace["optimality"][-1] / mu)
 
 
 def _scale(problem: Problem, X: np.ndarray, members: np.ndarray | None) -> float:

@@ -9,7 +9,7 @@ from ..graphs import Graph
 from ..kernels.compression import Compressor
 from ..kernels.rounds import server
 from ..problems import Problem
-from .rounds import ServerSolver, Step
+from .rounds import ServerSolver, Step, distance_rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,10 @@ class EF(ServerSolver):
     _kernel = server.error_feedback
     _n_rows = 1
     _needs = "contractive"
+    _uncertified = (
+        "with a constant step it reaches a neighbourhood of the minimiser only, unless the gradients of all "
+        "nodes vanish there; EF21 and DIANA have one"
+    )
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step"}; NaN without a contractive compressor."""
@@ -90,8 +94,9 @@ class EF21(ServerSolver):
     With g_i = 0 at first, c_i = C(grad f_i(x) - g_i), g_i <- g_i + c_i, x <- x - step mean g_i. Richtarik,
     Sokolov & Fatkhullin, "EF21" (NeurIPS 2021); the first round sends C(grad f_i(x)), as theirs. Theory, with
     theta = 1 - sqrt(1 - alpha) and b = (1 - alpha) / theta: step = 1 / (L (1 + sqrt(b / theta))), and for
-    mu > 0 the smaller one of 1 / (L (1 + sqrt(2 b / theta))) and theta / (2 mu), with which f(x) - f* falls
-    by 1 - step mu a round. L is the worst of the nodes'.
+    mu > 0 the smaller one of 1 / (L (1 + sqrt(2 b / theta))) and theta / (2 mu), with which, as with any
+    smaller step, f(x) - f* plus the estimates' error falls by 1 - step mu a round (their theorem for the
+    Polyak-Lojasiewicz condition): `certified_rate` is the root of that factor. L is the worst of the nodes'.
 
     Bits as of `EF`.
 
@@ -118,14 +123,25 @@ class EF21(ServerSolver):
 
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "shift_step"}; the shift step is 1; NaN without a contractive compressor."""
+        return {"step": self._proven_step(problem), "shift_step": 1.0}
+
+    def _proven_step(self, problem: Problem) -> float:
         alpha = self.compressor.contraction(problem.dim)
         if not alpha > 0.0:
-            return {"step": math.nan, "shift_step": 1.0}
+            return math.nan
         theta = 1.0 - math.sqrt(1.0 - alpha)
         ratio = math.sqrt(1.0 - alpha) / theta  # sqrt(b / theta)
         mu, L = problem.strong_convexity, self._smoothness(problem)
         if mu > 0.0:
-            step = min(1.0 / (L * (1.0 + math.sqrt(2.0) * ratio)), theta / (2.0 * mu))
-        else:
-            step = 1.0 / (L * (1.0 + ratio))
-        return {"step": step, "shift_step": 1.0}
+            return min(1.0 / (L * (1.0 + math.sqrt(2.0) * ratio)), theta / (2.0 * mu))
+        return 1.0 / (L * (1.0 + ratio))
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        self._assume(problem, changing)
+        if self.compressor.contraction(problem.dim) == 1.0:
+            return self._without_compression(problem, values)
+        if not values["step"] <= self._proven_step(problem):
+            return math.inf
+        return distance_rate(1.0 - values["step"] * problem.strong_convexity)

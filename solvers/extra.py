@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from ..graphs import Graph
 from ..kernels.rounds import exact
-from ..problems import Problem
-from .rounds import GossipSolver, Step
+from .certified.changing import Plant
+from .certified.proof import Loop
+from .exact import ExactGossip
+from .rounds import Step
 
 
 @dataclass(frozen=True, eq=False)
-class EXTRA(GossipSolver):
+class EXTRA(ExactGossip):
     """The exact first-order algorithm: decentralised gradient descent with a correction.
 
     With a constant step every node reaches the minimiser, linearly where the objective is strongly convex.
@@ -20,7 +20,7 @@ class EXTRA(GossipSolver):
     Parameters
     ----------
     step : float, "auto" or None
-        Step size. None: theory's. "auto": tuned.
+        Step size. None: the one with the smallest certified rate. "auto": tuned.
     batch_size : int, optional
         Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
         has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
@@ -34,8 +34,9 @@ class EXTRA(GossipSolver):
     consensus optimization" (SIAM Journal on Optimization 2015), with (I + W)/2 as the second matrix. It
     converges for steps below (5 + 3 lambda_min(W)) / (4 L): Li & Yan, "New convergence analysis of a
     primal-dual algorithm with large stepsizes" (Advances in Computational Mathematics 2021), and not always
-    above: on equal quadratics of curvature L, a root of the recursion is -1 there. Theory: four fifths of
-    that bound, at most 1/L.
+    above: on equal quadratics of curvature L, a root of the recursion is -1 there. For mu = 0, theory is four
+    fifths of that bound, at most 1/L; so it is with mini-batches, if that is less than the certified step.
+    The loop of `certified_rate` is G(z) = -step (z - 1) / ((z - 1)^2 + lam (z - 1) + lam/2), lam = 1 - w.
 
     A round sends d numbers of 64 bits from each node to each neighbour.
 
@@ -52,22 +53,35 @@ class EXTRA(GossipSolver):
 
     _kernel = exact.extra
     _n_rows = 2
-    _exact = True
 
-    def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step"}."""
-        low, _ = self._spectrum(graph)
-        return {"step": min(0.2 * (5.0 + 3.0 * low), 1.0) / self._smoothness(problem)}
+    def _loop(self, values: dict[str, float]) -> Loop:
+        return Loop((1.0,), (0.0, 1.0), (0.0, 0.5))
+
+    def _plant(
+        self, values: dict[str, float]
+    ) -> Plant:  # state: X, and half the sum of X - W X over all rounds before
+        step = values["step"]
+        return Plant(
+            A=((1.0, -1.0), (0.0, 1.0)),
+            B=((-step, -1.0), (0.0, 0.5)),
+            Cy=((1.0, 0.0),),
+            Dy=((0.0, 0.0),),
+            Cz=((1.0, 0.0),),
+            Dz=((0.0, 0.0),),
+        )
+
+    def _convex(self, low: float) -> dict[str, float]:
+        return {"step": min(0.2 * (5.0 + 3.0 * low), 1.0)}
 
 
 @dataclass(frozen=True, eq=False)
-class NIDS(GossipSolver):
+class NIDS(ExactGossip):
     """Network-independent step size: an exact method whose step depends on the objectives alone.
 
     Parameters
     ----------
     step : float, "auto" or None
-        Step size. None: 1/L. "auto": tuned.
+        Step size. None: the one with the smallest certified rate. "auto": tuned.
     batch_size : int, optional
         Samples b a gradient, drawn without replacement; None: full gradients. With mini-batches theory's step
         has L(b) = `problem.expected_smoothness(b)` in place of L, and the nodes reach a noise floor.
@@ -79,7 +93,8 @@ class NIDS(GossipSolver):
     X_1 = X_0 - step G(X_0), then X_{k+2} = (I + W)/2 (2 X_{k+1} - X_k - step (G(X_{k+1}) - G(X_k))), with
     G(X)_i = grad f_i(x_i): Li, Shi & Yan, "A decentralized proximal-gradient method with network independent
     step-sizes and separated convergence rates" (IEEE Transactions on Signal Processing 2019). It converges
-    for steps below 2/L on any connected graph.
+    for steps below 2/L on any connected graph. For mu = 0, theory is 1/L; so it is with mini-batches, if that
+    is less than the certified step. The loop of `certified_rate` is that of `EXTRA` times 1 - lam/2.
 
     Each round but the first sends d numbers of 64 bits from each node to each neighbour.
 
@@ -96,43 +111,22 @@ class NIDS(GossipSolver):
 
     _kernel = exact.nids
     _n_rows = 2
-    _exact = True
 
-    def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
-        """Return {"step"}."""
-        return {"step": 1.0 / self._smoothness(problem)}
+    def _loop(self, values: dict[str, float]) -> Loop:
+        return Loop((1.0, -0.5), (0.0, 1.0), (0.0, 0.5))
 
-    def rate(self, problem: Problem, graph: Graph) -> float:
-        """Return a factor that the error falls by each round, at least; 1 and more promise nothing.
+    def _plant(
+        self, values: dict[str, float]
+    ) -> Plant:  # state: X, and the iterates before, a gradient step further
+        step = values["step"]
+        return Plant(
+            A=((2.0, -1.0), (1.0, 0.0)),
+            B=((-step, -0.5), (-step, 0.0)),
+            Cy=((1.0, 0.0),),
+            Dy=((0.0, 0.0),),
+            Cz=((2.0, -1.0),),
+            Dz=((-step, 0.0),),
+        )
 
-        Parameters
-        ----------
-        problem, graph
-            As in `solve`.
-
-        Returns
-        -------
-        float
-            The largest of 1 - step mu, step L - 1 and sqrt((1 + lambda_2(W)) / 2).
-
-        Notes
-        -----
-        Derived. Let B = (I - W)/2 and D = X_{k-1} - step G(X_{k-1}) - X_k, so that D is in the range of B.
-        With ~ for the difference to the limit, a round is z~ = x~ - step g~ - d~, x~+ = (I - B) z~,
-        d~+ = d~ + B z~, and from |x~ - step g~|^2 = |z~ + d~|^2 it follows that
-
-            |x~+|^2_{1/(I - B)} + |d~+|^2_{1/B} = |x~ - step g~|^2 + |d~|^2_{1/B - I}
-
-        (1/B is the pseudo-inverse). The first term on the right is at most |x~|^2 times the square of the
-        larger one of 1 - step mu and step L - 1, the second (1 + lambda_2)/2 |d~|^2_{1/B}. So the square root
-        of the left-hand side falls.
-        """
-        return self._rate(problem, graph, self.parameters(problem, graph)["step"])
-
-    def _rate(self, problem: Problem, graph: Graph, step: float) -> float:
-        _, high = self._spectrum(graph)
-        descent = max(1.0 - step * problem.strong_convexity, step * problem.smoothness - 1.0)
-        return max(descent, math.sqrt(0.5 * (1.0 + high)))
-
-    def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
-        return 1.0 - self._rate(problem, graph, values["step"])
+    def _convex(self, low: float) -> dict[str, float]:
+        return {"step": 1.0}

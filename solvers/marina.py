@@ -11,7 +11,7 @@ from ..kernels.compression import Compressor
 from ..kernels.rounds import server
 from ..problems import Problem
 from .messages import mean_variance, message_share
-from .rounds import ServerSolver, Step
+from .rounds import ServerSolver, Step, distance_rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +39,12 @@ class MARINA(ServerSolver):
     C(grad f_i(x) - grad f_i(x_last)). Then x <- x - step g. Gorbunov, Burlachenko, Li & Richtarik, "MARINA:
     faster non-convex distributed learning with compression" (ICML 2021). Theory, with A = omega / n for
     independent messages and 1 for PermK: step = 1 / (L (1 + sqrt((1 - p) A / p))), and for mu > 0 the smaller
-    one of 1 / (L (1 + sqrt(2 (1 - p) A / p))) and p / (2 mu), with which E f(x) - f* falls by 1 - step mu a
-    round. Batches of b of the m samples of a node add (1 + omega) / n times the mean over the nodes of
-    (m - b) / (b (m - 1)) mean_j L_ij^2, over L^2, to A, L_ij the smoothness of a row (derived: the variance
-    of C(v) for the difference v over a batch is at most omega |E v|^2 + (1 + omega) times that of v).
+    one of 1 / (L (1 + sqrt(2 (1 - p) A / p))) and p / (2 mu), with which, as with any smaller step, E f(x) -
+    f* plus the estimate's error falls by 1 - step mu a round (their theorem for the Polyak-Lojasiewicz
+    condition): `certified_rate` is the root of that factor.
+    Batches of b of the m samples of a node add (1 + omega) / n times the mean over the nodes of (m - b) / (b
+    (m - 1)) mean_j L_ij^2, over L^2, to A, L_ij the smoothness of a row (derived: the variance of C(v) for
+    the difference v over a batch is at most omega |E v|^2 + (1 + omega) times that of v).
 
     The coin is drawn from the run's key, and all nodes know it. Bits as of `EF`; in a full round each node
     sends d numbers of 64 bits.
@@ -81,15 +83,27 @@ class MARINA(ServerSolver):
         p = real("probability", p, above=0.0, most=1.0)
         if not self.compressor.unbiased:
             return {"step": math.nan, "probability": p}
+        return {"step": self._proven_step(problem, p), "probability": p}
+
+    def _proven_step(self, problem: Problem, p: float) -> float:
         mu, L = problem.strong_convexity, problem.smoothness
-        variance = mean_variance(self.compressor, n, d)
+        variance = mean_variance(self.compressor, problem.n_nodes, problem.dim)
         size = self._batch(problem)
         if size is not None:
             noise = float(problem.row_smoothness.noise(size).mean()) / L**2
-            variance += (1.0 + self.compressor.omega(d)) * noise / n
+            variance += (1.0 + self.compressor.omega(problem.dim)) * noise / problem.n_nodes
         spread = (1.0 - p) * variance / p
         if mu > 0.0:
-            step = min(1.0 / (L * (1.0 + math.sqrt(2.0 * spread))), p / (2.0 * mu))
-        else:
-            step = 1.0 / (L * (1.0 + math.sqrt(spread)))
-        return {"step": step, "probability": p}
+            return min(1.0 / (L * (1.0 + math.sqrt(2.0 * spread))), p / (2.0 * mu))
+        return 1.0 / (L * (1.0 + math.sqrt(spread)))
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        self._assume(problem, changing)
+        self._assume_unbiased()
+        if values["probability"] == 1.0 or self.compressor.omega(problem.dim) == 0.0:
+            return self._without_compression(problem, values)
+        if values["step"] > self._proven_step(problem, values["probability"]):
+            return math.inf
+        return distance_rate(1.0 - values["step"] * problem.strong_convexity)

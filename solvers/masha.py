@@ -13,8 +13,11 @@ from ..kernels.compression import Compressor, Identity
 from ..kernels.rounds import saddle
 from ..problems import Problem
 from .extragradient import OperatorSolver, lipschitz_constants
+from .feedback import Memories
 from .messages import disjoint, message_share, sends_disjoint
-from .rounds import Step
+from .rounds import Step, distance_rate
+
+_SAFETY = 0.9  # of the step up to which MASHA2 is proven: slack makes residuals fall where mu = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,33 @@ class _Masha(OperatorSolver, abc.ABC):
     def _step(self, problem: Problem, tau: float) -> float:
         """Return theory's step, NaN for none."""
 
+    @abc.abstractmethod
+    def _holds(self, problem: Problem, step: float, tau: float) -> bool:
+        """Whether a round shrinks the theorem's Lyapunov function by 1 - step mu / 2."""
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        self._assume(problem, changing, batches=True)
+        missing = None
+        if self.anchor == "new":
+            missing = 'the old anchor, and anchor is "new"'
+        elif problem.blocks:
+            missing = "all of R^d, and the problem has a set"
+        elif self._needs == "unbiased":
+            self._assume_unbiased()
+        elif (
+            not self.compressor.contraction(problem.dim) * self.server_compressor.contraction(problem.dim)
+            > 0.0
+        ):
+            missing = "contractive compressors"
+        if missing:
+            raise self._uncertifiable(f"its theorem is that of {missing}")
+        step, tau = values["step"], values["tau"]
+        if not self._holds(problem, step, tau):
+            return math.inf
+        return distance_rate(1.0 - step * problem.strong_convexity / 2.0)
+
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
         return super()._pace(problem, graph, values) / 2.0
 
@@ -129,6 +159,10 @@ class MASHA1(_Masha):
     samples of a node, of Lipschitz constants l_ij, put the mean over the nodes of a mean_j l_ij^2 + (1 - a)
     L_i^2, a = (m - B) / (B (m - 1)), in place of Lh^2, and 1 + omega in place of omega.
 
+    `certified_rate` is sqrt(1 - step mu / 2). For mu = 0 (monotone) V does not grow on average, and the sum
+    over the rounds of (1 - tau) |z' - w|^2 / 2 + tau |z' - z|^2 is at most V at the start: the best residual
+    falls like 1 / sqrt(rounds), and rotations converge.
+
     On an entropic simplex, where zbar is z^tau w^(1 - tau), up to its sum, the step is the same, and the
     theorem is not proved.
 
@@ -158,6 +192,10 @@ class MASHA1(_Masha):
         if not (self.compressor.unbiased and self.server_compressor.unbiased):
             return math.nan
         return self._bounded(problem, tau, math.sqrt((1.0 - tau) / (2.0 * self.second_moment(problem))))
+
+    def _holds(self, problem: Problem, step: float, tau: float) -> bool:
+        pace = step * problem.strong_convexity
+        return pace <= tau and pace + step**2 * self.second_moment(problem) <= 1.0 - tau
 
     def second_moment(self, problem: Problem) -> float:
         """Return c with E|u|^2 <= c |z' - w|^2, as the notes of the class have it.
@@ -195,7 +233,8 @@ class MASHA2(_Masha):
     server_compressor : Compressor
         Of the server's; contractive. By default it sends all coordinates.
     step : float, "auto" or None
-        Step size. None: see the notes. "auto": tuned, which pays for small alpha.
+        Step size. None: theory's, which is safe for all compressors of this contraction. "auto": tuned,
+        several times larger.
     tau, anchor, participants, batch_size
         As in `MASHA1`.
     check_compressor : bool
@@ -208,10 +247,26 @@ class MASHA2(_Masha):
     = y - c; z <- z' - c. The anchor moves as in `MASHA1`; the memories are kept. Beznosikov et al. (NeurIPS
     2022).
 
-    The step is sqrt(1 - tau) times the smaller of 2 alpha alpha_s / sqrt(L^2 + Lh^2 / b) and 1 / (sqrt(2) L),
-    and no larger than (1 - tau) / (2 mu) and tau / mu; L, b and Lh^2, also with batches, as in `MASHA1`. The
-    second bound is that of `MASHA1` without compression. The first was found by measurement on bilinear
-    problems; the step that theory proves is about a hundred times smaller.
+    Theory (derived). With b of n nodes in a round, the memories' sum E = e + sum e_i / b, u^2 = mean |e_i|^2,
+    v = |e|, r = step Lh |z' - w| and, for contractions alpha and alpha_s, beta = sqrt(1 - alpha), the
+    Lyapunov function V = |z - E - z*|^2 + |w - z*|^2 + (c n / b) u^2 + c_s v^2 obeys on average over the
+    draws of a round
+
+        V+ <= V - (1 - tau) |z' - w|^2 - tau |z' - z|^2 + 2 <E, z - z'> + 2 |E| r + r^2
+              + c (beta^2 (u + r)^2 - u^2) + c_s ((1 - alpha_s) (v + (1 + beta) (u + r))^2 - v^2)
+
+    with |E| <= n u / b + v, since messages are at most 1 + beta times as long as what they stand for. The
+    maximum over z - z', u and v is H r^2 - (1 - tau) |z' - w|^2, with a number H of tau, alpha, alpha_s,
+    n / b and the best weights c, c_s; without compression at the server, and with all nodes, H = (1 +
+    (1 - alpha) (1 - tau) / tau) / (1 - beta)^2. So V does not grow where step^2 Lh^2 H <= 1 - tau: monotone
+    problems, mu = 0, included. For mu > 0 and x = step mu it falls by 1 - x / 2 a round where step^2 Lh^2 H
+    <= 1 - tau - x, H now with tau - 2 x in place of tau, 2 x more for |E|^2, and memories that have to lose
+    x / 2 besides. The step is 0.9 of what that allows; `certified_rate` is sqrt(1 - x / 2). Lh^2, also with
+    batches, as in `MASHA1`.
+
+    This holds for any contractive compressors and all problems of these constants. On most, steps some times
+    larger do as well, and step="auto" finds them; but there are compressors of the same alpha with which
+    rotations diverge at two to three times the step.
     """
 
     _kernel = saddle.masha2
@@ -229,13 +284,31 @@ class MASHA2(_Masha):
         if problem.blocks:
             raise ValueError("MASHA2 has no projection: take MASHA1 for problems with sets")
 
+    def _memories(self, problem: Problem) -> Memories:
+        n, d = problem.n_nodes, problem.dim
+        alphas = self.compressor.contraction(d), self.server_compressor.contraction(d)
+        return Memories(*alphas, n / (self.participants or n))
+
     def _step(self, problem: Problem, tau: float) -> float:
-        d = problem.dim
-        alpha = self.compressor.contraction(d) * self.server_compressor.contraction(d)
-        if not alpha > 0.0:
+        memories, second = self._memories(problem), self._mean_square(problem)
+        if not (memories.nodes * memories.server > 0.0 and 0.0 < tau < 1.0 and second > 0.0):
             return math.nan
-        L = lipschitz_constants(problem)[0]
-        members = self.participants or problem.n_nodes
-        noisy = math.hypot(L, math.sqrt(self._mean_square(problem) / members))
-        bound = math.sqrt(1.0 - tau) * min(2.0 * alpha / noisy, math.sqrt(0.5) / L)
-        return self._bounded(problem, tau, bound)
+        weights = memories.weights(tau)
+        low, high = 0.0, math.sqrt((1.0 - tau) / (second * memories.price(weights, 1.0 / tau)))
+        if problem.strong_convexity == 0.0:
+            return _SAFETY * high
+        while high - low > 1e-6 * high:
+            middle = (low + high) / 2.0
+            if self._holds(problem, middle, tau):
+                low = middle
+            else:
+                high = middle
+        return _SAFETY * low
+
+    def _holds(self, problem: Problem, step: float, tau: float) -> bool:
+        pace, memories = step * problem.strong_convexity, self._memories(problem)
+        if not (memories.nodes * memories.server > 0.0 and 2.0 * pace < tau < 1.0):
+            return False
+        recoil = 1.0 / (tau - 2.0 * pace) + 2.0 * pace
+        price = memories.price(memories.weights(tau), recoil, pace / 2.0)
+        return step**2 * self._mean_square(problem) * price <= 1.0 - tau - pace

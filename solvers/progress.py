@@ -60,7 +60,8 @@ class Outlook:
         """
         if state.time < self._rounds and state.wall_time < self._seconds:
             return
-        self._rounds, self._seconds = 2.0 * state.time, 2.0 * state.wall_time
+        self._rounds = max(self._rounds, 2.0 * state.time)
+        self._seconds = max(self._seconds, 2.0 * state.wall_time)
         done = share_done(state, record, *self._ends)
         rounds, seconds = (
             total / done if done > 0.0 else math.inf for total in (state.time, state.wall_time)
@@ -69,8 +70,8 @@ class Outlook:
             return
         self._rounds = self._seconds = math.inf
         warnings.warn(
-            f"{state.solver} has done {100 * done:.2g} % in {state.time:.2g} rounds and {state.wall_time:.0f} s: "
-            f"at this pace it takes {rounds:.1g} rounds and {seconds / 60:.1g} minutes; standardize the data, "
+            f"{state.solver}: {100 * done:.2g} % done in {state.time:.2g} rounds, {state.wall_time:.0f} s; "
+            f"at this pace it takes {rounds:.1g} rounds, {seconds / 60:.1g} minutes; standardize the data, "
             "raise l2 or tol, or set max_time, max_events or max_wall_time",
             PerformanceWarning,
             stacklevel=level_of_the_user(),

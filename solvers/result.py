@@ -13,6 +13,7 @@ from .state import State
 from .trace import COLUMNS, Trace
 
 STATUSES = ("converged", "max_time", "max_events", "max_wall_time", "stopped", "diverged")
+_WORDS = ("status", "message", "rate", "distance_bound")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,14 @@ class Result:
         Time average of the mean iterate, where the solver was asked for it.
     members : (m,) int array or None
         Nodes that count where some are faulty: `x` is their mean. None for all.
+    rate : float or None
+        Factor by which the distance sqrt(mean |x_i - x*|^2) falls a round, certified for the worst problem of
+        these constants (`Solver.certified_rate`); `Trace.rate` fits the run's own. None where there is no
+        certificate, and for methods that stop short of x*.
+    distance_bound : float or None
+        sqrt(consensus^2 + (optimality / mu)^2) at the last record, which bounds sqrt(mean |x_i - x*|^2)
+        there: the mean iterate is within |grad f| / mu of the minimiser. (On the set of a variational
+        inequality with twice the residual.) None for mu = 0.
     """
 
     X: np.ndarray
@@ -48,6 +57,8 @@ class Result:
     state: State
     x_average: np.ndarray | None = None
     members: np.ndarray | None = None
+    rate: float | None = None
+    distance_bound: float | None = None
 
     @property
     def x(self) -> np.ndarray:
@@ -105,7 +116,8 @@ class Result:
             File to write, exactly under this name.
         """
         packed = {f"trace/{name}": self.trace[name] for name in COLUMNS} | self.state.pack()
-        packed["result"] = np.array(json.dumps({"status": self.status, "message": self.message}))
+        words = {name: getattr(self, name) for name in _WORDS}
+        packed["result"] = np.array(json.dumps(words))
         packed["X"] = self.X
         optional = {"x_average": self.x_average, "members": self.members}
         packed |= {name: array for name, array in optional.items() if array is not None}
@@ -133,10 +145,14 @@ class Result:
             state = State.unpack(packed)
             packed.require_seal()
             words = json_of(packed, "result")
-            if set(words) != {"status", "message"} or words["status"] not in STATUSES:
+            if not {"status", "message"} <= set(words) <= set(_WORDS) or words["status"] not in STATUSES:
                 raise ValueError(
                     f"the result needs a message and a status of {', '.join(STATUSES)}, got {words}"
                 )
+            for name in ("rate", "distance_bound"):
+                value = words.get(name)
+                if not (value is None or (isinstance(value, float) and value >= 0.0)):
+                    raise ValueError(f"{name} must be a number >= 0 or null, got {value!r}")
             result = cls(
                 X=packed["X"],
                 trace=Trace({name: packed[f"trace/{name}"] for name in COLUMNS}),

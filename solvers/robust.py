@@ -21,7 +21,7 @@ from .state import State
 
 _SLOWEST = 1e-3  # progress a round that a run is given time for, if theory promises less
 _WIDTH = 64  # bits of a number
-_LOST = 1e280  # squared norm; rules leave out what is above 1e300, and may sum many rounds
+_LOST = 1e280  # squared norm: a run that is there has diverged, and its sums would soon overflow
 
 
 @dataclass(frozen=True, eq=False)

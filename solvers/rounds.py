@@ -82,6 +82,30 @@ class RoundSolver(Solver):
     def _network(self, graph: Graph) -> Network:
         """Return who sends to whom."""
 
+    def _assume(self, problem: Problem, changing: bool, *, batches: bool = False) -> None:
+        """Raise where what all theorems of linear rates ask for is missing."""
+        mu = problem.strong_convexity
+        if changing:
+            raise self._uncertifiable("its theorem is that of a graph which stays as it is")
+        if self._batch(problem) is not None and not batches:
+            raise self._uncertifiable(
+                "with mini-batches their noise keeps it from the solution; batch_size=None is certified"
+            )
+        if not mu > 0.0:
+            raise self._uncertifiable(
+                f"it takes strong convexity or monotonicity, and strong_convexity is {mu:g}"
+            )
+
+    def _without_compression(self, problem: Problem, values: dict[str, float]) -> float:
+        """Return the rate of methods over a server that are gradient descent where messages are exact."""
+        L = problem.smoothness
+        return gradient_descent_rate(L / problem.strong_convexity, values["step"] * L)
+
+    def _assume_unbiased(self) -> None:
+        """Raise where a compressor is biased, for theorems that need unbiased ones."""
+        if not (self._compressor.unbiased and self._server_compressor.unbiased):
+            raise self._uncertifiable("its theorem needs unbiased compressors")
+
     def _smoothness(self, problem: Problem) -> float:
         """Return the L of step sizes: that of gradients over mini-batches, where there are any."""
         size = self._batch(problem)
@@ -90,6 +114,50 @@ class RoundSolver(Solver):
     def _batch(self, problem: Problem) -> int | None:
         """Return the rows of a mini-batch; None where all gradients are full ones."""
         return problem.mini_batch(self.batch_size)
+
+    def _certified_rate(self, problem: Problem, graph: Graph, changing: bool) -> float:
+        return self._certified(problem, graph, self.parameters(problem, graph), changing)
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        """Return `certified_rate` with these numbers of the loop; by default that of all of its constants."""
+        self._assume(problem, changing=False)
+        L, mu = problem.smoothness, problem.strong_convexity
+        scaled = values | {"step": values.get("step", math.nan) * L}
+        return self._certificate(max(L / mu, 1.0), self._interval(graph), scaled, changing)
+
+    def _certificate(
+        self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
+    ) -> float:
+        """Return the rate for all problems and graphs of these constants; the step is in units of 1/L."""
+        raise self._uncertifiable(self._uncertified)
+
+    def _best(self, kappa: float, low: float, high: float) -> dict[str, float]:
+        """Return the default numbers of the loop for L = 1, where they depend on these constants alone."""
+        raise self._uncertifiable(self._uncertified)
+
+    def _numbers(
+        self, kappa: float, spectrum: tuple[float, float] | None, step: float | None
+    ) -> dict[str, float]:
+        """Return the numbers of the loop for L = 1: this step, those that are set, and the default ones."""
+        if getattr(self, "step", None) is not None:
+            raise ValueError(
+                f"leave the step of {type(self).__name__} at None, and give step= in units of 1/L"
+            )
+        values = {"step": math.nan} if spectrum is None else self._best(kappa, *spectrum)
+        given = {name: getattr(self, name, None) for name in values} | {"step": step}
+        values |= {name: real(name, value) for name, value in given.items() if value is not None}
+        if step is None and spectrum is None:
+            name = type(self).__name__
+            raise ValueError(f"{name} has no default step for a condition number alone: give step=")
+        if not (values["step"] > 0.0 or step is None):
+            raise ValueError(f"step must be > 0, got {step}")
+        return values
+
+    def _interval(self, graph: Graph) -> tuple[float, float] | None:
+        """Return an interval of the eigenvalues of the mixing matrix, None for methods without one."""
+        return None
 
     @property
     def _compressor(self) -> Compressor:
@@ -293,8 +361,8 @@ class _PreparedRounds(Prepared):
         )
         self._steps = frozen(state.arrays["steps"].copy())
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
+        self._solver, self._where = solver, (problem, graph, values)
         self._noise_floor = functools.partial(solver._noise_floor, problem, values)
-        self._pace = max(min(solver._pace(problem, graph, values), 1.0), _SLOWEST)
 
     def advance(self, state: State, n_events: int, max_time: float) -> None:
         room = max(max_time - state.n_events, 0.0)
@@ -330,7 +398,17 @@ class _PreparedRounds(Prepared):
 
     def time_limit(self, tol: float) -> float:
         # the error has to fall by tol; e^10 stands for its constant
-        return math.ceil(4 * (10 - math.log(max(min(tol, 1.0), 1e-16))) / self._pace)
+        pace = max(min(self._solver._pace(*self._where), 1.0), _SLOWEST)
+        return math.ceil(4 * (10 - math.log(max(min(tol, 1.0), 1e-16))) / pace)
+
+    def rate(self) -> float | None:
+        if not self._solver._exact:
+            return None
+        try:
+            rate = self._solver._certified(*self._where)
+        except NotImplementedError:
+            return None
+        return rate if math.isfinite(rate) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -365,6 +443,9 @@ class GossipSolver(RoundSolver):
             )
         return low, high
 
+    def _interval(self, graph: Graph) -> tuple[float, float]:
+        return self._spectrum(graph)
+
     def _pace(self, problem: Problem, graph: Graph, values: dict[str, float]) -> float:
         low, high = self._spectrum(graph)
         return min(super()._pace(problem, graph, values), 1.0 - max(high, -low))
@@ -378,6 +459,39 @@ class ServerSolver(RoundSolver):
 
     def _network(self, graph: Graph) -> Network:
         return server_network(graph)
+
+    def _certificate(
+        self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
+    ) -> float:
+        if self._takes_operators:
+            raise self._uncertifiable(self._uncertified)
+        if not all(isinstance(c, Identity) for c in (self._compressor, self._server_compressor)):
+            raise self._uncertifiable("it compresses; with Identity() it is certified")
+        return gradient_descent_rate(kappa, values["step"])
+
+
+def gradient_descent_rate(kappa: float, step: float) -> float:
+    """Return the rate of x <- x - step grad f(x), rounded up; infinite if not below 1.
+
+    Parameters
+    ----------
+    kappa, step : float
+        Condition number L / mu, and the step in units of 1/L.
+    """
+    rate = math.nextafter(max(1.0 - step / kappa, step - 1.0), math.inf)
+    return rate if rate < 1.0 else math.inf
+
+
+def distance_rate(squared: float) -> float:
+    """Return the rate of distances, rounded up, from that of their squares; infinite if not below 1.
+
+    Parameters
+    ----------
+    squared : float
+        Of a Lyapunov function that bounds the squared distance, or of a mean over draws.
+    """
+    rate = math.nextafter(math.sqrt(max(squared, 0.0)), math.inf)
+    return rate if rate < 1.0 else math.inf
 
 
 def _name(compressor: Compressor) -> str:

@@ -39,7 +39,9 @@ class DIANASGDA(OperatorSolver, DIANA):
     descent-ascent: unified theory and new efficient methods" (AISTATS 2023), whose theory asks for mean
     |F_i(z) - F_i(z*)|^2 <= l <F(z) - F(z*), z - z*>; for a mu-strongly monotone F that holds with l = Lh^2 /
     mu, Lh^2 = mean L_i^2, and for gradients with l = L (derived). Then step = 1 / (l (1 + 6 A)), A = omega /
-    n for independent messages and 1 for PermK, and shift_step = 1 / (1 + omega).
+    n for independent messages and 1 for PermK, and shift_step = 1 / (1 + omega). `certified_rate` is that of
+    `DIANA` with l in place of L. Operators without strong monotonicity have none: descent ascent leaves the
+    solution of a rotation with any step.
 
     Bits as of `EF`.
     """
@@ -61,6 +63,23 @@ class DIANASGDA(OperatorSolver, DIANA):
             return self._smoothness(problem)
         mu = problem.strong_convexity
         return self._mean_square(problem) / mu if mu > 0.0 else math.inf
+
+    def _check(self, problem: Problem) -> None:
+        super()._check(problem)
+        is_monotone = isinstance(problem, VariationalInequality) and not problem.strong_convexity > 0.0
+        if is_monotone and self.step is None and self.compressor.unbiased:
+            raise ValueError(
+                f"{type(self).__name__} has no step for an operator that is monotone but not strongly "
+                "(strong_convexity 0), and circles around the solution of a rotation with any: take MASHA1 "
+                "or Extragradient, or set step"
+            )
+
+    def _certified(
+        self, problem: Problem, graph: Graph, values: dict[str, float], changing: bool = False
+    ) -> float:
+        self._assume(problem, changing)
+        self._assume_unbiased()
+        return self._rate(problem, self._cocoercivity(problem), values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..files import whole_file
+from ..kernels.checks import real
 
 if TYPE_CHECKING:
     import pandas
@@ -148,6 +149,49 @@ class Trace:
         if within.size == 0:
             return None
         return {name: self._rows[name][within[-1]] for name in COLUMNS}
+
+    def rate(self, column: str | None = None, *, decades: float = 3.0) -> float:
+        """Return the factor by which a run's error fell a unit of time (a round), fitted on its last decades.
+
+        Parameters
+        ----------
+        column : str, optional
+            "distance", whose square root is fitted, or "optimality" or "consensus"; by default the first of
+            the three that was recorded.
+        decades : float
+            How many of the error's decades are fitted, up to ten times its smallest value: below that,
+            rounding errors or noise may have stopped it.
+
+        Returns
+        -------
+        float
+            Of an oscillating error that of its envelope; near 1 for a run that does not converge linearly.
+            NaN if the error did not fall by a hundred, or there are fewer than three records on the way.
+
+        Notes
+        -----
+        `Result.rate` is the certified factor of the worst problem, which this one falls short of but for
+        rounding and transients: a double root of a recursion lets k rate^k fall more slowly than rate^k at
+        first.
+        """
+        decades = real("decades", decades, above=0.0)
+        if column is None:
+            column = "distance" if np.isfinite(self["distance"]).any() else "optimality"
+        if column not in ("distance", "optimality", "consensus"):
+            raise ValueError(f"column must be 'distance', 'optimality' or 'consensus', got {column!r}")
+        error = np.sqrt(self[column]) if column == "distance" else self[column]
+        usable = np.isfinite(error)
+        error, time = error[usable], self["time"][usable]
+        if not len(error) or not (error > 0.0).any():
+            return float("nan")
+        least = 10.0 * error[error > 0.0].min()
+        end = int(np.argmax(error <= least)) + 1  # the first record within a decade of the smallest error
+        envelope = np.maximum.accumulate(error[:end][::-1])[::-1]
+        window = envelope <= least * 10.0**decades
+        if window.sum() < 3 or envelope[0] < 10.0 * least:
+            return float("nan")
+        slope = np.polyfit(time[:end][window], np.log(envelope[window]), 1)[0]
+        return float(np.exp(slope))
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Return a pandas DataFrame with the trace's columns (extra `plot`)."""

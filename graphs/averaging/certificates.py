@@ -88,12 +88,16 @@ def verify_mixing(graph: Graph, weights: ArrayLike, certificate: MixingCertifica
         (infinite if they are none of them: for ``"fmmc"``, W must be non-negative up to rounding), ``lower``
         what the dual object proves, and ``gap = (upper - lower) / max(upper, 1/n)``. The floor of the
         denominator matters on complete graphs alone: on any other some entry of ``W - J`` is ``-1/n``, so
-        no SLEM is below ``1/n``. Both bounds allow for rounding errors.
+        no SLEM is below ``1/n``. The least SLEM of the numbers given, in exact arithmetic, lies between the
+        two: rounding errors are bounded (of LAPACK's eigenvalues ``4 n eps`` of the norm is assumed), and
+        the bounds moved outwards by them; zero and infinity at worst, never NaN.
 
     Raises
     ------
     TypeError, ValueError
         If the weights or the dual object are malformed, or the graph is disconnected.
+    MemoryError
+        If the dense matrices take more memory than there is.
 
     Examples
     --------
@@ -112,6 +116,12 @@ def verify_mixing(graph: Graph, weights: ArrayLike, certificate: MixingCertifica
     graph.require_connected("verify_mixing")
     w = checks.real_array("weights", weights, (graph.n_edges,))
     n = graph.n_nodes
+    # beside Y itself: its parts as they are repaired, W, and what LAPACK copies
+    checks.require_memory(
+        8 * 8 * n * n,
+        f"verifying a dense dual matrix of {n} nodes, ({n}, {n}),",
+        "spectral_gap(mixing_matrix(graph, kind)) needs no dense matrix",
+    )
     Y = checks.real_array("certificate.Y", certificate.Y, (n, n))
     y = np.zeros(n) if certificate.y is None else checks.real_array("certificate.y", certificate.y, (n,))
     with one_blas_thread():

@@ -132,12 +132,15 @@ def fastest_mixing(
     TypeError, ValueError
         If an argument has a wrong type, ``kind`` is unknown, ``tol`` or ``time_limit`` is not positive, the
         graph is disconnected, or it has more than 2000 nodes, or more than 6000 edges and is not complete.
+    MemoryError
+        If the dense matrices of the method take more memory than there is.
 
     Notes
     -----
     An interior point method in the space of the edges (:mod:`.interior`) takes 7 to 30 iterations, whose
     work grows like ``m^3`` and ``n^3`` and whose memory like ``m^2``. Gaps, times and memory on graphs of
-    150 to 1000 nodes: ``bench/RESULTS.md``, made by ``python -m gossamer.bench.rates mixing``.
+    150 to 1000 nodes: ``bench/RESULTS.md``, made by ``python -m gossamer.bench.rates mixing``. Ctrl-C ends it
+    between two calls of LAPACK, each of which takes a second and more beyond 2000 edges.
 
     Examples
     --------
@@ -167,6 +170,11 @@ def _optimise(graph: Graph, kind: str, tol: float, deadline: float) -> FastestMi
             f"fastest_mixing is limited to {MOST_EDGES} edges and {MOST_NODES} nodes, the graph has "
             f"{m} and {n}; use mixing_matrix(graph, 'best_constant') or 'metropolis'"
         )
+    checks.require_memory(
+        8 * (20 * n * n + (0 if is_complete else 5 * m * m)),
+        f"the interior point method on {n} nodes and {m} edges, with matrices ({n}, {n}) and ({m}, {m}),",
+        "use mixing_matrix(graph, 'best_constant') or 'metropolis', which need none",
+    )
     markov = kind == "fmmc"
     simple = {name: rule(graph) if n > 1 else np.zeros(0) for name, rule in _SIMPLE[kind].items()}
     if markov:

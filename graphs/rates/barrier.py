@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels import checks
 from ..deadline import OutOfTime
 from ..graph import Graph
 from .connectivity import proven_connectivity
@@ -76,6 +77,12 @@ def propose(
     Proposal
         The best rates, and the dual object of the best bound.
     """
+    n, m = graph.n_nodes, graph.n_edges
+    checks.require_memory(
+        8 * (6 * m * m + 20 * n * n),
+        f"method 'barrier' on {n} nodes and {m} edges, with matrices ({m}, {m}),",
+        "use method='lowrank' or criterion='max_resistance', which need none",
+    )
     return _Solver(graph, criterion == "communication", limits).run(tol, deadline)
 
 

@@ -122,7 +122,10 @@ def verify_rates(
     Raises
     ------
     TypeError, ValueError
-        If the rates or the dual object are malformed, or the rates do not connect the graph.
+        If the rates or the dual object are malformed, or the rates do not connect the graph, or one is
+        positive and below 1e-290, or 1e-290 times the mean (the inverse might overflow).
+    MemoryError
+        As :func:`~gossamer.graphs.algebraic_connectivity`.
     """
     w, _ = connecting_rates(graph, rates, "verify_rates")
     if not isinstance(certificate, Certificate):

@@ -17,6 +17,7 @@ a bound of its rounding errors. If that is too large for s, the other eliminatio
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...kernels import checks
 from ...kernels.sparse import factor_laplacian
 from ...kernels.sparse.inertia import Elimination
 from ..graph import Graph
@@ -124,6 +125,9 @@ def _dense(graph: Graph, w: Array, diagonal: Array, s: float) -> float:
     from scipy.linalg import cholesky
 
     n, (i, j) = graph.n_nodes, graph.edges.T
+    checks.require_memory(
+        32 * n * n, f"proving lambda_2 by a dense factor, ({n}, {n}),", "take the criterion 'max_resistance'"
+    )
     # the constant vector gets an eigenvalue like those of L, above s, which is up to n/(n - 1) times the mean
     lift = 2.0 * float(diagonal.mean()) / n
     M = np.full((n, n), lift)

@@ -87,8 +87,12 @@ class Certificate:
         ------
         ValueError
             If there is none.
+        MemoryError
+            If a dense matrix takes more memory than there is.
         """
         Y = _normalised(factor_of(self))
+        n = len(Y)
+        checks.require_memory(8 * n * n, f"the dual matrix, ({n}, {n}),", "work with its factor Y")
         return Y @ Y.T
 
 

@@ -136,6 +136,14 @@ def gossip_rates(
         disconnected or has one node, if ``criterion`` or ``method`` is unknown, if the graph is too large for
         the method asked for, if that one does not serve the criterion with unequal costs or with bounds, or
         if no rates within the bounds were found that meet ``chi1 * chi2 <= 1/2``.
+    MemoryError
+        If the method asked for needs more memory than there is, or the factor of a graph that fills up does.
+
+    Notes
+    -----
+    Ctrl-C ends the call within some tenths of a second, but for single calls of other libraries: an iteration
+    of ``"sdp"``, LAPACK on matrices of thousands of rows (``"barrier"``), and SuperLU's fill-reducing order,
+    seconds on an expander of 10^5 edges.
 
     Examples
     --------
@@ -199,6 +207,11 @@ def _optimise(
             with np.errstate(all="ignore"):  # what is not finite is caught in what comes out
                 proposal = METHODS[name].propose(graph, criterion, attempt, tol, last, limits)
             found = _refine(limits, criterion, proposal, name, chosen, fallback, deadline)
+        except MemoryError as error:
+            if method != "auto":
+                raise
+            failures.append(str(error))
+            continue
         except OutOfTime:
             failures.append(f"method {name!r} would not have found anything in time")
             continue

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels import checks
 from ..deadline import require_time
 from ..graph import Graph
 from ..spectra import algebraic_connectivity, effective_resistances
@@ -94,10 +95,15 @@ def _pairs(graph: Graph) -> int:
     return int(np.sum(np.bincount(_cycle_space(graph)[1]) ** 2))
 
 
+def _order(graph: Graph, criterion: str) -> int:
+    """Order of the semidefinite cone."""
+    orders = {"max_resistance": 0, "total_resistance": 2 * (graph.n_nodes - 1)}
+    return orders.get(criterion, graph.n_nodes - 1)
+
+
 def _seconds(graph: Graph, criterion: str) -> float:
     """Seconds of an iteration of the solver, by measurements; rather too long than too short."""
-    orders = {"max_resistance": 0, "total_resistance": 2 * (graph.n_nodes - 1)}
-    seconds = 4e-11 * orders.get(criterion, graph.n_nodes - 1) ** 6
+    seconds = 4e-11 * _order(graph, criterion) ** 6
     return seconds + 3e-5 * _pairs(graph) if criterion in ("communication", "max_resistance") else seconds
 
 
@@ -134,6 +140,12 @@ def propose(
     from scipy.sparse import csc_matrix
 
     n, m = graph.n_nodes, graph.n_edges
+    rows = _order(graph, criterion) * (_order(graph, criterion) + 1) // 2
+    checks.require_memory(
+        8 * (3 * rows * rows + 3 * n * n * m),
+        f"method 'sdp' on {n} nodes and {m} edges, with matrices ({rows}, {rows}),",
+        "use method='barrier' or criterion='max_resistance'",
+    )
     l2 = algebraic_connectivity(graph)
     largest = float(effective_resistances(graph).max())
     basis = _zero_sum_basis(n)

@@ -159,9 +159,8 @@ class CenteredClipping(LinearAggregator):
         K, live, exponent, differences = measure(
             rows, np.arange(rows.p), products=self._required() == GRAM, centre=centre
         )
-        context = live_context(live, rows, step)._replace(exponent=exponent)
-        if differences is not None:
-            context = context._replace(scaled=moderate(rows, live))
+        scaled = None if differences is None else moderate(rows, live)
+        context = live_context(live, rows, step, exponent=exponent, scaled=scaled)
         own, details = self._weights(K, context)
         found = spread(own, context)
         value = combined(context, found)[0]
@@ -313,11 +312,10 @@ class DnC(LinearAggregator):
         return weights, {"selected": selected}
 
     def _part(self, K: NDArray, context: Context, i: int) -> NDArray[np.float64]:
-        """Return the Gram matrix of the coordinates of iteration i, of rows less one near to many."""
+        """Return the Gram matrix of the coordinates of iteration i, some of them of rows less one."""
         d = context.rows.d
-        near = int(np.argmin(np.median(squared_distances(K), axis=1)))
         if self.n_coordinates >= d:
-            return K - K[near] - K[near][:, None] + K[near, near]
+            return K
         call = context.step * 2**12 + i
         columns = np.sort(
             random.distinct_integers(self.n_coordinates, d, self.key, streams.COORDINATES, call)
@@ -325,6 +323,7 @@ class DnC(LinearAggregator):
         part = np.ldexp(engine.columns(context.rows, context.live, columns), -context.exponent)
         if context.mixing is not None:
             part = context.mixing @ part
+        near = int(np.argmin(np.median(squared_distances(K), axis=1)))
         part -= part[near].copy()
         return part @ part.T
 
@@ -338,12 +337,12 @@ def _outlying(K: NDArray) -> NDArray[np.float64]:
     but for a constant.
     """
     _, u = _main_direction(_centred(K))
-    a = K @ (u - u.mean())
-    b = a - np.median(a)
+    a = K @ u  # the mean of u is 0, to rounding
+    b = a - np.sort(a)[len(a) // 2]
     size = float(np.abs(b).max())
     if size > 0.0:
         b /= size
-    return b * (b - 2.0 * b.mean())
+    return b * (b - 2.0 / len(b) * b.sum())
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,7 @@ class Krum(LinearAggregator):
     f: int
     inclusive: bool = field(default=False, kw_only=True)
     weighted = True
+    whole_weights = True
 
     def __post_init__(self) -> None:
         checks.count("f", self.f)
@@ -176,11 +177,6 @@ class Krum(LinearAggregator):
             selected = np.argsort(scores, kind="stable")[:m]
             return _mean_of(selected, len(K)), {"scores": context.of_data(scores), "selected": selected}
         weights = context.weights
-        if (weights != np.floor(weights)).any():
-            raise ValueError(
-                f"weights must be whole numbers for {type(self).__name__}, which counts copies of a row as "
-                f"its neighbours, got {weights[weights != np.floor(weights)][0]:g}: scale and round them"
-            )
         scores = _weighted_krum_scores(D, weights, weights.sum() - fewer)
         found, details = _first(np.argsort(scores, kind="stable"), weights, m)
         return found, {"scores": context.of_data(scores), **details}

@@ -105,7 +105,7 @@ def gram_weights(rule: Aggregator, K: NDArray, dim: int, step: int = 0) -> NDArr
         return np.zeros(p)
     products, near, exponent = scaling.relative(K[np.ix_(live, live)], np.zeros(len(live), np.int64))
     described = Rows(p, dim, np.dtype(np.float64), None, [], (dim,), [])
-    context = live_context(live[near], described, step)._replace(exponent=exponent)
+    context = live_context(live[near], described, step, exponent=exponent)
     found, context = mixed(tuple(before), products, context)
     weights = spread(last._weights(found, context)[0], context)
     return np.ldexp(weights, -exponent) if last._drops_norms() else weights

@@ -29,6 +29,8 @@ class Segment(NamedTuple):
     stop: int
     data: Any
 
+    __reduce__ = checks.bound_to_this_process
+
 
 class Rows(NamedTuple):
     """p vectors of d coordinates, viewed where they are.

@@ -20,6 +20,9 @@ _CANCELLATION = 1e6  # times the error of an inner product: distances below have
 _CANCELLED = 10.0  # times the same error: squared norms of mixtures below are rounding, of rows that cancel
 _ROUNDING = 1e-13  # relative, of a squared distance after rows have been mixed
 
+_NOBODY = np.empty(0, np.intp)
+_NOBODY.flags.writeable = False
+
 Weights = tuple[NDArray[np.float64], dict[str, Any]]
 
 
@@ -86,7 +89,7 @@ class Context(NamedTuple):
     live: NDArray[np.intp]
     mixing: NDArray[np.float64] | None
     weights: NDArray[np.float64] | None = None
-    left_out: NDArray[np.intp] = np.empty(0, np.intp)
+    left_out: NDArray[np.intp] = _NOBODY
     exponent: int = 0
     scaled: Scaled | None = None
 
@@ -123,6 +126,8 @@ class Stage:
         are small against the rows.
     weighted : bool
         Whether rows may count more than once.
+    whole_weights : bool
+        Whether they may count a whole number of times only.
     """
 
     makes_rows: ClassVar[bool] = False
@@ -131,6 +136,7 @@ class Stage:
     needs: ClassVar[int] = GRAM
     invariant: ClassVar[bool] = True
     weighted: ClassVar[bool] = False
+    whole_weights: ClassVar[bool] = False
 
     def _matrix(self, K: NDArray, context: Context) -> NDArray[np.float64]:
         """Return the (q, p) weights of rows with Gram matrix K in the rows that are made."""
@@ -166,6 +172,12 @@ def checked_weights(rule: Stage, value: Any, p: int) -> NDArray[np.float64] | No
             f"weights have no meaning for {rule!r}; they have for Mean, NormalizedMean, CoordinateMedian, "
             "TrimmedMean, GeometricMedian, Krum, MultiKrum, CGE and Flag, by themselves"
         )
+    broken = weights[weights != np.floor(weights)] if rule.whole_weights else ()
+    if len(broken):
+        raise ValueError(
+            f"weights must be whole numbers for {type(rule).__name__}, which takes copies of a row for its "
+            f"neighbours, got {broken[0]:g}: scale and round them"
+        )
     if not 0.0 < weights.sum() < 2.0**53:
         raise ValueError(f"weights must have a sum above 0 and below 2^53, got {weights.sum():g}: scale them")
     return weights
@@ -193,8 +205,8 @@ def prepare(
             nearest = int(np.argmin(np.median(squared_distances(K), axis=1)))
             centre = engine.row(rows, int(live[nearest]))
             K, live, exponent, _ = measure(rows, live, products=True, centre=centre)
-    context = live_context(live, rows, step, chosen=chosen, weights=weights)
-    return mixed(stages, K, context._replace(exponent=exponent, scaled=scaled))
+    context = live_context(live, rows, step, chosen=chosen, weights=weights, exponent=exponent, scaled=scaled)
+    return mixed(stages, K, context)
 
 
 def among_finite(
@@ -215,8 +227,11 @@ def combined(
     Where `in_units`, the weights are of rows in the unit of the Gram matrix, and returned as of the data.
     """
     power = -context.exponent if in_units else 0
+    if power == 0 and context.scaled is None:
+        value, finite = engine.combine(context.rows, weights)
+        return value, weights, finite
     with np.errstate(over="ignore"):
-        given = np.ldexp(weights, power) if power else weights
+        given = np.ldexp(weights, power)
         if context.scaled is None:
             value, finite = engine.combine(context.rows, given)
             return value, given, finite
@@ -256,6 +271,8 @@ def live_context(
     *,
     chosen: NDArray[np.intp] | None = None,
     weights: NDArray[np.float64] | None = None,
+    exponent: int = 0,
+    scaled: Scaled | None = None,
 ) -> Context:
     """Return the context of the live workers of those chosen, by default all; a ValueError without any."""
     n_chosen = rows.p if chosen is None else len(chosen)
@@ -263,12 +280,14 @@ def live_context(
         raise ValueError(
             f"G must have a finite row, but all {n_chosen} hold NaN or infinity: see what workers computed"
         )
+    unit = exponent, scaled
     if len(live) == n_chosen:
-        return Context(0, live, step, rows, live, None, None if weights is None else weights[live])
+        own = None if weights is None else weights[live]
+        return Context(0, live, step, rows, live, None, own, _NOBODY, *unit)
     left_out = np.setdiff1d(np.arange(rows.p) if chosen is None else chosen, live)
     if weights is None:
-        return Context(len(left_out), live, step, rows, live, None, None, left_out)
-    return Context(weights[left_out].sum(), live, step, rows, live, None, weights[live], left_out)
+        return Context(len(left_out), live, step, rows, live, None, None, left_out, *unit)
+    return Context(weights[left_out].sum(), live, step, rows, live, None, weights[live], left_out, *unit)
 
 
 def _cancels(K: NDArray, rows: Rows) -> bool:

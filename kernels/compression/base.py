@@ -15,29 +15,36 @@ from ..backend import array_module, device_of
 from ..oracles.pointers import address
 from .coding import BitReader, BitWriter
 
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
 
 def vector(name: str, value: Any, *, least: int = 1) -> Any:
     """View or convert to a contiguous vector of float64, or of float32 where it is that, on its device.
 
     On the CPU the view is read-only.
     """
-    device = device_of(**{name: value})
-    given = checks.as_array(name, value) if device is None else value
-    if given.dtype != np.float32 and device is None:
-        given = checks.real_array(name, value, 1, finite=False)
-    if given.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {given.dtype}")
+    device, given = None, value
+    if type(value) is not np.ndarray or value.dtype not in _FLOATS:  # something to check or to convert
+        device = device_of(**{name: value})
+        if device is None:
+            given = checks.as_array(name, value)
+            if given.dtype != np.float32:
+                given = checks.real_array(name, value, 1, finite=False)
+        if given.dtype.kind not in "fiub":
+            raise TypeError(f"{name} must be an array of real numbers, got dtype {given.dtype}")
     if given.ndim != 1:
         raise ValueError(f"{name} must have 1 dimension(s), got shape {given.shape}")
-    if given.size < least:
-        raise ValueError(f"{name} must have at least {least} coordinate(s), got none")
-    if given.size > 2**31 - 1:
+    if not least <= given.size < 2**31:
+        if given.size < least:
+            raise ValueError(f"{name} must have at least {least} coordinate(s), got none")
         raise ValueError(f"{name} must have below 2^31 coordinates, got {given.size}; cut it into blocks")
     if device is not None:
         with array_module(device) as cupy:
             return cupy.ascontiguousarray(given, np.float32 if given.dtype == np.float32 else np.float64)
-    view = np.require(given, requirements=["C_CONTIGUOUS", "ALIGNED"]).view()
-    view.flags.writeable = False
+    if not (given.flags.c_contiguous and given.flags.aligned):
+        given = np.require(given, requirements=["C_CONTIGUOUS", "ALIGNED"])
+    view = given.view()
+    view.setflags(write=False)
     return view
 
 
@@ -48,6 +55,8 @@ def on_cpu(array: Any) -> np.ndarray:
 
 def unsigned(name: str, value: Any) -> np.uint64:
     """Check a key or a counter."""
+    if type(value) is int and 0 <= value < 2**64:
+        return np.uint64(value)
     return np.uint64(checks.count(name, value, most=2**64 - 1))
 
 
@@ -159,7 +168,10 @@ class Compressor(ABC):
     Notes
     -----
     A compressor is unbiased, E C(x) = x and E|C(x) - x|^2 <= omega |x|^2, or contractive, E|C(x) - x|^2 <=
-    (1 - alpha) |x|^2, or both.
+    (1 - alpha) |x|^2, or both. The constants are those of exact arithmetic; rounding to float32 may add
+    2^-48 |x|^2. Powers of two pass through where nothing is rounded to a subnormal number: C(2^k x) =
+    2^k C(x) for the same key, also where squares overflow. Where a norm itself is beyond the largest number,
+    it is infinite.
 
     NaN and infinity never raise and are never turned into numbers. Sparsifiers send the entries they choose
     as they are; Top-k ranks NaN above infinity above all numbers, and so sends them. Compressors that scale

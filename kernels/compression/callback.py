@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -40,11 +42,15 @@ def _call(number: int, x: np.ndarray, key: int, index: int, out: np.ndarray) -> 
     return payload.nbits
 
 
-def _kernel(x, key, index, parameters, out):
+def _uncached(function: Callable[..., Any]) -> LazyKernel:
+    """Compile at the first call; numba cannot cache on disk what calls Python."""
+    return LazyKernel(njit(function), ROW)
+
+
+@_uncached
+def in_python(x, key, index, parameters, out):
+    """Call the `compress` of one of `_compressors`; parameters: its number."""
     number = int(parameters[0])
     with objmode(bits="int64"):
         bits = _call(number, x, key, index, out)
     return bits
-
-
-in_python = LazyKernel(njit(_kernel), ROW)  # one for all compressors; numba cannot cache it on disk

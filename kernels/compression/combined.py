@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,8 +83,10 @@ class Composed(Compressor):
     Both unbiased: unbiased, with 1 + omega = (1 + omega_1)(1 + omega_2). A sparsifier that leaves values as
     they are, of contraction alpha_1, then anything of contraction alpha_2: alpha = alpha_1 alpha_2, since
     |C(x) - x|^2 = |x|^2 - |x_S|^2 + |Q(x_S) - x_S|^2 for the set S kept (derived). omega_2 and alpha_2 are
-    taken at the largest number of values that may be kept. In compiled loops, preparing for `Bernoulli`,
-    which may keep any number, takes time O(d).
+    the worst for the numbers of values that may be kept. These bounds are attained where a flat vector is the
+    worst of both, and may be larger than needed elsewhere: not every set kept can be the worst of the
+    quantiser. For `Bernoulli`, which may keep any number, constants and preparing for compiled loops take
+    time O(d).
 
     Examples
     --------
@@ -132,14 +136,26 @@ class Composed(Compressor):
         dense = values.dense() if values else np.empty(0, dtype)
         return ComposedPayload(self.sparsifier._payload(d, indices, dense), values)
 
+    def _counts(self, d: int) -> range:
+        """Return how many values may be kept, but for none."""
+        most = self.sparsifier.most_kept(d)
+        return range(min(max(1, self.sparsifier.least_kept(d)), most), most + 1)
+
+    def _of_each_count(self, d: int, constant: Callable[[int], float]) -> Iterator[float]:
+        counts = self._counts(d)
+        yield constant(counts[-1])  # raises where not even so many are enough
+        for count in counts[:-1]:
+            with contextlib.suppress(ValueError):  # too few; raised where so few are kept
+                yield constant(count)
+
     def _omega(self, d: int) -> float:
-        inner = self.quantiser.omega(self.sparsifier.most_kept(d))
+        inner = max(self._of_each_count(d, self.quantiser.omega))
         return (1.0 + self.sparsifier.omega(d)) * (1.0 + inner) - 1.0
 
     def _contraction(self, d: int) -> float:
         if self.sparsifier.scales(d):
             return 0.0
-        return self.sparsifier.contraction(d) * self.quantiser.contraction(self.sparsifier.most_kept(d))
+        return self.sparsifier.contraction(d) * min(self._of_each_count(d, self.quantiser.contraction))
 
     @property
     def row_kernel(self) -> LazyKernel | None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -150,14 +166,13 @@ class Composed(Compressor):
     def parameters(self, d: int) -> np.ndarray:
         """Return what `rows.composed` reads: of the sparsifier, and of the quantiser for each number kept."""
         own = self.sparsifier.parameters(d)
-        most = self.sparsifier.most_kept(d)
-        least = min(max(1, self.sparsifier.least_kept(d)), most)
-        quantiser = row_function(self.quantiser, most)
-        places = np.zeros((most - least + 1, 2))
+        counts = self._counts(d)
+        least, quantiser = counts[0], row_function(self.quantiser, counts[-1])
+        places = np.zeros((len(counts), 2))
         first = 1 + own.size + 2 + places.size
         tail: list[np.ndarray] = []
         begins: dict[bytes, int] = {}  # most quantisers have the same parameters for all numbers
-        for count in range(least, most + 1):
+        for count in counts:
             try:
                 parameters = row_parameters(self.quantiser, count)
             except ValueError:  # too few values; raised where so few are kept, which may never happen

@@ -95,6 +95,18 @@ def _draw(n, word, key, stream, index, draw):
 
 
 @inner_njit()
+def gather(x, indices, factor, values):
+    """Set `values` to x at `indices` times a factor, up to the first out of range; return how many."""
+    scale = x.dtype.type(factor)
+    d = U(x.size)
+    for i in range(indices.size):
+        if U(indices[i]) >= d:
+            return i
+        values[i] = x[indices[i]] * scale
+    return indices.size
+
+
+@inner_njit()
 def _emit(bits, out):
     """Write the positions of the set bits, ascending; `out` has room for all.
 
@@ -251,6 +263,20 @@ def block_rand_k(d, key, index, out):
                 begin = b * d // k
                 length = U((b + 1) * d // k - begin)
                 part[i] = begin + _draw(length, buffer[i], key, BLOCK_RAND_K, index, b)
+
+
+@inner_njit()
+def block_lengths(d, out):
+    """Fill `out` with the lengths of out.size balanced blocks of d coordinates."""
+    k = I(out.size)
+    width = d // k
+    extra = d - width * k
+    rest = I(0)
+    for b in range(k):
+        rest += extra
+        longer = I(rest >= k)
+        rest -= longer * k
+        out[b] = np.float64(width + longer)
 
 
 @inner_njit(**NO_ALIAS)

@@ -23,5 +23,7 @@ def rounding(device: int | None) -> Any:
 
 def room(count: int, device: int | None, dtype: DTypeLike = np.int64) -> Any:
     """Return a new array of integers, of any values."""
+    if device is None:
+        return np.empty(count, dtype)
     with array_module(device) as xp:
         return xp.empty(count, dtype)

@@ -48,11 +48,29 @@ class FactorPayload(Payload):
 
     def dense(self) -> np.ndarray:
         """Return the vector, (m n,)."""
-        return (self.left @ self.right.T).reshape(-1)
+        left, right = self.left, self.right
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = [_exponent(factor) for factor in (left, right)]
+            if sum(powers) + left.shape[1].bit_length() < np.finfo(self.dtype).maxexp:
+                return (left @ right.T).reshape(-1)
+            # sums on the way would overflow
+            left, right = (np.ldexp(f, -power) for f, power in zip((left, right), powers, strict=True))
+            return np.ldexp((left @ right.T).reshape(-1), sum(powers))
 
     def _write(self, writer: BitWriter) -> None:
         writer.floats(self.left)
         writer.floats(self.right)
+
+
+def _exponent(factor: np.ndarray) -> int:
+    """Return e with |entries| < 2^e; 0 where they are not finite."""
+    return int(np.frexp(np.abs(factor).max())[1])
+
+
+def _scaled(large: np.ndarray, power: int, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `large` times 2^power, and `other`; what `large` has no room for is in `other`."""
+    excess = max(_exponent(large) + power - int(np.finfo(large.dtype).maxexp), 0)
+    return np.ldexp(large, power - excess), np.ldexp(other, excess)
 
 
 @dataclass(frozen=True)
@@ -67,11 +85,17 @@ class LowRank(Compressor):
         The vector is the m by n matrix of this shape, row by row. By default the squarest shape with m <= n.
     method : str
         "svd": the best approximation; deterministic, contractive with alpha = r / min(m, n), attained where
-        all singular values are equal. "power": Q random, P an orthonormal basis of X Q, C = P P'X: a
-        projection, hence |C - X| <= |X|, but no alpha > 0 holds for all X; it costs two thin products.
+        all singular values are equal. "power": Q random, P an orthonormal basis of X Q, C = P P'X, which
+        costs two thin products; contractive with alpha = r / n, n the number of columns, and 1 where r =
+        min(m, n).
 
     Notes
     -----
+    alpha of "power" (derived): with A = X'X and an orthonormal basis U of the columns of Q, |C|^2 =
+    tr((U'AU)^-1 U'A^2 U) >= tr(U'AU), since U'A^2 U >= (U'AU)^2; and E UU' = (r/n) I, because the entries of
+    Q are drawn alike, symmetric about 0. |C - X|^2 = |X|^2 - |C|^2. It is attained where the singular values
+    are equal and n <= m; for m < n these have r / m, and the true constant lies between the two.
+
     Bits: 32 or 64 times r (m + n). The factors come from LAPACK, so the last bits depend on the library. In
     compiled loops it is called in Python (`row_function`): the LAPACK of compiled code may be another one.
     Source: Vogels, Karimireddy, Jaggi, "PowerSGD" (2019), without its warm start.
@@ -117,18 +141,18 @@ class LowRank(Compressor):
         if not np.isfinite(x).all():
             return FactorPayload(np.full((m, r), np.nan, x.dtype), np.full((n, r), np.nan, x.dtype))
         X = x.reshape(m, n)
-        exponent = int(np.frexp(np.abs(X).max())[1])  # products of the scaled matrix cannot overflow
-        unit = np.ldexp(x.dtype.type(1), max(exponent - 1, int(np.finfo(x.dtype).minexp)))
-        X = X / unit
+        power = _exponent(X) - 1
+        X = np.ldexp(X, -power)  # products cannot overflow
         if self.method == "svd":
             left, singular, right = np.linalg.svd(X, full_matrices=False)
-            left, right = left[:, :r] * singular[:r], right[:r].T
-            return FactorPayload(np.ascontiguousarray(left * unit), np.ascontiguousarray(right))
+            left, right = _scaled(left[:, :r] * singular[:r], power, right[:r].T)
+            return FactorPayload(np.ascontiguousarray(left), np.ascontiguousarray(right))
         words = random.words(int(key), streams.LOW_RANK, int(index), 1)[0]
         start_key = int(words[0]) << 32 | int(words[1])
         start = random.uniform(start_key, streams.LOW_RANK, 0, n * r).reshape(n, r) - 0.5
         basis = np.ascontiguousarray(np.linalg.qr(X @ start.astype(x.dtype))[0])
-        return FactorPayload(basis, np.ascontiguousarray(X.T @ basis) * unit)
+        right, left = _scaled(np.ascontiguousarray(X.T @ basis), power, basis)
+        return FactorPayload(left, right)
 
     def _read(
         self, reader: BitReader, d: int, dtype: np.dtype, key: np.uint64, index: np.uint64
@@ -139,7 +163,8 @@ class LowRank(Compressor):
         )
 
     def _contraction(self, d: int) -> float:
-        return self._rank(d) / min(self._shape(d)) if self.method == "svd" else 0.0
+        shape, r = self._shape(d), self._rank(d)
+        return r / shape[1] if self.method == "power" and r < min(shape) else r / min(shape)
 
     def parameters(self, d: int) -> np.ndarray:
         """Check that the shape fits, and return what calls this object in Python."""

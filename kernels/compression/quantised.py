@@ -17,6 +17,7 @@ from .devices import room, rounding
 
 TRITS = 5  # digits in base 3 that share a byte
 PLACES = 3 ** np.arange(TRITS)
+SEARCHED = 4096  # levels, at most, for which the worst plane vector of QSGD is searched
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,13 +197,22 @@ class QSGD(_Levels):
     levels : int
         The s levels above zero.
     scaled : bool
-        Unbiased, omega = min(d/s^2, sqrt(d)/s), for s = 1 sqrt(d) - 1, which flat vectors attain. Without,
-        divided by 1 + omega: contractive with alpha = 1 / (1 + omega).
+        Unbiased, with the omega of the notes: sqrt(d)/s - 1 for d >= 4 s^2 and for s = 1, and never above
+        d / (4 s^2). Without, divided by 1 + omega: contractive with alpha = 1 / (1 + omega).
 
     Notes
     -----
     The probability to round up is met exactly, as the floating-point number it is. Bits: the norm, and 1 +
-    ceil(log2(s + 1)) a coordinate. Source: Alistarh, Grubic, Li, Tomioka, Vojnovic, "QSGD" (2017).
+    ceil(log2(s + 1)) a coordinate. Source: Alistarh, Grubic, Li, Tomioka, Vojnovic, "QSGD" (2017), where
+    omega = min(d/s^2, sqrt(d)/s).
+
+    omega is the exact worst case (derived). With a = s |x| / |x|_2, on the sphere of radius s, E|C(x) - x|^2
+    = |x|^2 / s^2 sum_j frac(a_j) (1 - frac(a_j)), and frac (1 - frac) = 1/4 - (distance of a_j to the nearest
+    half of an odd integer)^2. So s^2 omega = d/4 - min (|h| - s)^2 over the vectors h of halves of odd
+    integers, the points of the sphere nearest to them being the worst vectors. |h|^2 = d/4 + 2 k, where k is
+    a sum of d triangular numbers: any integer k >= 0 for d >= 3 (Gauss). For d = 1 omega = 0; for d = 2 it is
+    found by search, and above 4096 levels 1 / (2 s^2) stands for it, too large by less than one part in 8000:
+    beside 2 s - 1 there is an odd integer within 1 of sqrt(4 s - 1).
     """
 
     levels: int
@@ -221,13 +231,31 @@ class QSGD(_Levels):
         return self._rounded(x, rounding(device_of(x=x)).euclidean(x), key, index)
 
     def _omega(self, d: int) -> float:
-        if self.levels == 1:
-            return math.sqrt(d) - 1.0
-        return min(d / self.levels**2, math.sqrt(d) / self.levels)
+        if d >= 4 * self.levels**2 or self.levels == 1:
+            return math.sqrt(d) / self.levels - 1.0
+        if d == 1:
+            return 0.0
+        return (d / 4 - _gap_to_halves(d, self.levels) ** 2) / self.levels**2
 
     def parameters(self, d: int) -> np.ndarray:
         """Return the levels, the factor, and the bits of a coordinate."""
         return np.array([self.levels, self._factor(d), LevelPayload.level_bits(1, self.levels)], float)
+
+
+def _gap_to_halves(d: int, s: int) -> float:
+    """Return min ||h| - s| over the vectors h of d > 1 halves of odd integers; 0 for d = 2 and large s."""
+    if d == 2:
+        if s > SEARCHED:
+            return 0.0
+        p = np.arange(1, 2 * s + 2, 2)
+        q = np.sqrt(np.maximum(4 * s * s - p * p, 1)).astype(np.int64)
+        q -= 1 - q % 2  # the last odd integer up to it; the next one is the other candidate
+        return float(np.abs(np.hypot(p, [q, q + 2]) / 2 - s).min())
+    below = max((4 * s * s - d) // 8, 0)
+    return min(
+        abs(d + 8 * k - 4 * s * s) / 4 / (math.sqrt(d / 4 + 2 * k) + s)  # |h|^2 - s^2 is exact
+        for k in (below, below + 1)
+    )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,11 +28,22 @@ class RowFunction(NamedTuple):
         To be passed as they are; read-only.
     compressor : Compressor
         Keeps alive whatever the function refers to.
+    d : int
+        Coordinates of the vectors.
+
+    Notes
+    -----
+    Pickles and copies hold the compressor and d, and find address and parameters, which may hold addresses
+    themselves, anew where they are loaded.
     """
 
     address: int
     parameters: np.ndarray
     compressor: Compressor
+    d: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return row_function, (self.compressor, self.d)
 
 
 def row_function(compressor: Compressor, d: int) -> RowFunction:
@@ -67,7 +78,7 @@ def row_function(compressor: Compressor, d: int) -> RowFunction:
     d = checks.count("d", d, least=1, most=2**31 - 1)
     kernel = compressor.row_kernel if is_compiled(compressor) else None
     parameters = row_parameters(compressor, d)
-    return RowFunction(exact_address(kernel or in_python), checks.frozen(parameters), compressor)
+    return RowFunction(exact_address(kernel or in_python), checks.frozen(parameters), compressor, d)
 
 
 def row_parameters(compressor: Compressor, d: int) -> np.ndarray:

@@ -74,8 +74,10 @@ def block_rand_k(x, key, index, parameters, indices, values):
     cpu_masks.block_rand_k(d, key, index, indices)
     _gather(x, indices, 1.0, values)
     if parameters[0] > 0.0:
+        lengths = np.empty(k)
+        cpu_masks.block_lengths(d, lengths)
         for b in range(k):
-            values[b] *= np.float64((b + 1) * d // k - b * d // k)
+            values[b] *= lengths[b]
     return k
 
 

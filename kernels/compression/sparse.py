@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import checks
 from ..backend import array_module
-from . import rows
+from . import cpu_masks, rows
 from .devices import masks, room
 from .sparsifier import Sparsifier
 from .subsets import top_indices
@@ -147,6 +147,12 @@ class BlockRandK(_KeepsK):
         if not self.scaled:
             return 1.0
         k = self._n_sent(d)
+        if d % k == 0:
+            return d / k
+        if device is None:
+            lengths = np.empty(k)
+            cpu_masks.block_lengths(d, lengths)
+            return lengths
         with array_module(device) as xp:
             return xp.diff(xp.arange(k + 1, dtype=np.int64) * d // k).astype(np.float64)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._jit import LazyKernel
 from ..backend import array_module, device_of
-from . import cpu_bits, rows
+from . import cpu_bits, cpu_masks, rows
 from .base import Compressor, Payload, exact_address, on_cpu
 from .coding import BitReader, BitWriter, read_indices, write_indices
 
@@ -154,9 +154,18 @@ class Sparsifier(Compressor):
         device = device_of(x=x)
         indices = self._choose(x, key, index)
         factors = self._factors(x.size, device)
-        with array_module(device) as xp, np.errstate(over="ignore", invalid="ignore"):
-            values = x[indices]
-            values *= xp.asarray(factors, x.dtype)
+        if device is not None:
+            with array_module(device) as xp:
+                values = x[indices]
+                values *= xp.asarray(factors, x.dtype)
+            return self._payload(x.size, indices, values)
+        indices, values = np.asarray(indices, np.int64), np.empty(len(indices), x.dtype)
+        is_number = isinstance(factors, float)
+        if cpu_masks.gather(x, indices, factors if is_number else 1.0, values) < indices.size:
+            raise IndexError(f"{self} chose coordinates beyond the {x.size} of x")
+        if not is_number:
+            with np.errstate(over="ignore", invalid="ignore"):
+                values *= np.asarray(factors, x.dtype)
         return self._payload(x.size, indices, values)
 
     def _read(

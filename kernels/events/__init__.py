@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from .. import random
 from ..backend import destination, device_of
-from ..checks import as_array, count, real, real_array
+from ..checks import as_array, count, instance, real, real_array
 from ..oracles.batches import Batches
 from ..oracles.types import Oracle
 from . import cpu, gpu
@@ -246,6 +246,8 @@ def dadao_rows(X: np.ndarray, nu: float) -> np.ndarray:
     (n, 6, d) float64 array
         Rows s, D, hY, hT, zb, G of each node (module `cpu`).
     """
+    X = real_array("X", X, 2, finite=False)
+    nu = real("nu", nu)
     rows = np.zeros((X.shape[0], 6, X.shape[1]))
     rows[:, cpu.S] = X / 2
     rows[:, cpu.D] = X
@@ -256,7 +258,19 @@ def dadao_rows(X: np.ndarray, nu: float) -> np.ndarray:
 _NO_AREA = np.empty((0, 0))
 
 
-def _check_state(rows: np.ndarray, last: np.ndarray, area: np.ndarray | None, n: int, d: int) -> None:
+def _check_state(
+    rows: np.ndarray,
+    last: np.ndarray,
+    area: np.ndarray | None,
+    constants: DadaoConstants,
+    sizes: tuple[int, int] | None = None,
+) -> None:
+    """Refuse arrays that do not fit n nodes and d coordinates, those of `rows` itself by default."""
+    instance("constants", constants, DadaoConstants)
+    for name, array in (("rows", rows), ("last", last), ("area", area)):
+        if array is not None:
+            instance(name, array, np.ndarray)
+    n, d = sizes or (len(rows) if rows.ndim else 0, rows.shape[-1] if rows.ndim else 0)
     if rows.shape != (n, 6, d) or last.shape != (n,) or (area is not None and area.shape != (n, d)):
         raise ValueError(
             f"rows, last and area must have shapes ({n}, 6, {d}), ({n},) and ({n}, {d}), got {rows.shape}, "
@@ -314,14 +328,18 @@ def dadao_advance(
         that are not finite. The state is then as before. An event earlier than what its node has seen raises,
         too, and leaves the state spoilt. What an objective raises passes through, and the state is spoilt.
     """
-    _check_state(rows, last, area, oracle.n_nodes, oracle.dim)
+    instance("oracle", oracle, Oracle)
+    instance("events", events, Events, "check_events(events, n_nodes, n_edges)")
+    _check_state(rows, last, area, constants, (oracle.n_nodes, oracle.dim))
     if len({len(part) for part in events}) != 1:
         raise ValueError("the three vectors of events must have one length")
+    instance("edges", edges, np.ndarray)
     if edges.ndim != 2 or edges.shape[1] != 2:
         raise ValueError(f"edges must have shape (m, 2), got {edges.shape}")
     if batches is None:
         batches = Batches(0, oracle.n_samples, np.uint64(0))
-    elif not np.array_equal(batches.n_samples, oracle.n_samples):
+    instance("batches", batches, Batches)
+    if not np.array_equal(batches.n_samples, oracle.n_samples):
         raise ValueError("batches.n_samples must be the oracle's")
     return cpu.advance(
         *events,
@@ -355,7 +373,7 @@ def dadao_iterates(rows: np.ndarray, last: np.ndarray, time: float, constants: D
     (n, d) float64 array
         The iterates.
     """
-    _check_state(rows, last, None, len(rows), rows.shape[-1])
+    _check_state(rows, last, None, constants)
     out = np.empty((rows.shape[0], rows.shape[2]))
     cpu.flowed_iterates(rows, last, constants.r, time, out)
     return out
@@ -385,7 +403,7 @@ def dadao_integrals(
     (n, d) float64 array
         Divide by time - average_from for the time average.
     """
-    _check_state(rows, last, area, len(rows), rows.shape[-1])
+    _check_state(rows, last, area, constants)
     out = area.copy()
     cpu.integrated_iterates(rows, last, constants.r, time, average_from, out)
     return out

@@ -125,9 +125,20 @@ directions of an edge the same weight; see gossamer.graphs.mixing_matrix
         -------
         (n, n) array
             Read-only.
+
+        Raises
+        ------
+        MemoryError
+            If it takes more memory than there is.
         """
         dtype = np.dtype(dtype)
         if dtype not in self._dense:
+            n = self.n_nodes
+            checks.require_memory(
+                (8 + dtype.itemsize * (dtype != np.float64)) * n * n,
+                f"W as a dense array, ({n}, {n}) of float64,",
+                "give a W with fewer entries, which stays sparse",
+            )
             self._dense[dtype] = checks.frozen(self._csr.toarray().astype(dtype))
         return self._dense[dtype]
 
@@ -186,6 +197,14 @@ def _checked(W: Any) -> tuple[Any, float]:
         raise ValueError(f"W must be a square matrix, (n, n) with n >= 1, got {got}; {_SEE}")
     if entries.dtype.kind not in "fiub":
         raise TypeError(f"W must be a matrix of real numbers, got dtype {entries.dtype}")
+    if not sparse.issparse(entries):
+        n, nnz = entries.shape[0], int(np.count_nonzero(entries))
+        # a mask, places in 64 and in 32 bits, and values twice
+        checks.require_memory(
+            n * n + 44 * nnz,
+            f"the {nnz} entries of a dense W, ({n}, {n}),",
+            "give W as a sparse array of SciPy",
+        )
     tolerance = _TOLERANCE.get(entries.dtype, 1e-8)
     csr = sparse.csr_array(entries, dtype=np.float64, copy=True)
     csr.sum_duplicates()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import as_array, count, real_array
+from ..checks import as_array, count, instance, real_array
 from .types import Oracle
 
 
 def point(oracle: Oracle, x: ArrayLike) -> np.ndarray:
     """Return `x` as a (dim,) float64 array."""
+    instance("oracle", oracle, Oracle)
     return real_array("x", x, (oracle.dim,), finite=False)  # a diverged run may ask for its gradient
 
 
 def node_index(oracle: Oracle, node: int) -> int:
     """Return `node` as an int in 0..n-1."""
+    instance("oracle", oracle, Oracle)
     i = count("node", node, least=None)
     if not 0 <= i < oracle.n_nodes:
         raise IndexError(f"node must be in 0..{oracle.n_nodes - 1}, got {i}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import as_array, count, real_array
+from ..checks import as_array, count, instance, real_array
 from . import cpu
 from .batches import Batches
 from .checks import node_index, point, row_positions
@@ -65,6 +65,7 @@ def gradients(oracle: Oracle, X: ArrayLike) -> np.ndarray:
     TypeError, ValueError
         A shape that does not fit.
     """
+    instance("oracle", oracle, Oracle)
     shape = oracle.n_nodes, oracle.dim
     X = real_array("X", X, shape, finite=False)
     out = np.empty(shape)
@@ -140,6 +141,7 @@ def objectives(oracle: Oracle, x: ArrayLike) -> np.ndarray:
     TypeError, ValueError
         A shape that does not fit.
     """
+    instance("oracle", oracle, Oracle)
     return _objectives(oracle, 0, oracle.n_nodes, x)
 
 
@@ -191,7 +193,14 @@ def batch_gradients(
     TypeError, ValueError
         Arrays or nodes that do not fit.
     """
-    chosen = np.ascontiguousarray(as_array("nodes", nodes), np.int64)
+    instance("oracle", oracle, Oracle)
+    instance("batches", batches, Batches)
+    instance("X", X, np.ndarray)
+    instance("out", out, np.ndarray)
+    given = as_array("nodes", nodes)
+    if given.dtype.kind not in "iu" and given.size:
+        raise TypeError(f"nodes must be integers, got dtype {given.dtype}")
+    chosen = np.ascontiguousarray(given, np.int64)
     n, d = oracle.n_nodes, oracle.dim
     if out.shape != (n, d) or X.shape not in ((n, d), (1, d)):
         raise ValueError(f"X and out must be ({n}, {d}), or X (1, {d}), got {X.shape} and {out.shape}")

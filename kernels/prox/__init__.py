@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import count, frozen, real, real_array
+from ..checks import count, frozen, instance, real, real_array
 from . import cpu
 
 __all__ = ["Block", "ball", "box", "free", "is_entropic", "pack", "prox_step", "simplex"]
@@ -103,7 +103,12 @@ def is_entropic(block: Block) -> bool:
     ----------
     block : Block
         Any.
+
+    Returns
+    -------
+    bool
     """
+    instance("block", block, Block)
     return block.kind == cpu.ENTROPIC
 
 

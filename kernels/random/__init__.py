@@ -67,15 +67,15 @@ def make_key(rng: Rng = None) -> int:
     return int(sequence.generate_state(1, np.uint64)[0])
 
 
-def _check_range(stream: int, start: int, count: int, step: int) -> None:
-    if not 0 <= stream < 2**16:
+def _check_range(key: int, stream: int, start: int, count: int, step: int) -> None:
+    checks.count("key", key, most=2**64 - 1)
+    if not 0 <= checks.count("stream", stream, least=None) < 2**16:
         raise ValueError(f"stream must be in [0, 2^16), got {stream}; take streams.USER for your own draws")
-    if count < 0:
-        raise ValueError(f"count must be non-negative, got {count}")
-    if start < 0 or start + count > 2**64:
+    checks.count("count", count)
+    checks.count("start", start)
+    if start + count > 2**64:
         raise ValueError(f"indices must be in [0, 2^64), got start={start}, count={count}")
-    if not 0 <= step < 2**30:
-        raise ValueError(f"step must be in [0, 2^30), got {step}")
+    checks.count("step", step, most=2**30 - 1)
 
 
 def _fillers(device: int | None) -> Any:
@@ -97,7 +97,10 @@ def philox4x32(counters: ArrayLike, key: int) -> np.ndarray:
     (count, 4) uint32 array
         The random words.
     """
+    checks.count("key", key, most=2**64 - 1)
     given = checks.as_array("counters", counters)
+    if given.dtype.kind not in "iu" and given.size:
+        raise TypeError(f"counters must be integers, got dtype {given.dtype}")
     if given.ndim != 2 or given.shape[1] != 4:
         raise ValueError(f"counters must have shape (count, 4), got {given.shape}")
     if given.size and (given.min() < 0 or given.max() > 0xFFFFFFFF):
@@ -136,7 +139,7 @@ def words(key: int, stream: int, start: int, count: int, *, step: int = 0, out: 
     RuntimeError
         CuPy finds no device, though `out` is one of its arrays.
     """
-    _check_range(stream, start, count, step)
+    _check_range(key, stream, start, count, step)
     target, device = destination(out, (count, 4), np.uint32)
     _fillers(device).fill_words(key, stream, start, step, target)
     return target if out is None else out
@@ -155,7 +158,7 @@ def uniform(key: int, stream: int, start: int, count: int, *, step: int = 0, out
     (count,) float64 array
         One deviate an index.
     """
-    _check_range(stream, start, count, step)
+    _check_range(key, stream, start, count, step)
     target, device = destination(out, (count,), np.float64)
     _fillers(device).fill_uniform(key, stream, start, step, target)
     return target if out is None else out
@@ -174,7 +177,7 @@ def exponential(key: int, stream: int, start: int, count: int, *, step: int = 0,
     (count,) float64 array
         -log(1 - uniform), at most 36.8.
     """
-    _check_range(stream, start, count, step)
+    _check_range(key, stream, start, count, step)
     target, device = destination(out, (count,), np.float64)
     _fillers(device).fill_exponential(key, stream, start, step, target)
     return target if out is None else out
@@ -199,7 +202,7 @@ def integers(
     """
     if not 1 <= bound <= 2**32:
         raise ValueError(f"bound must be in [1, 2^32], got {bound}")
-    _check_range(stream, start, count, step)
+    _check_range(key, stream, start, count, step)
     target, device = destination(out, (count,), np.int64)
     _fillers(device).fill_integers(bound, key, stream, start, step, target)
     return target if out is None else out
@@ -222,9 +225,9 @@ def distinct_integers(count: int, bound: int, key: int, stream: int, index: int)
     (count,) int64 array
         In the order drawn.
     """
-    if not 0 <= count <= bound <= 2**32 or bound < 1:
-        raise ValueError(f"need 0 <= count <= bound <= 2^32, got count={count}, bound={bound}")
-    _check_range(stream, index, 1, count // 4)
+    checks.count("bound", bound, least=1, most=2**32)
+    checks.count("count", count, most=bound)
+    _check_range(key, stream, index, 1, count // 4)
     out = np.empty(count, np.int64)
     cpu.fill_distinct(bound, key, stream, index, count, out)
     return out
@@ -247,6 +250,17 @@ class AliasTable:
     threshold: np.ndarray
     alias: np.ndarray
     bits: int
+
+    def __post_init__(self) -> None:
+        """Refuse what would make a draw read beyond the cells."""
+        cells = 1 << checks.count("bits", self.bits, most=31)
+        for name, kind in (("threshold", np.uint64), ("alias", np.int32)):
+            part = getattr(self, name)
+            checks.instance(name, part, np.ndarray)
+            if part.dtype != kind or part.shape != (cells,):
+                raise ValueError(
+                    f"{name} must be {np.dtype(kind)} of shape ({cells},), got {part.dtype} of {part.shape}"
+                )
 
 
 def alias_table(weights: ArrayLike) -> AliasTable:
@@ -309,7 +323,8 @@ def alias_sample(
     (count,) int64 array
         One category an index.
     """
-    _check_range(stream, start, count, step)
+    checks.instance("table", table, AliasTable, "alias_table(weights)")
+    _check_range(key, stream, start, count, step)
     out = np.empty(count, np.int64)
     cpu.fill_alias(key, stream, start, step, table.threshold, table.alias, table.bits, out)
     return out

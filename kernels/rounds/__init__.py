@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import checks
 from .._jit import LazyKernel
 from .setting import BITS, BITS_DOWN, COMMUNICATIONS, GRADIENTS, ROUNDS, SETTING, Setting
 
@@ -59,9 +60,15 @@ def run_rounds(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Arrays that do not fit the setting.
     """
+    checks.instance("method", method, LazyKernel)
+    checks.instance("setting", setting, Setting)
+    for name, array in (("steps", steps), ("rows", rows), ("shared", shared)):
+        checks.instance(name, array, np.ndarray)
+    checks.count("start", start, most=2**62)
+    checks.count("count", count, most=2**62)
     n = setting.copies.shape[0]
     if rows.shape[1] != n or rows.shape[2:] != shared.shape[1:]:
         raise ValueError(f"rows and shared must be (v, {n}, d) and (s, d), got {rows.shape}, {shared.shape}")

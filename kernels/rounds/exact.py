@@ -147,6 +147,40 @@ def _track(y, old, g):
 
 
 @lazy_njit(ROUNDS)
+def tracking_semi_atc(setting, start, count, steps, rows, shared, ledger):
+    """Gradient tracking, adapting X alone before it is mixed; rows: X, Y, G(X).
+
+    X <- W (X - step Y), Y <- W Y + G(X) - G(X before), in one exchange of two vectors; at first Y = G(X).
+    """
+    X, Y, G = rows[0], rows[1], rows[2]
+    n, d = X.shape
+    P, P2, Y2 = np.empty(X.shape), np.empty(X.shape), np.empty(X.shape)  # P and Y are what is sent
+    g = np.empty(d)
+    indptr, indices, weights = setting.indptr, setting.indices, setting.weights
+    gradient, data, batches = gradient_at(setting.gradient), setting.data, setting.batches
+    stamps, picked = new_stamps(batches), np.empty(batches.size, np.int64)
+    if start == 0 and count > 0:
+        gradients(setting, 0, X, stamps, picked, G, ledger)
+        Y[:, :] = G
+    if count > 0:
+        for i in range(n):
+            _ahead(P[i], X[i], steps[0], Y[i])
+    for t in range(start, start + count):
+        for i in range(n):
+            mix_at(indptr, indices, weights, i, P, X[i])
+            batch_gradient(gradient, data, batches, (t + 1) * n + i, i, X[i], stamps, picked, g)
+            mix_at(indptr, indices, weights, i, Y, Y2[i])
+            _track(Y2[i], G[i], g)
+            _ahead(P2[i], X[i], steps[0], Y2[i])
+        P, P2 = P2, P
+        Y, Y2 = Y2, Y
+        ledger[GRADIENTS] += n
+        send_whole(setting, 2 * d, ledger)
+    if count & 1:
+        rows[1, :, :] = Y
+
+
+@lazy_njit(ROUNDS)
 def tracking_atc(setting, start, count, steps, rows, shared, ledger):
     """Gradient tracking, adapting first; rows: X, Y, G(X).
 
@@ -191,3 +225,44 @@ def _tracked(s, y, old, g):
     for c in range(s.shape[0]):
         s[c] = y[c] + (g[c] - old[c])
         old[c] = g[c]
+
+
+@lazy_njit(ROUNDS)
+def svl(setting, start, count, steps, rows, shared, ledger):
+    """SVL; rows: X, S = minus the sum of V over all rounds before; steps: alpha, beta, gamma, delta.
+
+    V = X - W X, X <- X + beta S - alpha G(X - delta V) - gamma V, S <- S - V.
+    """
+    X, S, X2 = rows[0], rows[1], np.empty(rows[0].shape)
+    n, d = X.shape
+    g, v, y = np.empty(d), np.empty(d), np.empty(d)
+    indptr, indices, weights = setting.indptr, setting.indices, setting.weights
+    gradient, data, batches = gradient_at(setting.gradient), setting.data, setting.batches
+    stamps, picked = new_stamps(batches), np.empty(batches.size, np.int64)
+    for t in range(start, start + count):
+        for i in range(n):
+            mix_at(indptr, indices, weights, i, X, v)
+            _svl_point(X[i], v, y, steps[3])
+            batch_gradient(gradient, data, batches, t * n + i, i, y, stamps, picked, g)
+            _svl_row(X[i], v, S[i], g, X2[i], steps[0], steps[1], steps[2])
+        X, X2 = X2, X
+        ledger[GRADIENTS] += n
+        send_whole(setting, d, ledger)
+    if count & 1:
+        rows[0, :, :] = X
+
+
+@inner_njit(forceinline=True, **NO_ALIAS)
+def _svl_point(x, v, y, delta):
+    """With v = (W X)_i: v <- x - v, and set y to x - delta v."""
+    for c in range(x.shape[0]):
+        v[c] = x[c] - v[c]
+        y[c] = x[c] - delta * v[c]
+
+
+@inner_njit(forceinline=True, **NO_ALIAS)
+def _svl_row(x, v, s, g, out, alpha, beta, gamma):
+    """Set `out` to x + beta s - alpha g - gamma v, and s to s - v."""
+    for c in range(x.shape[0]):
+        out[c] = x[c] + beta * s[c] - alpha * g[c] - gamma * v[c]
+        s[c] -= v[c]

@@ -37,20 +37,32 @@ def nids(W: np.ndarray, X: np.ndarray, X_next: np.ndarray, change: np.ndarray, s
 
 
 def gradient_tracking(
-    W: np.ndarray,
-    gradients: Gradients,
-    X: np.ndarray,
-    Y: np.ndarray,
-    G: np.ndarray,
-    step: float,
-    adapt_then_combine: bool,
+    W: np.ndarray, gradients: Gradients, X: np.ndarray, Y: np.ndarray, G: np.ndarray, step: float, form: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradient tracking, from X, Y, G(X) to the next ones; at first Y = G(X).
 
-    X+ = W X - step Y, Y+ = W Y + G(X+) - G(X); adapt then combine: X+ = W (X - step Y),
-    Y+ = W (Y + G(X+) - G(X)).
+    "semi_atc": X+ = W (X - step Y), Y+ = W Y + G(X+) - G(X). "atc": Y+ = W (Y + G(X+) - G(X)) instead.
+    "non_atc": X+ = W X - step Y instead.
     """
-    X = W @ (X - step * Y) if adapt_then_combine else W @ X - step * Y
+    X = W @ X - step * Y if form == "non_atc" else W @ (X - step * Y)
     change = gradients(X) - G
-    Y = W @ (Y + change) if adapt_then_combine else W @ Y + change
+    Y = W @ (Y + change) if form == "atc" else W @ Y + change
     return X, Y, G + change
+
+
+def svl(
+    W: np.ndarray,
+    gradients: Gradients,
+    X: np.ndarray,
+    S: np.ndarray,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    delta: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """SVL, from X, S to the next ones; at first S = 0.
+
+    With V = X - W X: X+ = X + beta S - alpha G(X - delta V) - gamma V, S+ = S - V.
+    """
+    V = X - W @ X
+    return X + beta * S - alpha * gradients(X - delta * V) - gamma * V, S - V

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 
 from .._jit import INLINED, NO_ALIAS, array_type, inner_njit
-from ..checks import frozen
+from ..checks import bound_to_this_process, frozen
 from ..compression.rows import row_at
 from ..gossip.cpu import mix_row
 from ..oracles.batches import BATCHES, Batches, draw_batch
@@ -74,6 +74,8 @@ class Setting(NamedTuple):
     parameters_down: np.ndarray = _NOTHING
     key_down: np.uint64 = _NO_KEY
     blocks: np.ndarray = _NOTHING
+
+    __reduce__ = bound_to_this_process
 
 
 SETTING = types.NamedTuple(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import reprlib
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from .. import checks
 from . import cpu_libsvm, cpu_numbers, cpu_table, reference
 
-__all__ = ["Table", "cell_text", "cells", "libsvm", "table"]
+__all__ = ["Table", "cell_text", "cells", "distinct_cells", "libsvm", "table"]
 
 MAX_BYTES = 8 * 2**30  # of a dense matrix; an index typed wrong in a sparse file asks for more
 
@@ -203,6 +204,51 @@ _QUOTES = {
     cpu_table.AFTER_QUOTE: "text follows a closing quote",
     cpu_table.STRAY_QUOTE: "a quote stands inside a cell",
 }
+
+
+def distinct_cells(data: Any, places: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
+    r"""Return the texts of cells, each once.
+
+    Parameters
+    ----------
+    data : bytes or (size,) uint8 array
+        As `table` took it.
+    places : (M, 2) int64 array
+        Of the cells.
+
+    Returns
+    -------
+    texts : list of str
+        In the order in which they come first; one in quotes and one without may be equal.
+    codes : (M,) int64 array
+        Cell i has the text texts[codes[i]].
+    firsts : (c,) int64 array
+        Where each comes first.
+
+    Raises
+    ------
+    ValueError
+        A cell that is not UTF-8 text, with its line.
+
+    Examples
+    --------
+    >>> texts, codes, firsts = distinct_cells(b"a,b,a", np.array([[0, 1], [2, 3], [4, 5]]))
+    >>> texts, codes.tolist(), firsts.tolist()
+    (['a', 'b'], [0, 1, 0], [0, 1])
+    """
+    text = _bytes(data)
+    places = np.ascontiguousarray(places, np.int64).reshape(-1, 2)
+    if places.size and not (
+        places.min() >= 0 and (places[:, 0] <= places[:, 1]).all() and places.max() <= text.size
+    ):
+        raise ValueError(f"places must be of cells in {text.size} bytes")
+    codes, firsts = np.empty(len(places), np.int64), np.empty(len(places), np.int64)
+    slots = np.full(1 << (2 * len(places)).bit_length(), -1)
+    key = np.uint64(secrets.randbits(64))
+    count = cpu_table.number_cells(text, places, key, slots, codes, firsts)
+    firsts = firsts[:count]
+    texts = [cell_text(text, *place) for place in places[firsts].tolist()]
+    return texts, codes, firsts
 
 
 def cell_text(data: Any, begin: int, end: int) -> str:

@@ -63,7 +63,7 @@ def _leading_zeros(w):
     return count
 
 
-@inner_njit()
+@inner_njit(**INLINED)
 def _rounded(w, q, powers):
     """Return the float64 nearest to w 10^q, w > 0; infinity where it overflows."""
     if q < -342:
@@ -131,6 +131,11 @@ def _digits(data, at, w):
 
 
 @inner_njit()
+def _rounds_to(value, w, q, powers):
+    return _rounded(w, q, powers) == value
+
+
+@inner_njit()
 def _cut(data, begin, end, decimal):
     """Return (w, q, inexact) for digits with a point: w 10^q has the first 19; `inexact`: not all."""
     w = _0
@@ -150,7 +155,7 @@ def _cut(data, begin, end, decimal):
     return w, q, inexact
 
 
-@inner_njit()
+@inner_njit(**INLINED)
 def number(data, begin, decimal, powers):
     """Return (status, value, end) of the number at `begin`, where `decimal` is the byte of its point.
 
@@ -201,7 +206,7 @@ def number(data, begin, decimal, powers):
             value *= _TENS[_U(q)]
     else:
         value = _rounded(w, q, powers)
-        if inexact and value != _rounded(w + _1, q, powers):
+        if inexact and not _rounds_to(value, w + _1, q, powers):
             return HARD, 0.0, at
     if value == np.inf:
         return NOT_FINITE, 0.0, at

@@ -73,6 +73,13 @@ def _cell(data, at, sep):
     return GOOD, begin, end, at
 
 
+@inner_njit()
+def _number_of(data, begin, end, decimal, powers):
+    """Return (status, value) of a cell."""
+    status, value, at = number(data, begin, decimal, powers)
+    return (status if at == end else NOT_A_NUMBER), value
+
+
 @lazy_njit(
     types.int64(
         _bytes_in,
@@ -120,9 +127,7 @@ def read(data, sep, decimal, target, powers, state, X, y, places):
                     status = found
                     state[BEGIN], state[END] = begin, end
                     break
-                status, value, behind_number = number(data, begin, decimal, powers)
-                if behind_number != end:
-                    status = NOT_A_NUMBER
+                status, value = _number_of(data, begin, end, decimal, powers)
             if column == target:
                 places[row, 0], places[row, 1] = begin, end
                 if status == NOT_A_NUMBER:
@@ -154,3 +159,52 @@ def read(data, sep, decimal, target, powers, state, X, y, places):
     state[POSITION], state[LINE], state[ROW], state[COLUMN] = at, line, row, column
     state[BEHIND], state[DROP] = behind, drop
     return status
+
+
+_MIX = np.uint64(0x9FB21C651E98DF25)  # odd
+_HALF = np.uint64(32)
+
+
+@lazy_njit(
+    types.int64(
+        _bytes_in,
+        array_type(types.int64, 2),
+        types.uint64,
+        array_type(types.int64, 1),
+        array_type(types.int64, 1),
+        array_type(types.int64, 1),
+    )
+)
+def number_cells(data, places, key, slots, codes, firsts):
+    """Number the cells at `places`, equal ones alike, as they come; return how many there are.
+
+    `slots` is a hash table, -1 throughout, of a power of two; a secret key keeps files from filling it
+    unevenly. Cell k is first at places[firsts[k]].
+    """
+    count = 0
+    for row in range(places.shape[0]):
+        begin, end = places[row, 0], places[row, 1]
+        begin -= begin > 0 and byte(data, begin - 1) == _QUOTE  # in quotes, "" is one quote
+        mixed = key
+        for at in range(begin, end):
+            mixed = (mixed ^ np.uint64(byte(data, at))) * _MIX
+            mixed ^= mixed >> _HALF
+        slot = np.int64(mixed & np.uint64(slots.size - 1))
+        while True:
+            code = slots[slot]
+            if code < 0:
+                slots[slot] = codes[row] = count
+                firsts[count] = row
+                count += 1
+                break
+            other = places[firsts[code], 0]
+            other -= other > 0 and byte(data, other - 1) == _QUOTE
+            if places[firsts[code], 1] - other == end - begin:
+                at = begin
+                while at < end and byte(data, at) == byte(data, other + at - begin):
+                    at += 1
+                if at == end:
+                    codes[row] = code
+                    break
+            slot = (slot + 1) & (slots.size - 1)
+    return count

@@ -62,7 +62,7 @@ def strongest(deviation: Callable[[float], float], limit: float, n_evaluations: 
     def value_at(a: float) -> float:
         nonlocal best, point
         found = deviation(a)
-        if found > best:
+        if found - best > 1e-9 * abs(found):  # of equal ones, to rounding, the first: positive ones
             best, point = found, a
         return found
 

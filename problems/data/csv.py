@@ -10,7 +10,7 @@ from itertools import islice, pairwise
 import numpy as np
 
 from ...kernels import text
-from ...kernels.text import cell_text, cells, reference
+from ...kernels.text import cells, reference
 
 MISSING = ("", "?", "NA", "N/A", "<NA>", "NaN", "NaT", "null", "None")
 """Cells that say that there is nothing; in capitals and small letters too, but None."""
@@ -96,16 +96,11 @@ def read_csv(
     X, y = _with_targets(data, table, columns[column], decimal, missing)
     if not len(X):
         raise ValueError("no row is left without the rows in which something is missing")
-    if (
-        has_header is False
-        and header is None
-        and y.dtype.kind == "U"
-        and len(y) > 1
-        and (y == y[0]).sum() == 1
-    ):
+    is_guess = header is None and not has_header
+    if is_guess and y.dtype.kind == "U" and len(y) > 1 and (y == y[0]).sum() == 1:
         raise ValueError(
-            f"{where}: no other line has the target {reprlib.repr(str(y[0]))}; header=True takes the line for "
-            "names, header=False for a sample"
+            f"{where}: no other line has the target {reprlib.repr(str(y[0]))}; header=True takes the line "
+            "for names, header=False for a sample"
         )
     return X, y
 
@@ -249,48 +244,42 @@ def _with_targets(
     """Return X and y, without the rows that miss a target; texts where no target is a number."""
     X, y, places = table
     rows = np.flatnonzero(np.isnan(y))
-    labels = _texts(data, places[rows])
-
-    def refuse(label: str, why: str) -> ValueError:
-        place = text.line_of(data, int(places[rows[labels.index(label)], 0]))
-        return ValueError(f"line {place}, {name}: {reprlib.repr(label)} is {why}")
-
-    absent = [label.encode() in _MARKERS for label in labels]
-    if any(absent):
-        if missing == "refuse":
-            everywhere = all(absent) and len(labels) == len(y)
-            hint = "missing='drop' leaves such rows out"
-            if everywhere:
-                hint = "is the separator at the ends of lines one too many? target= names another column"
-            raise refuse(labels[absent.index(True)], f"not a number, and no label: it is missing; {hint}")
-        keep = np.ones(len(y), bool)
-        keep[rows[absent]] = False
-        labels = [label for label, without in zip(labels, absent, strict=True) if not without]
-        X, y, places = X[keep], y[keep], places[keep]
-        rows = np.flatnonzero(np.isnan(y))
-    if not labels:
+    if not rows.size:
         return X, y
-    distinct = dict.fromkeys(labels)
-    for label in distinct:
+    labels, codes, firsts = text.distinct_cells(data, places[rows])
+
+    def refuse(k: int, why: str) -> ValueError:
+        place = text.line_of(data, int(places[rows[firsts[k]], 0]))
+        return ValueError(f"line {place}, {name}: {reprlib.repr(labels[k])} is {why}")
+
+    present = []
+    for k, label in enumerate(labels):
+        if label.encode() in _MARKERS:
+            if missing == "refuse":
+                hint = "missing='drop' leaves such rows out"
+                if len(labels) == 1 and rows.size == len(y):
+                    hint = "is the separator at the ends of lines one too many? target= names another column"
+                raise refuse(k, f"not a number, and no label: it is missing; {hint}")
+            continue
+        present.append(k)
         if label.lower().lstrip("+-") in ("inf", "infinity", "nan"):
-            raise refuse(label, "not finite: remove or impute such entries")
+            raise refuse(k, "not finite: remove or impute such entries")
         if "\0" in label:
-            raise refuse(label, "no text: it has a zero byte")
-    if len(labels) < len(y):
-        raise refuse(labels[0], "not a number, as other targets are")
-    if all(map(_OTHER_DECIMAL[decimal].fullmatch, distinct)):
-        raise refuse(labels[0], "not a number; decimal= says what the decimal point is")
-    return X, np.array(labels)
-
-
-def _texts(data: np.ndarray, places: np.ndarray) -> list[str]:
-    """Return the texts of cells; those of equal bytes are decoded once."""
-    view = data.data
-    known: dict[bytes, str] = {}
-    found = []
-    for begin, end in places.tolist():
-        token = bytes(view[max(begin - 1, 0) : end])  # a quote before it counts
-        if token not in known:
-            known[token] = cell_text(data, begin, end)
-        found.append(known[token])
-    return found
+            raise refuse(k, "no text: it has a zero byte")
+    if present and rows.size < len(y):
+        raise refuse(present[0], "not a number, as other targets are")
+    if present and all(_OTHER_DECIMAL[decimal].fullmatch(labels[k]) for k in present):
+        raise refuse(present[0], "not a number; decimal= says what the decimal point is")
+    is_present = np.zeros(len(labels), bool)
+    is_present[present] = True
+    known = is_present[codes]
+    if not known.all():
+        keep = np.ones(len(y), bool)
+        keep[rows[~known]] = False
+        X, y = X[keep], y[keep]
+    if not present:
+        return X, y
+    longest = max(present, key=lambda k: len(labels[k]))
+    if 4 * len(labels[longest]) * len(y) > text.MAX_BYTES:
+        raise refuse(longest, f"too long: as an array the labels exceed {text.MAX_BYTES} bytes")
+    return X, np.array(labels)[codes[known]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gossamer import graphs, problems, solvers
-from gossamer.cli import robust_experiment, robust_figure, robust_runs, robust_selection
+from gossamer.cli import build, robust_experiment, robust_figure, robust_runs, robust_selection
 from gossamer.kernels import aggregation
 from gossamer.problems import attacks
 
@@ -211,6 +211,13 @@ def test_other_data_under_the_same_name_are_other_runs(write, gossamer, tmp_path
     gossamer(*command)
     assert len(list((tmp_path / "runs").iterdir())) == 2 * 2 * 3
     assert read(tmp_path) != first
+
+
+def test_every_attack_and_rule_is_known():
+    assert {"MinMax", "MinSum", "OptimizedALIE"} < set(build.attack_classes())
+    assert {"CGE", "Krum", "Flag"} < set(build.aggregator_classes())
+    table = {"name": "MinMax", "direction": "sign"}
+    assert robust_experiment.build_attack(table, aggregation.Mean(), 0) == attacks.MinMax("sign")
 
 
 def test_pre_aggregators_take_parameters_and_seeds(write):

@@ -391,3 +391,17 @@ def test_experiments_that_cannot_be_read(refused, tmp_path, content, message):
     else:
         path.write_bytes(content)
     assert message in refused("run", path)
+
+
+def test_the_fitted_rate_stands_beside_the_certified_one(gossamer, folder, tmp_path):
+    swap = ('name = "DADAO"\nrates = "communication"', 'name = "NIDS"')
+    result = gossamer("run", folder(swap, ("tol = 1e-4", "tol = 1e-9")), "--output", tmp_path / "out")
+    found = re.search(
+        r"distance times (\S+) a round on its last decades; at most (\S+) certified", result.output
+    )
+    problem, graph, _ = expected_setting()
+    certified = solvers.NIDS().certified_rate(problem, graph)
+    assert float(found[2]) == pytest.approx(certified, rel=1e-5)
+    assert 0.5 < float(found[1]) <= certified
+    other = gossamer("run", folder(), "--output", tmp_path / "other")
+    assert "certified" not in other.output

@@ -11,7 +11,9 @@ N, D, SAMPLES, L2, KEY = 7, 5, 6, 0.1, np.uint64(99)
 GRAPH = graphs.Graph.from_edges(7, [(0, 1), (0, 2), (1, 2), (2, 3), (3, 4), (3, 5), (4, 5), (5, 6), (1, 6)])
 WIDE = graphs.complete(14)  # more neighbours than are mixed in one pass
 ROUNDS = 60
-N_ROWS = {descent.dgd: 1, exact.extra: 2, exact.nids: 2, exact.tracking: 3, exact.tracking_atc: 3}
+FORMS = {exact.tracking: "non_atc", exact.tracking_atc: "atc", exact.tracking_semi_atc: "semi_atc"}
+N_ROWS = {descent.dgd: 1, exact.extra: 2, exact.nids: 2, exact.svl: 2} | dict.fromkeys(FORMS, 3)
+SVL = (0.45, 1.2, 0.6)  # beta, gamma, delta
 METHODS = list(N_ROWS)
 
 
@@ -55,7 +57,8 @@ class Case:
         self.step = 0.2 / smoothness
 
     def steps(self, method):
-        return np.array([self.step, 0.01] if method is descent.dgd else [self.step])
+        more = {descent.dgd: (0.01,), exact.svl: SVL}
+        return np.array([self.step, *more.get(method, ())])
 
     def rows(self, method):
         rows = np.zeros((N_ROWS[method], self.n, self.dim))
@@ -101,6 +104,11 @@ class Case:
                 recursion = reference.extra if method is exact.extra else reference.nids
                 found.append(recursion(W, found[-2], found[-1], G_next - G, step))
                 G = G_next
+        elif method is exact.svl:
+            S = np.zeros(X.shape)
+            for t in range(n_rounds):
+                X, S = reference.svl(W, lambda Y, t=t: self.gradients(t, Y), X, S, step, *SVL)
+                found.append(X)
         else:
             G = self.gradients(0, X)
             Y = G
@@ -112,7 +120,7 @@ class Case:
                     Y,
                     G,
                     step,
-                    method is exact.tracking_atc,
+                    FORMS[method],
                 )
                 found.append(X)
         return found
@@ -167,6 +175,8 @@ def test_no_rounds_change_nothing(case, method):
         (exact.nids, 10, 9, 9),  # nothing is sent in the first round
         (exact.tracking, 11, 10, 20),
         (exact.tracking_atc, 11, 20, 20),
+        (exact.tracking_semi_atc, 11, 10, 20),
+        (exact.svl, 10, 10, 10),
     ],
     ids=name,
 )
@@ -178,7 +188,24 @@ def test_ledger(case, method, n_gradients, n_exchanges, n_vectors):
     assert ledger[rounds.BITS_DOWN] == 0
 
 
-@pytest.mark.parametrize("method", [exact.tracking, exact.tracking_atc], ids=name)
+def test_extra_and_nids_are_members_of_svl():
+    case = Case()
+    W, gradients = case.W, lambda X: case.gradients(0, X)
+    X, S, found = case.start, np.zeros(case.start.shape), []
+    for _ in range(20):
+        found.append(X)
+        X, S = reference.svl(W, gradients, X, S, case.step, 0.5, 1.0, 0.0)
+    np.testing.assert_allclose(found[:20], case.expected(exact.extra, 19), rtol=0, atol=1e-13)
+    X, S, points = case.start, np.zeros(case.start.shape), []
+    for _ in range(20):
+        points.append((X + W @ X) / 2)
+        X, S = reference.svl(W, gradients, X, S, case.step, 0.5, 1.0, 0.5)
+    for a, b, c in zip(points, points[1:], points[2:], strict=False):
+        recursion = reference.nids(W, a, b, gradients(b) - gradients(a), case.step)
+        np.testing.assert_allclose(c, recursion, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", FORMS, ids=name)
 def test_the_mean_of_all_gradients_is_tracked(case, method):
     rows, _ = case.run(method, [33])
     X, Y, G = rows

@@ -248,3 +248,20 @@ def test_a_decimal_comma():
 
 def test_docstring_examples():
     assert doctest.testmod(text).failed == 0
+
+
+@given(st.lists(st.sampled_from(["a", "b", '"a"', '"a""b"', "", '""', "é", "ab", "x" * 40]), max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_distinct_cells(cells):
+    data = "".join(f"1,{cell}\n" for cell in cells).encode()
+    if not cells:
+        assert text.distinct_cells(data, np.empty((0, 2)))[0] == []
+        return
+    places = text.table(data, ["a", "b"], 1).places
+    texts, codes, firsts = text.distinct_cells(data, places)
+    right = [text.cell_text(data, *place) for place in places]
+    assert [texts[code] for code in codes] == right
+    assert [codes[first] for first in firsts] == list(range(len(texts)))
+    assert len(texts) <= len(set(cells))
+    with pytest.raises(ValueError, match="places must be of cells in"):
+        text.distinct_cells(data, places + len(data))

