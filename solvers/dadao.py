@@ -134,11 +134,9 @@ class DADAO(Solver):
         ValueError
             No strong convexity, a disconnected graph, or rates that break chi1 chi2 <= 1/2.
         """
-        size = problem.mini_batch(self.batch_size)
         if self.average_from is not None:
             real("average_from", self.average_from, least=0.0)
-        mu = problem.strong_convexity
-        L = problem.smoothness if size is None else problem.expected_smoothness(size)
+        mu, L = problem.strong_convexity, self._smoothness(problem)
         if not 0 < mu <= L < math.inf:
             raise ValueError(
                 f"DADAO needs 0 < strong_convexity <= smoothness < inf on every node, got {mu:g} and {L:g}; "
@@ -157,7 +155,12 @@ class DADAO(Solver):
             beta=0.5,
             beta_tilde=2 * chi1 / r,
         )
-        return DADAOParameters(rates, chi1, chi2, constants, math.sqrt(mu / L) / (8 * math.sqrt(2)))
+        return DADAOParameters(rates, chi1, chi2, constants, _decay_rate(mu, L))
+
+    def _smoothness(self, problem: Problem) -> float:
+        """Return L, or L(b) of mini-batches."""
+        size = problem.mini_batch(self.batch_size)
+        return problem.smoothness if size is None else problem.expected_smoothness(size)
 
     def _given_constants(self) -> DadaoConstants | None:
         if self.constants is None:
@@ -254,8 +257,7 @@ class _PreparedDADAO(Prepared):
             self._events = kernel.check_events(solver.events, problem.n_nodes, graph.n_edges)
             self.n_events = len(self._events.time)
         self.record_every = math.ceil(20 * (problem.n_nodes + float(rates.sum())))
-        self._decay_rate = solver.parameters(problem, graph).decay_rate
-        self._problem, self._size = problem, size
+        self._problem, self._size, self._L = problem, size, solver._smoothness(problem)
 
     def _take(self, state: State, count: int) -> kernel.Events:
         if self._events is not None:
@@ -324,9 +326,14 @@ class _PreparedDADAO(Prepared):
         # of the order of the noise over mu sqrt(mu L): the step of X~ and Y~ in place of 1/L
         if self._size is None:
             return 0.0
-        mu, L = self._problem.strong_convexity, self._problem.expected_smoothness(self._size)
-        return self._problem.gradient_noise(self._size, x) / (mu * math.sqrt(mu * L))
+        mu = self._problem.strong_convexity
+        return self._problem.gradient_noise(self._size, x) / (mu * math.sqrt(mu * self._L))
 
     def time_limit(self, tol: float) -> float:
+        decay_rate = _decay_rate(self._problem.strong_convexity, self._L)
         # the squared distance has to fall by tol^2 at the guaranteed rate; e^20 stands for its constant
-        return 4 * (20 - 2 * math.log(max(min(tol, 1.0), 1e-16))) / self._decay_rate
+        return 4 * (20 - 2 * math.log(max(min(tol, 1.0), 1e-16))) / decay_rate
+
+
+def _decay_rate(mu: float, L: float) -> float:
+    return math.sqrt(mu / L) / (8 * math.sqrt(2))
