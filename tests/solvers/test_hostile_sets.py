@@ -19,7 +19,9 @@ def over_a_graph(d):
         solvers.EXTRA(),
         solvers.NIDS(),
         solvers.GradientTracking(),
-        solvers.GradientTracking(adapt_then_combine=False),
+        solvers.GradientTracking(form="atc"),
+        solvers.GradientTracking(form="non_atc"),
+        solvers.SVL(),
         solvers.DADAO(),
     ]
 
