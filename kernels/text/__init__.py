@@ -170,7 +170,7 @@ def table(
     n_columns = len(names)
     target = checks.count("target", target, most=n_columns - 1)
     begin = checks.count("begin", begin, most=text.size)
-    separator, point = (np.uint8(ord(character)) for character in (sep, decimal))
+    separator, point = _character("sep", sep), _character("decimal", decimal)
     # a whole row takes n_columns bytes at least, so short lines do not make the matrix larger than the text
     n_rows = min(cpu_table.count_ends(text, begin) + 1, (text.size + 1) // n_columns + 1)
     _check_size((n_rows, n_columns), "cut the file into parts")
@@ -271,8 +271,9 @@ def cell_text(data: Any, begin: int, end: int) -> str:
         A cell that is not UTF-8 text, with its line.
     """
     text = memoryview(data)
+    begin, end = checks.count("begin", begin), checks.count("end", end, most=len(text))
     cell = bytes(text[begin:end])
-    if begin > 0 and text[begin - 1] == ord('"'):
+    if 0 < begin <= end and text[begin - 1] == ord('"'):
         cell = cell.replace(b'""', b'"')
     try:
         return cell.decode()
@@ -310,8 +311,17 @@ def _check_size(shape: tuple[int, int], remedy: str) -> None:
     checks.require_memory(8 * shape[0] * shape[1], f"a dense matrix of shape {shape}", remedy)
 
 
+def _character(name: str, value: Any) -> np.uint8:
+    if not (isinstance(value, str) and len(value) == 1 and value.isascii()):
+        raise ValueError(f"{name} must be one ASCII character, got {value!r}")
+    return np.uint8(ord(value))
+
+
 def _bytes(data: Any) -> np.ndarray:
     """View as read-only bytes."""
-    view = np.frombuffer(data, np.uint8)
+    try:
+        view = np.frombuffer(data, np.uint8)
+    except TypeError as error:
+        raise TypeError(f"data must be bytes, got {type(data).__name__}") from error
     view.flags.writeable = False
     return view
