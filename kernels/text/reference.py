@@ -49,9 +49,23 @@ def libsvm(data: bytes, *, base: int = 1) -> tuple[list[float], list[dict[int, f
 
 
 def cells(line: bytes, sep: bytes) -> list[bytes]:
-    """Cells of a line without the blanks around them.
+    """Return the cells of a line without the blanks around them.
 
-    In quotes, a cell may hold separators, and "" for a quote. A ValueError says what is wrong with quotes.
+    Parameters
+    ----------
+    line : bytes
+        Without its end. In quotes, a cell may hold separators, and "" for a quote.
+    sep : bytes
+        What stands between two cells.
+
+    Returns
+    -------
+    list of bytes
+
+    Raises
+    ------
+    ValueError
+        Quotes that are not closed, or behind which the cell goes on.
     """
     blanks = b" \t".replace(sep, b"")
     found, rest = [], line
