@@ -172,8 +172,8 @@ def checked_weights(rule: Stage, value: Any, p: int) -> NDArray[np.float64] | No
             f"weights have no meaning for {rule!r}; they have for Mean, NormalizedMean, CoordinateMedian, "
             "TrimmedMean, GeometricMedian, Krum, MultiKrum, CGE and Flag, by themselves"
         )
-    broken = weights[weights != np.floor(weights)] if rule.whole_weights else ()
-    if len(broken):
+    broken = weights[weights != np.floor(weights)] if rule.whole_weights else weights[:0]
+    if broken.size:
         raise ValueError(
             f"weights must be whole numbers for {type(rule).__name__}, which takes copies of a row for its "
             f"neighbours, got {broken[0]:g}: scale and round them"

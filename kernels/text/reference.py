@@ -7,6 +7,8 @@ import re
 
 import numpy as np
 
+from .. import checks
+
 NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _ENDS = re.compile(rb"\r\n|\r|\n")
 
@@ -53,6 +55,8 @@ def cells(line: bytes, sep: bytes) -> list[bytes]:
 
     In quotes, a cell may hold separators, and "" for a quote. A ValueError says what is wrong with quotes.
     """
+    checks.instance("line", line, bytes)
+    checks.instance("sep", sep, bytes)
     blanks = b" \t".replace(sep, b"")
     found, rest = [], line
     while True:
