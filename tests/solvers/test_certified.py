@@ -558,7 +558,7 @@ def test_fitted_rates():
 def test_what_is_certified_and_what_is_not():
     problem, graph = problems.Quadratic.random(4, 3, condition_number=10.0), graphs.star(4)
     L, mu = problem.smoothness, problem.strong_convexity
-    whole, some = compression.Identity(), compression.TopK(1)
+    whole = compression.Identity()
     for method in (solvers.EF21(whole), solvers.DIANA(whole), solvers.MARINA(whole)):
         step = method.parameters(problem, graph)["step"]
         rate = method.certified_rate(problem, graph)
@@ -566,7 +566,6 @@ def test_what_is_certified_and_what_is_not():
         assert method.solve(problem, graph, max_events=3).rate == rate
         assert solvers.certified_rate(method, 10.0, step=1.5) == pytest.approx(0.85)
     for method, missing in (
-        (solvers.BEER(some), "no theorem that bounds it"),
         (solvers.DADAO(), "no theorem that bounds it"),
         (solvers.EXTRA(batch_size=2), "batch_size=None is certified"),
         (solvers.DGD(step_decay=0.1), "step_decay must be 0"),
