@@ -235,6 +235,24 @@ def _margins() -> Iterator[float]:
         yield from (rate * 8 * math.sqrt(2 * kappa) for rate in rates)
 
 
+def _calls() -> float:
+    """Count the seeds of the tests that compare bounds with exact arithmetic, each at least a call."""
+    seeds = 0
+    for name in (
+        "test_no_bound_of_rates_is_false",
+        "test_no_bound_of_a_result_is_false",
+        "test_no_bound_of_mixing_is_false",
+    ):
+        ranges = [
+            [ast.literal_eval(argument) for argument in node.args]
+            for decorator in _test(_BOUNDS, name).decorator_list
+            for node in ast.walk(decorator)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
+        ]
+        seeds += sum(len(range(*arguments)) for arguments in ranges)
+    return seeds
+
+
 # what the benchmarks print
 
 
@@ -252,6 +270,7 @@ _NETWORK_TABLE = "python -m gossamer.bench.networks"
 _EVENTS = "tests/kernels/test_events.py"
 _MOMENTS = "tests/solvers/test_dadao_moments.py"
 _EXACT = "tests/solvers/test_gossip_methods.py"
+_BOUNDS = "tests/graphs/rates/test_hostile_bounds.py"
 _MANY = r": 1e\+08 events \(n = 10, d = 1\) in "
 
 CLAIMS: dict[str, Claim] = {
@@ -304,6 +323,7 @@ CLAIMS: dict[str, Claim] = {
     "trajectory.events": asserted(_EVENTS, "test_compiled_equals_direct_equals_matrix_exponential", 10_000),
     "moments.least": Claim(lambda: min(_margins()), f"pytest {_MOMENTS}"),
     "moments.most": Claim(lambda: max(_margins()), f"pytest {_MOMENTS}"),
+    "rates.calls": Claim(_calls, f"pytest {_BOUNDS}", ">="),
     "rates.semidefinite": asserted(
         "tests/graphs/rates/test_limits.py", "test_bounds_agree_with_another_exact_form", 2e-6
     ),
