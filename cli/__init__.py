@@ -1,8 +1,8 @@
-"""The command line: `gossamer info`, `rates`, `run`, `compare`, `robustness`, `template` and `demo`.
+"""The command line: `gossamer info`, `rates`, `run`, `compare`, `robustness`, `template`, `check` and `demo`.
 
 | module | what it holds |
 |---|---|
-| `info`, `rates`, `run`, `compare`, `robustness`, `template`, `demo` | one command each |
+| `info`, `rates`, `run`, `compare`, `robustness`, `template`, `check`, `demo` | one command each |
 | `experiment`, `comparison`, `robust_experiment` | the TOML files of `run`, `compare` and `robustness` |
 | `reading`, `build` | their tables: keys and types; the objects that they describe |
 | `topology` | the text that names a graph, such as `topozoo/Abilene` or `grid_2d:5,5` |
@@ -26,7 +26,7 @@ from typing import Annotated, Any
 import typer
 
 from .._version import __version__
-from . import compare, demo, info, rates, robustness, run, template
+from . import check, compare, demo, info, rates, robustness, run, template
 from .errors import ErrorsInOneLine, one_line
 from .interrupts import heed_termination
 
@@ -46,6 +46,7 @@ for command in (
     compare.compare,
     robustness.robustness,
     template.template,
+    check.check,
     info.info,
 ):
     app.command()(command)

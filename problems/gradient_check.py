@@ -262,10 +262,14 @@ def _noise(along: Callable[[np.ndarray], float], v: np.ndarray, scale: float) ->
     """Return the standard deviation of the noise of a function along v: of differences of high order.
 
     Those of a smooth function vanish at so short distances, those of independent noise of variance s^2 have
-    the mean square s^2 (2 k)! / (k!)^2 in order k.
+    the mean square s^2 (2 k)! / (k!)^2 in order k. Values that are mostly equal were rounded more coarsely
+    than the distances show, which then grow.
     """
-    spacing = 2.0**-30 * scale
-    table = np.array([along(spacing * k * v) for k in range(_NOISE_POINTS)])
+    table = np.empty(0)
+    for exponent in range(-30, -8, 4):
+        table = np.array([along(2.0**exponent * scale * k * v) for k in range(_NOISE_POINTS)])
+        if len(np.unique(table)) > _NOISE_POINTS // 2:
+            break
     found = []
     for order in range(1, _NOISE_POINTS - 1):
         table = np.diff(table)

@@ -85,16 +85,17 @@ class Trace:
         Parameters
         ----------
         record : mapping
-            A value for each column.
+            A value for each column, at least.
 
         Raises
         ------
         TypeError, ValueError
-            No mapping; other columns.
+            No mapping, or a column is missing.
         """
         instance("record", record, Mapping)
-        if record.keys() != self._rows.keys():
-            raise ValueError(f"a record has the columns {COLUMNS}, got {tuple(record)}")
+        missing = self._rows.keys() - record.keys()
+        if missing:
+            raise ValueError(f"a record has the columns {', '.join(COLUMNS)}; {min(missing)} is missing")
         for name in COLUMNS:
             self._rows[name].append(record[name])
 

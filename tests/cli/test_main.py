@@ -15,7 +15,7 @@ from gossamer.cli.errors import UserError, user_errors
 def test_help_lists_the_commands(gossamer):
     result = gossamer("--help")
     assert result.exit_code == 0
-    for command in ("demo", "rates", "run", "compare", "robustness", "template", "info"):
+    for command in ("demo", "rates", "run", "compare", "robustness", "template", "check", "info"):
         assert f" {command} " in result.stdout
 
 

@@ -21,6 +21,7 @@ import re
 import resource
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -36,13 +37,13 @@ ALLOWED = {"TypeError", "ValueError", "MemoryError"}
 
 PAGE = """# Every public call, bent
 
-Each public callable has one good call (`tests/hostile/sweep_calls.py`). Its arguments are bent one at a time, {bends}
-calls a callable: other types and sizes of numbers, texts, `None`, objects of no use, NaN and infinities; arrays of
-other types, shapes, strides and values, empty, read-only, unaligned, masked, sparse, and at the very end of a page
-of memory, so that reading beyond them ends the process.
+Each public callable has one good call (`tests/hostile/sweep_calls.py`). Its arguments are bent one at a
+time, up to {bends} calls a callable: other types and sizes of numbers, texts, `None`, objects of no use, NaN
+and infinities; arrays of other types, shapes, strides and values, empty, read-only, unaligned, masked,
+sparse, and at the very end of a page of memory, so that reading beyond them ends the process.
 
-Answered is a call that returns; refused one that raises TypeError, ValueError, MemoryError or what its docstring
-names under Raises. A failure is a crash, a hang (20 s), or any other error. Written by
+Answered is a call that returns, refused one that raises TypeError, ValueError, MemoryError or what its
+docstring names under Raises. A failure is a crash, a hang (20 s), or any other error. Written by
 `python tests/hostile/sweep.py --bends {bends} --table docs/sweep.md`.
 
 {table}
@@ -226,7 +227,7 @@ def bends(arguments: tuple[Any, ...], named: dict[str, Any], most: int) -> list[
 
 
 def named_errors(function: Any) -> set[str]:
-    """Return the errors under Raises in the docstrings of what is called: of the function, and of its class."""
+    """Return the errors under Raises in the docstrings of what is called, and of the class that has it."""
     owner = getattr(function, "__self__", None)
     kinds = inspect.getmro(owner if inspect.isclass(owner) else type(owner)) if owner is not None else ()
     texts = [inspect.getdoc(function) or "", inspect.getdoc(type(function).__call__) or ""]

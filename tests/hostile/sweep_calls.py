@@ -57,7 +57,7 @@ NOT_CALLED = {
     "kernels.rounds.SETTING", "kernels.rounds.Setting",
     "kernels.sparse.LaplacianFactor",
     "kernels.text.Table",
-    "problems.Classifier", "problems.PerformanceWarning", "problems.Problem", "problems.RowSmoothness",
+    "problems.Classifier", "problems.GradientCheck", "problems.PerformanceWarning", "problems.Problem", "problems.RowSmoothness",
     "problems.SampleProblem",
     "problems.VariationalInequality", "problems.attacks.Attack",
     "solvers.DADAOParameters", "solvers.Result", "solvers.Solver", "solvers.gossip_rules.GossipRule",
@@ -295,6 +295,8 @@ for kind, function in (("Custom", identity_gradient), ("CustomOperator", identit
     known = {"smoothness": 1.0, "strong_convexity": 1.0} if kind == "Custom" else {"lipschitz": 1.0}
     more = (half_square,) if kind == "Custom" else ()
     call(f"problems.{kind}", getattr(problems, kind), function, *more, **sizes, **known)
+for name in ("check_curvature", "check_gradient"):
+    call(f"problems.{name}", getattr(problems, name), Maker(least_squares), 1, POINT, rng=0)
 for name in ("full_gradient", "objective", "value_and_gradient"):
     method(f"problems.Problem.{name}", least_squares, POINT)
 method("problems.Problem.mean_over", least_squares, np.array([0, 2]), POINT)
@@ -332,7 +334,8 @@ call("problems.split_rows", problems.split_rows, LABELS, 4, "dirichlet", alpha=1
 
 for name, arguments in {
     "ALIE": (1.0,), "IPM": (0.1,), "Dissension": (1.0,), "Drop": (0.9, 0), "GaussianNoise": (1.0, 0),
-    "Mimic": (0,), "NonFinite": (np.nan,), "ReversedGradient": (2.0,), "SignFlip": (), "UniformNoise": (1.0, 0),
+    "Mimic": (0,), "NonFinite": (np.nan,), "ReversedGradient": (2.0,), "SignFlip": (),
+    "UniformNoise": (1.0, 0),
     "Zero": (), "OptimizedALIE": (aggregation.Mean(), 2.0), "OptimizedIPM": (aggregation.Mean(), 2.0),
     "MinMax": (), "MinSum": (),
 }.items():  # fmt: skip
@@ -407,7 +410,8 @@ def started() -> solvers.State:
 
 
 call(
-    "solvers.Solver.solve", solvers.DGD(step=0.1).solve, Maker(least_squares), CYCLE, POINT, tol=1e-3, max_time=5.0,
+    "solvers.Solver.solve", solvers.DGD(step=0.1).solve, Maker(least_squares), CYCLE, POINT,
+    tol=1e-3, max_time=5.0,
     max_events=5, x_star=POINT, rng=0, record_every=1, callback=None, progress=False,
 )  # fmt: skip
 call("solvers.Solver.init", solvers.DGD(step=0.1).init, Maker(least_squares), CYCLE, POINTS, rng=0)
@@ -424,11 +428,13 @@ call(
     changing=False,
 )
 call(
-    "solvers.certified_rate", solvers.certified_rate, solvers.NIDS, 10.0, (-0.5, 0.5), step=1.0, changing=False
+    "solvers.certified_rate", solvers.certified_rate, solvers.NIDS, 10.0, (-0.5, 0.5), step=1.0,
+    changing=False
 )  # fmt: skip
 call("solvers.DGD.bias_bound", solvers.DGD(step=0.1).bias_bound, Maker(least_squares), CYCLE, POINTS)
 call(
-    "solvers.ChocoGossip.init", solvers.ChocoGossip(compression.TopK(2)).init, Maker(averaging), CYCLE, None, rng=0
+    "solvers.ChocoGossip.init", solvers.ChocoGossip(compression.TopK(2)).init, Maker(averaging),
+    CYCLE, None, rng=0
 )  # fmt: skip
 call("solvers.RoundSolver.parameters", solvers.DGD().parameters, Maker(least_squares), CYCLE)
 for name in solvers.__all__:
@@ -442,7 +448,8 @@ for name in solvers.__all__:
 call("solvers.DADAO.parameters", solvers.DADAO().parameters, Maker(least_squares), CYCLE)
 call("solvers.DADAO.solve", solvers.DADAO().solve, Maker(least_squares), CYCLE, POINT, max_events=5)
 call(
-    "solvers.State", solvers.State, solver="DGD", key=0, fingerprint="", arrays={"x": POINT}, clock=0.0, time=0.0,
+    "solvers.State", solvers.State, solver="DGD", key=0, fingerprint="", arrays={"x": POINT},
+    clock=0.0, time=0.0,
     n_events=0,
 )  # fmt: skip
 method("solvers.State.save", started, FOLDER / "state.npz")
@@ -509,6 +516,8 @@ for name, arguments in {
     call(f"kernels.compression.{name}.decompress", made.decompress, made.compress(G[0], 7))
     payload = made.compress(G[0], 7)
     call(f"kernels.compression.{name}.payload.add_to", payload.add_to, np.zeros(6), 2.0)
+    for number in ("dense", "on_cpu", "to_bytes"):
+        call(f"kernels.compression.{name}.payload.{number}", getattr(payload, number))
     if isinstance(made, compression.Sparsifier):
         for number in ("least_kept", "most_kept", "scales", "pick_parameters"):
             call(f"kernels.compression.{name}.{number}", getattr(made, number), 6)
@@ -531,9 +540,11 @@ for name, named in {
     if hasattr(aggregation, name):
         call(f"kernels.aggregation.{name}", getattr(aggregation, name), G, **named, full=False)
 for name, arguments in {
-    "ARC": (2,), "Bucketing": (2, 0), "Bulyan": (1,), "CAF": (2,), "CenteredClipping": (1.0, 2), "Clipping": (1.0,),
+    "ARC": (2,), "Bucketing": (2, 0), "Bulyan": (1,), "CAF": (2,), "CenteredClipping": (1.0, 2),
+    "Clipping": (1.0,),
     "CoordinateMedian": (), "DnC": (2, 1, 10, 1.0, 0), "Flag": (2, 0.0), "FoolsGold": (),
-    "GeometricMedian": (1e-6, 1e-6, 20), "Krum": (2,), "MDA": (2,), "MeaMed": (2,), "Mean": (), "MoNNA": (2, 0),
+    "GeometricMedian": (1e-6, 1e-6, 20), "Krum": (2,), "MDA": (2,), "MeaMed": (2,), "Mean": (),
+    "MoNNA": (2, 0),
     "MultiKrum": (2, 3), "NNM": (2,), "NormalizedMean": (), "Phocas": (2,), "SMEA": (2,), "TrimmedMean": (2,),
     "CGE": (2,),
 }.items():  # fmt: skip
@@ -561,7 +572,8 @@ call("kernels.events.check_events", events.check_events, EVENTS, 4, 4)
 call("kernels.events.poisson_events", events.poisson_events, np.ones(4), np.ones(4), n_events=10, key=1)
 call("kernels.events.dadao_rows", events.dadao_rows, POINTS, 0.5)
 call(
-    "kernels.events.dadao_advance", events.dadao_advance, EVENTS, 0, CYCLE.edges, ROWS, np.zeros(4), CONSTANTS,
+    "kernels.events.dadao_advance", events.dadao_advance, EVENTS, 0, CYCLE.edges, ROWS,
+    np.zeros(4), CONSTANTS,
     Maker(lambda: least_squares().oracle), area=np.zeros((4, 3)), average_from=0.0,
 )  # fmt: skip
 call("kernels.events.dadao_iterates", events.dadao_iterates, ROWS, np.zeros(4), 1.0, CONSTANTS)
@@ -649,7 +661,8 @@ def setting() -> Any:
 
 
 call(
-    "kernels.rounds.run_rounds", rounds.run_rounds, solvers.DGD._kernel, Maker(setting), 0, 2, np.array([0.1, 0.0]),
+    "kernels.rounds.run_rounds", rounds.run_rounds, solvers.DGD._kernel, Maker(setting), 0, 2,
+    np.array([0.1, 0.0]),
     np.zeros((1, 4, 3)), np.zeros((0, 3)),
 )  # fmt: skip
 call("kernels.sparse.elimination_work", sparse.elimination_work, 9, GRID.edges)
