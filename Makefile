@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all hostile lowest lint format gpu-check notebooks bench claims clean
+.PHONY: help install demo test test-all hostile lowest lint format gpu-check notebooks bench claims digest clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1|/p' Makefile | \
@@ -70,6 +70,18 @@ bench: install ## time the kernels and solvers on this (quiet) machine: bench/RE
 
 claims: install ## print each number that README.md claims, the value that the repository gives, and the verdict
 	@$(BIN)/python -m gossamer.bench.claims
+
+# a change that keeps the bits names the commit before its first edit
+BASE ?= HEAD
+BEFORE := out/digest/gossamer
+digest: install ## compare the bits of runs of all solvers, of the commit BASE and of the working tree
+	@mkdir -p out/digest
+	@if [ -e $(BEFORE) ]; then git worktree remove --force $(BEFORE); fi
+	git worktree add --quiet --detach $(BEFORE) $(BASE)
+	PYTHONPATH=out/digest OMP_NUM_THREADS=1 $(BIN)/python tests/digest/digest.py out/digest/before.json
+	OMP_NUM_THREADS=1 $(BIN)/python tests/digest/digest.py out/digest/after.json
+	git worktree remove --force $(BEFORE)
+	$(BIN)/python tests/digest/digest.py --compare out/digest/before.json out/digest/after.json
 
 clean: ## remove builds and caches (.venv stays)
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

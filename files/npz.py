@@ -154,9 +154,12 @@ def json_of(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
 
     Raises
     ------
+    KeyError
+        There is no such array.
     ValueError
         It is no such text, or one of more than a megabyte.
     """
+    _require_mapping(arrays)
     text = arrays[name]
     if text.shape != () or text.dtype.kind != "U" or text.nbytes > _MOST_TEXT:
         raise ValueError(
@@ -227,6 +230,7 @@ def save_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     OSError
         The file cannot be written; what stood under its name stays.
     """
+    _require_mapping(arrays)
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     for name, array in arrays.items():
         _check_type(name, array.dtype.str)
@@ -235,6 +239,11 @@ def save_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         for name, array in {CONTENTS: np.array(json.dumps(digests)), **arrays}.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _require_mapping(arrays: Any) -> None:
+    if not isinstance(arrays, Mapping):
+        raise TypeError(f"arrays must be a mapping of names to arrays, got {type(arrays).__name__}")
 
 
 class _Bounded(BufferedReader):

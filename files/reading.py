@@ -39,6 +39,7 @@ def open_file(path: str | Path, *, most: int | None = None) -> BufferedReader:
     ValueError
         A pipe, a device or a socket; a file that is too large.
     """
+    path = Path(path)  # a number would be a file that is open already
     try:
         found = os.stat(path)
     except FileNotFoundError:

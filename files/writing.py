@@ -90,12 +90,12 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text)
 
 
-def check_file(path: Path) -> None:
+def check_file(path: str | Path) -> None:
     """Refuse a file that could not be written.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         In a folder that exists; an existing file will be replaced.
 
     Raises
@@ -103,17 +103,18 @@ def check_file(path: Path) -> None:
     OSError
         With the remedy.
     """
+    path = Path(path)
     _check_target(path)
     if not _is_stream(path):
         _check_folder(Path(os.path.realpath(path)).parent)
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: str | Path) -> None:
     """Make a folder where there is none, and refuse one that takes no files.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         Missing parents are made too.
 
     Raises
@@ -121,6 +122,7 @@ def make_folder(path: Path) -> None:
     OSError
         With the remedy.
     """
+    path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     _check_folder(path)
 

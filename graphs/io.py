@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..files import read_bytes, whole_file, write_text
+from ..kernels.checks import instance
 from . import edge_lists, graphml
 from .graph import Graph
 from .merging import Weights, check_choice
@@ -32,9 +33,11 @@ def write_graph(graph: Graph, path: "str | Path") -> None:
 
     Raises
     ------
-    ValueError
-        If the suffix is unknown, or a label (or the name) has a control character, for GraphML.
+    TypeError, ValueError
+        If it is no graph, the suffix is unknown, or a label (or the name) has a control character, for
+        GraphML.
     """
+    instance("graph", graph, Graph, "Graph.from_networkx(graph)")
     target = Path(path)
     suffix = _suffix(target)
     if suffix == ".graphml":

@@ -16,6 +16,7 @@
 | `affine` | `AffineOperator(H, b, offsets)` |
 | `robust` | `RobustLeastSquares(features, targets, offsets, ...)`: against an adversary |
 | `custom_operator` | `CustomOperator(operator, ...)`: your own function, compiled |
+| `gradient_check` | `check_gradient`, `check_curvature`: of functions that a user wrote |
 | `splits` | how rows are dealt out to nodes: `split_rows` |
 | `attacks` | what faulty workers send in place of gradients |
 | `datasets` | `load` by name or from a file; `standardize`, `add_intercept` |
@@ -44,6 +45,7 @@ from .classification import Classifier, Perceptron, SoftmaxRegression
 from .custom import Custom
 from .custom_operator import CustomOperator
 from .datasets import add_intercept, load, standardize
+from .gradient_check import GradientCheck, check_curvature, check_gradient
 from .least_squares import LeastSquares
 from .logistic import LogisticRegression
 from .minibatches import RowSmoothness
@@ -60,6 +62,7 @@ __all__ = [
     "Classifier",
     "Custom",
     "CustomOperator",
+    "GradientCheck",
     "LeastSquares",
     "LogisticRegression",
     "MatrixGame",
@@ -74,6 +77,8 @@ __all__ = [
     "VariationalInequality",
     "add_intercept",
     "attacks",
+    "check_curvature",
+    "check_gradient",
     "load",
     "split_rows",
     "standardize",

@@ -165,7 +165,22 @@ class Problem(ABC):
         return size if size < int(self.sample_oracle.n_samples.max()) else None
 
     def gradient(self, i: int, x: ArrayLike) -> np.ndarray:
-        """Gradient of f_i at x, (d,)."""
+        """Gradient of f_i at x, (d,).
+
+        Parameters
+        ----------
+        i : int
+            Node.
+        x : (d,) array_like
+            Where.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An x of another shape.
+        IndexError
+            There is no node i.
+        """
         return oracles.gradient(self.oracle, i, x)
 
     def gradients(self, X: ArrayLike) -> np.ndarray:
@@ -177,7 +192,22 @@ class Problem(ABC):
         return oracles.mean_gradient(self.oracle, x)
 
     def node_objective(self, i: int, x: ArrayLike) -> float:
-        """f_i(x)."""
+        """f_i(x).
+
+        Parameters
+        ----------
+        i : int
+            Node.
+        x : (d,) array_like
+            Where.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An x of another shape.
+        IndexError
+            There is no node i.
+        """
         return oracles.objective(self._sample_oracle or self.oracle, i, x)
 
     def objective(self, x: ArrayLike) -> float:
@@ -199,11 +229,20 @@ class Problem(ABC):
             At least one.
         x : (d,) array_like
             Where.
+
+        Raises
+        ------
+        TypeError, ValueError
+            No nodes, or an x of another shape.
+        IndexError
+            A node that there is not.
         """
         total, gradient = 0.0, np.zeros(self.dim)
+        if len(nodes) == 0:
+            raise ValueError("nodes must name at least one node, got none")
         for i in nodes:
-            total += self.node_objective(int(i), x)
-            gradient += self.gradient(int(i), x)
+            total += self.node_objective(i, x)
+            gradient += self.gradient(i, x)
         return total / len(nodes), gradient / len(nodes)
 
     def solution(self) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..kernels.checks import count, own_array, real_array
+
 
 @dataclass(frozen=True, eq=False)
 class RowSmoothness:
@@ -38,7 +40,15 @@ class RowSmoothness:
             As above.
         rows : (M,) array
             L_ij, stacked.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Lengths that do not fit, or no rows at a node.
         """
+        sizes = own_array("sizes", sizes, 1, least=1.0).astype(np.int64)
+        nodes = own_array("nodes", nodes, (len(sizes),), finite=False)
+        rows = real_array("rows", rows, (int(sizes.sum()),), finite=False)
         begins = np.cumsum(sizes) - sizes
         largest = np.maximum(np.maximum.reduceat(rows, begins), nodes)  # it is, but for rounding
         squares = np.maximum(np.add.reduceat(rows**2, begins) / sizes, nodes**2)
@@ -112,5 +122,6 @@ def noise_shares(sizes: np.ndarray, batch_size: int) -> np.ndarray:
     batch_size : int
         b >= 1.
     """
-    b, m = float(batch_size), sizes.astype(float)
+    m = sizes.astype(float)
+    b = float(min(count("batch_size", batch_size, least=1), int(m.max())))
     return np.where(b < m, (m - b) / (b * np.maximum(m - 1.0, 1.0)), 0.0)

@@ -60,7 +60,22 @@ class VariationalInequality(Problem):
         prox.pack(self.blocks, self.dim)  # raises where they do not fit
 
     def operator(self, i: int, z: ArrayLike) -> np.ndarray:
-        """F_i(z), (d,)."""
+        """F_i(z), (d,).
+
+        Parameters
+        ----------
+        i : int
+            Node.
+        z : (d,) array_like
+            Where.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A z of another shape.
+        IndexError
+            There is no node i.
+        """
         return self.gradient(i, z)
 
     def mean_operator(self, z: ArrayLike) -> np.ndarray:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from ..graphs import Graph
 from ..kernels import random
-from ..kernels.checks import count, real, real_array
+from ..kernels.checks import count, instance, real, real_array
 from ..problems import Classifier, Problem, VariationalInequality
 from ..problems.conditioning import warn_if_ill_conditioned
 from . import pieces
@@ -462,6 +462,7 @@ class Solver(abc.ABC):
 
     def _bound(self, state: State, problem: Problem, graph: Graph) -> Prepared:
         """Return what `_prepare` made of this solver, problem and graph, made at most once a state."""
+        instance("state", state, State, "what init returns")
         if state.solver != type(self).__name__:
             raise ValueError(f"the state belongs to {state.solver}, not to {type(self).__name__}")
         if state.prepared is None or any(

@@ -134,6 +134,7 @@ class DADAO(Solver):
         ValueError
             No strong convexity, a disconnected graph, or rates that break chi1 chi2 <= 1/2.
         """
+        self._check_match(problem, graph)
         if self.average_from is not None:
             real("average_from", self.average_from, least=0.0)
         mu, L = problem.strong_convexity, self._smoothness(problem)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graphs import Graph
 from ..kernels import prox
+from ..kernels.checks import instance
 from ..kernels.compression import Compressor
 from ..kernels.rounds import saddle
 from ..problems import Problem, VariationalInequality
@@ -24,6 +25,7 @@ def lipschitz_constants(problem: Problem) -> tuple[float, float]:
     problem : Problem
         A variational inequality, or objectives, whose operators are their gradients.
     """
+    instance("problem", problem, Problem)
     if isinstance(problem, VariationalInequality):
         return problem.lipschitz, problem.mean_square_lipschitz
     return problem.smoothness, problem.smoothness

@@ -210,9 +210,9 @@ class MASHA1(_Masha):
         float
             In units of L^2.
         """
+        L = lipschitz_constants(problem)[0]
         n, d = problem.n_nodes, problem.dim
         members = self.participants or n
-        L = lipschitz_constants(problem)[0]
         q = 1.0 + self.server_compressor.omega(d)
         omega = self.compressor.omega(d)
         second = self._mean_square(problem)

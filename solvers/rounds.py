@@ -10,8 +10,9 @@ import abc
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +21,7 @@ from ..graphs import Graph
 from ..kernels import prox, random
 from ..kernels import rounds as kernel
 from ..kernels._jit import LazyKernel
-from ..kernels.checks import frozen, real
+from ..kernels.checks import frozen, instance, real
 from ..kernels.compression import Compressor, Identity, row_function
 from ..kernels.gossip import Mixer
 from ..kernels.oracles import Batches
@@ -39,6 +40,18 @@ Step = float | str | None
 _NO_GAP = 1e-12  # what rounding leaves of the gap of a matrix that does not mix all nodes
 _LARGEST = 4.0  # times theory's step: tuned steps of the same mini-batch at two points
 _SLOWEST = 1e-5  # progress a round that a run is given time for, if theory promises less
+
+
+def _checked(theory: Callable[..., dict[str, float]]) -> Callable[..., dict[str, float]]:
+    """Return `theory` of a subclass, which need not look at the classes of its arguments."""
+
+    @functools.wraps(theory)
+    def checked(self: RoundSolver, problem: Problem, graph: Graph) -> dict[str, float]:
+        instance("problem", problem, Problem)
+        instance("graph", graph, Graph, "Graph.from_networkx or Graph.from_edges")
+        return theory(self, problem, graph)
+
+    return checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +73,11 @@ class RoundSolver(Solver):
     _positive: ClassVar[tuple[str, ...]] = ("step", "gamma")  # at 0 these do nothing
 
     batch_size: int | None = field(default=None, kw_only=True)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "theory" in vars(cls):
+            cls.theory = _checked(cls.theory)
 
     @abc.abstractmethod
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:

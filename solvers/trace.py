@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from array import array
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..files import whole_file
-from ..kernels.checks import real
+from ..kernels.checks import instance, real
 
 if TYPE_CHECKING:
     import pandas
@@ -46,6 +47,7 @@ _REMEDIES = {
     "distance": "pass x_star= to solve",
     "accuracy": "the problem must be a classifier with test samples (test=)",
 }
+_LONGEST = 100  # letters of a name that are compared
 _NOT_RECORDED = "this run did not record it"
 
 
@@ -70,6 +72,7 @@ class Trace:
     def __init__(self, columns: Mapping[str, Any] | None = None):
         self._rows = {name: array("q" if name in INTEGER_COLUMNS else "d") for name in COLUMNS}
         if columns is not None:
+            instance("columns", columns, Mapping)
             given = {name: _column(name, values) for name, values in columns.items()}
             if set(given) != set(COLUMNS) or len({len(values) for values in given.values()}) != 1:
                 raise ValueError(f"a trace has the columns {COLUMNS}, all of one length; got {list(columns)}")
@@ -83,7 +86,15 @@ class Trace:
         ----------
         record : mapping
             A value for each column.
+
+        Raises
+        ------
+        TypeError, ValueError
+            No mapping; other columns.
         """
+        instance("record", record, Mapping)
+        if record.keys() != self._rows.keys():
+            raise ValueError(f"a record has the columns {COLUMNS}, got {tuple(record)}")
         for name in COLUMNS:
             self._rows[name].append(record[name])
 
@@ -94,6 +105,15 @@ class Trace:
         if column not in self._rows:
             raise KeyError(f"no column {column!r}; there are {', '.join(COLUMNS)}")
         return np.array(self._rows[column], np.int64 if column in INTEGER_COLUMNS else np.float64)
+
+    def _named(self, argument: str, column: str) -> np.ndarray:
+        """Return the column that an argument names."""
+        instance(argument, column, str)
+        if column not in self._rows:
+            close = get_close_matches(column[:_LONGEST], COLUMNS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COLUMNS)}"
+            raise ValueError(f"{argument} must be a column of the trace, got {column!r}: {hint}")
+        return self[column]
 
     def __repr__(self) -> str:
         if not len(self):
@@ -121,11 +141,12 @@ class Trace:
         Raises
         ------
         ValueError
-            The run did not record this column: it holds NaN only.
+            There is no such column, or the run did not record it: it holds NaN only.
         """
-        if len(self) and np.isnan(self[column]).all():
+        values = self._named("column", column)
+        if len(self) and np.isnan(values).all():
             raise ValueError(f"column {column!r} holds NaN only: {_REMEDIES.get(column, _NOT_RECORDED)}")
-        reached = np.flatnonzero(self[column] <= target)
+        reached = np.flatnonzero(values <= target)
         if reached.size == 0:
             return None
         return {name: self._rows[name][reached[0]] for name in COLUMNS}
@@ -144,8 +165,13 @@ class Trace:
         -------
         dict or None
             The record, a value for each column; None if the first one is above the limit.
+
+        Raises
+        ------
+        ValueError
+            There is no such column.
         """
-        within = np.flatnonzero(self[column] <= limit)
+        within = np.flatnonzero(self._named("column", column) <= limit)
         if within.size == 0:
             return None
         return {name: self._rows[name][within[-1]] for name in COLUMNS}
@@ -245,9 +271,9 @@ class Trace:
         Raises
         ------
         ValueError
-            The run did not record column y: it holds no finite number.
+            There is no such column, or the run did not record column y: it holds no finite number.
         """
-        horizontal, vertical = self[x], self[y]
+        horizontal, vertical = self._named("x", x), self._named("y", y)
         if len(self) and not np.isfinite(vertical).any():
             raise ValueError(f"column {y!r} holds no finite number: {_REMEDIES.get(y, _NOT_RECORDED)}")
         if ax is None:

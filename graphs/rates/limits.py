@@ -59,6 +59,7 @@ class Limits:
         upper: ArrayLike | None = None,
         node_budget: ArrayLike | None = None,
     ):
+        checks.instance("graph", graph, Graph)
         n, m = graph.n_nodes, graph.n_edges
         self.graph = graph
         self._sums = outwards(4 * (n + m + 8))  # for sums over edges or nodes, and what is done with them

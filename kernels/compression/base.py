@@ -229,7 +229,13 @@ class Compressor(ABC):
         -------
         (d,) array
             C(x), float64 or float32 as x was.
+
+        Raises
+        ------
+        TypeError
+            No payload.
         """
+        checks.instance("payload", payload, Payload, "what compress returns")
         return payload.dense()
 
     def from_bytes(

@@ -33,7 +33,13 @@ def compress_rows(
         Row i is what receivers make of row i of X.
     nbits : int
         Of the n messages together.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is no compressor, or no such matrix; a key or parameter that does not fit.
     """
+    checks.instance("compressor", compressor, Compressor, "one of kernels.compression, such as TopK(2)")
     X = checks.real_array("X", X, 2, finite=False)
     n, d = X.shape
     if n == 0 or d == 0:

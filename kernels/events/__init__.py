@@ -125,21 +125,14 @@ class EventStream:
             for name, dtype, part in zip(Events._fields, (np.float64, np.uint8, np.int32), out, strict=True)
         ]
         table = self._table
-        fill_events = cpu.fill_events if device is None else gpu.on_device(device).fill_events
-        length = _PIECE if device is None else max(count, 1)
-        for begin in range(0, count, length):
-            piece = [part[begin : begin + length] for part in events]
-            time = fill_events(
-                self.key,
-                start + begin,
-                time,
-                self.total_rate,
-                self.n_nodes,
-                table.threshold,
-                table.alias,
-                table.bits,
-                *piece,
-            )
+        source = self.total_rate, self.n_nodes, table.threshold, table.alias, table.bits
+        if device is not None:
+            if count:
+                gpu.on_device(device).fill_events(self.key, start, time, *source, *events)
+            return out
+        for begin in range(0, count, _PIECE):
+            piece = [part[begin : begin + _PIECE] for part in events]
+            time = cpu.fill_events(self.key, start + begin, time, *source, *piece)
         return out
 
 

@@ -198,7 +198,9 @@ def _checked(W: Any) -> tuple[Any, float]:
     if entries.dtype.kind not in "fiub":
         raise TypeError(f"W must be a matrix of real numbers, got dtype {entries.dtype}")
     if not sparse.issparse(entries):
-        n, nnz = entries.shape[0], int(np.count_nonzero(entries))
+        n = entries.shape[0]
+        checks.require_memory(n * n, f"a mask of a dense W, ({n}, {n}),", "give W as a sparse array of SciPy")
+        nnz = int(np.count_nonzero(entries))
         # a mask, places in 64 and in 32 bits, and values twice
         checks.require_memory(
             n * n + 44 * nnz,

@@ -170,6 +170,7 @@ def table(
     n_columns = len(names)
     target = checks.count("target", target, most=n_columns - 1)
     begin = checks.count("begin", begin, most=text.size)
+    line = checks.count("line", line, least=1, most=2**62)
     separator, point = _character("sep", sep), _character("decimal", decimal)
     # a whole row takes n_columns bytes at least, so short lines do not make the matrix larger than the text
     n_rows = min(cpu_table.count_ends(text, begin) + 1, (text.size + 1) // n_columns + 1)

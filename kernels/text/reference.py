@@ -7,6 +7,8 @@ import re
 
 import numpy as np
 
+from .. import checks
+
 NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _ENDS = re.compile(rb"\r\n|\r|\n")
 
@@ -67,6 +69,8 @@ def cells(line: bytes, sep: bytes) -> list[bytes]:
     ValueError
         Quotes that are not closed, or behind which the cell goes on.
     """
+    checks.instance("line", line, bytes)
+    checks.instance("sep", sep, bytes)
     blanks = b" \t".replace(sep, b"")
     found, rest = [], line
     while True:

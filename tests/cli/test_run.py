@@ -354,9 +354,9 @@ def test_files_that_are_missing_or_in_the_way(refused, folder, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "data.csv is empty"),
+        (b"", "data.csv: the file is empty"),
         (b"a,b\n", "header and no data"),
-        (b"\xff\xfe1,2\n", "data.csv is not UTF-8 text"),
+        (b"\xff\xfe1,2\n", "data.csv: it is UTF-16 text"),
         (b"1,2\n3\n", "line 2"),
         (b"1,2\n3,x\n", "line 2, column 2: 'x'"),
         (b"".join(b"%d,%d\n" % (i, i % 3) for i in range(12)), "two values"),

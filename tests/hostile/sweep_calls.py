@@ -17,17 +17,19 @@ from typing import Any
 import numpy as np
 
 import gossamer
-from gossamer import graphs, kernels, problems, solvers
+from gossamer import files, graphs, kernels, problems, solvers
 from gossamer.kernels import (
     aggregation,
     compression,
     events,
     gossip,
+    memory,
     oracles,
     prox,
     random,
     rounds,
     sparse,
+    text,
 )
 from gossamer.problems import attacks
 from gossamer.solvers import gossip_rules
@@ -38,21 +40,25 @@ Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 CALLS: dict[str, Callable[[], Call]] = {}
 
-# Kept apart from the call: abstract, types for compiled code, warnings and records that check nothing
+# Abstract classes, types for compiled code, warnings, records that check nothing, what calls what it is given
 NOT_CALLED = {
     "graphs.Bounds", "graphs.Certificate", "graphs.FastestMixing", "graphs.GossipRates",
     "graphs.MixingCertificate",
+    "files.Npz",
     "kernels.aggregation.Aggregate", "kernels.aggregation.Aggregator", "kernels.aggregation.NonFiniteWarning",
     "kernels.aggregation.PreAggregator",
     "kernels.compression.Compressor", "kernels.compression.Payload", "kernels.compression.ROW_POINTER",
     "kernels.compression.RowFunction", "kernels.compression.Sparsifier",
     "kernels.events.DadaoConstants", "kernels.events.Events",
+    "kernels.interrupt.apart", "kernels.interrupt.interruptible",
     "kernels.oracles.Batches", "kernels.oracles.DATA", "kernels.oracles.GRADIENT_POINTER",
     "kernels.oracles.OBJECTIVE_POINTER", "kernels.oracles.Oracle", "kernels.oracles.OracleData",
     "kernels.prox.Block",
     "kernels.rounds.SETTING", "kernels.rounds.Setting",
     "kernels.sparse.LaplacianFactor",
-    "problems.Classifier", "problems.PerformanceWarning", "problems.Problem", "problems.SampleProblem",
+    "kernels.text.Table",
+    "problems.Classifier", "problems.PerformanceWarning", "problems.Problem", "problems.RowSmoothness",
+    "problems.SampleProblem",
     "problems.VariationalInequality", "problems.attacks.Attack",
     "solvers.DADAOParameters", "solvers.Result", "solvers.Solver", "solvers.gossip_rules.GossipRule",
     "solvers.gossip_rules.Neighbourhood",
@@ -91,7 +97,7 @@ def _fresh(value: Any) -> Any:
 
 def public() -> Iterator[tuple[str, Any]]:
     """Yield the public callables of the package, each once, by the shortest name."""
-    modules = [graphs, problems, attacks, solvers, gossip_rules]
+    modules = [files, graphs, problems, attacks, solvers, gossip_rules]
     families = sorted(m.name for m in pkgutil.iter_modules(kernels.__path__) if not m.name.startswith("_"))
     modules += [importlib.import_module(f"gossamer.kernels.{name}") for name in families]
     seen: set[int] = set()
@@ -173,6 +179,32 @@ def half_square(i, x):
     return 0.5 * np.sum(x * x)
 
 
+# ---------------------------------------------------------------------- files
+
+call("files.open_file", files.open_file, FOLDER / "data.npz", most=10**6)
+call("files.read_bytes", files.read_bytes, FOLDER / "data.npz", most=10**6)
+call("files.write_text", files.write_text, FOLDER / "some.txt", "some text")
+call("files.check_file", files.check_file, FOLDER / "some.txt")
+call("files.make_folder", files.make_folder, FOLDER / "folder")
+call("files.save_npz", files.save_npz, FOLDER / "saved.npz", Maker(lambda: {"x": POINT}))
+call("files.json_of", files.json_of, Maker(lambda: {"x": np.array("{}")}), "x")
+
+
+@functools.wraps(files.open_npz)
+def opened(path: Any) -> None:
+    with files.open_npz(path) as arrays:
+        dict(arrays)
+
+
+@functools.wraps(files.whole_file)
+def written(path: Any, binary: Any) -> None:
+    with files.whole_file(path, binary=binary) as file:
+        file.write(b"1" if binary else "1")
+
+
+call("files.open_npz", opened, FOLDER / "data.npz")
+call("files.whole_file", written, FOLDER / "whole.txt", binary=False)
+
 # ---------------------------------------------------------------------- graphs
 
 for topology, arguments in {
@@ -229,10 +261,26 @@ call("problems.LogisticRegression", problems.LogisticRegression, X2, LABELS, OFF
 call("problems.SoftmaxRegression", problems.SoftmaxRegression, X2, LABELS, OFFSETS, 0.1)
 call("problems.Perceptron", problems.Perceptron, X2, LABELS, OFFSETS, 0.1, hidden=(2,))
 call(
-    "problems.RobustLeastSquares", problems.RobustLeastSquares, X2, Y2, OFFSETS, 0.1, radius=1.0, perturbation=0.1
+    "problems.RobustLeastSquares",
+    problems.RobustLeastSquares,
+    X2,
+    Y2,
+    OFFSETS,
+    0.1,
+    radius=1.0,
+    perturbation=0.1,
 )
 for kind in ("LeastSquares", "LogisticRegression", "SoftmaxRegression", "Perceptron"):
-    call(f"problems.{kind}.from_data", getattr(problems, kind).from_data, X2, LABELS, 4, l2=0.1, split="iid", rng=0)
+    call(
+        f"problems.{kind}.from_data",
+        getattr(problems, kind).from_data,
+        X2,
+        LABELS,
+        4,
+        l2=0.1,
+        split="iid",
+        rng=0,
+    )
 call(
     "problems.RobustLeastSquares.from_data", problems.RobustLeastSquares.from_data, X2, Y2, 4,
     radius=1.0, perturbation=0.1,
@@ -255,16 +303,28 @@ for name in ("gradient", "node_objective"):
 method("problems.Problem.gradients", least_squares, POINTS)
 method("problems.Problem.solution", least_squares)
 for name in ("gap", "mean_operator", "project", "residual"):
-    method(f"problems.VariationalInequality.{name}", saddle, Maker(lambda: np.linspace(-1.0, 1.0, saddle().dim)))
-method("problems.VariationalInequality.operator", saddle, 1, Maker(lambda: np.linspace(-1.0, 1.0, saddle().dim)))
+    method(
+        f"problems.VariationalInequality.{name}", saddle, Maker(lambda: np.linspace(-1.0, 1.0, saddle().dim))
+    )
+method(
+    "problems.VariationalInequality.operator", saddle, 1, Maker(lambda: np.linspace(-1.0, 1.0, saddle().dim))
+)
 method("problems.VariationalInequality.start", saddle, Maker(lambda: np.linspace(-1.0, 1.0, saddle().dim)))
+method("problems.Problem.expected_smoothness", least_squares, 2)
+method("problems.Problem.gradient_noise", least_squares, 2, POINT)
+method("problems.Problem.mini_batch", least_squares, 2)
+method("problems.VariationalInequality.value_and_gradient", saddle, Maker(lambda: np.ones(saddle().dim)))
+method("problems.BilinearSaddle.gap", saddle, Maker(lambda: np.ones(saddle().dim)))
+method("problems.BilinearSaddle.value_and_gradient", saddle, Maker(lambda: np.ones(saddle().dim)))
+method("problems.MatrixGame.gap", lambda: problems.MatrixGame(A), np.full(6, 1 / 3))
+call("problems.RowSmoothness.of", problems.RowSmoothness.of, np.array([2, 3]), np.ones(2), np.ones(5))
+for name in ("expected", "mean_square", "noise", "shares"):
+    method(f"problems.RowSmoothness.{name}", lambda: least_squares().row_smoothness, 2)
 for name in ("accuracy", "logits", "predict"):
     arguments = {"accuracy": (), "logits": (X2,), "predict": (X2,)}[name]
     method(f"problems.Classifier.{name}", classifier, np.linspace(-1, 1, 6), *arguments)
 method("problems.Classifier.flipped", classifier, [0, 1])
-method(
-    "problems.Perceptron.start", lambda: problems.Perceptron(X2, LABELS, OFFSETS, 0.1, hidden=(2,)), 0
-)
+method("problems.Perceptron.start", lambda: problems.Perceptron(X2, LABELS, OFFSETS, 0.1, hidden=(2,)), 0)
 call("problems.add_intercept", problems.add_intercept, X2)
 call("problems.standardize", problems.standardize, X2)
 call("problems.load", problems.load, FOLDER / "data.npz")
@@ -337,7 +397,9 @@ call(
 )  # fmt: skip
 for name in ("RobustSGD", "RobustGossip"):
     rule = aggregation.Mean() if name == "RobustSGD" else gossip_rules.PlainGossip()
-    method(f"solvers.{name}.faulty", lambda kind=name, rule=rule: getattr(solvers, kind)(rule, f=1, step=0.1), 4)
+    method(
+        f"solvers.{name}.faulty", lambda kind=name, rule=rule: getattr(solvers, kind)(rule, f=1, step=0.1), 4
+    )
 
 
 def started() -> solvers.State:
@@ -354,6 +416,20 @@ call(
     max_time=5.0,
 )  # fmt: skip
 call("solvers.Solver.iterates", solvers.DGD(step=0.1).iterates, Maker(started), Maker(least_squares), CYCLE)
+call(
+    "solvers.Solver.certified_rate",
+    solvers.NIDS(step=0.1).certified_rate,
+    Maker(least_squares),
+    CYCLE,
+    changing=False,
+)
+call(
+    "solvers.certified_rate", solvers.certified_rate, solvers.NIDS, 10.0, (-0.5, 0.5), step=1.0, changing=False
+)  # fmt: skip
+call("solvers.DGD.bias_bound", solvers.DGD(step=0.1).bias_bound, Maker(least_squares), CYCLE, POINTS)
+call(
+    "solvers.ChocoGossip.init", solvers.ChocoGossip(compression.TopK(2)).init, Maker(averaging), CYCLE, None, rng=0
+)  # fmt: skip
 call("solvers.RoundSolver.parameters", solvers.DGD().parameters, Maker(least_squares), CYCLE)
 for name in solvers.__all__:
     if (kind := getattr(solvers, name)) is not solvers.Solver and hasattr(kind, "theory"):
@@ -372,7 +448,9 @@ call(
 method("solvers.State.save", started, FOLDER / "state.npz")
 started().save(FOLDER / "good.npz")
 call("solvers.State.load", solvers.State.load, FOLDER / "good.npz")
-method("solvers.State.copy", started)
+method("solvers.State.unpack", started, Maker(lambda: started().pack()))
+for name in ("check", "check_rounds", "copy", "pack"):
+    method(f"solvers.State.{name}", started)
 
 
 @functools.cache
@@ -387,6 +465,8 @@ call("solvers.Trace", solvers.Trace, Maker(lambda: {name: result().trace[name] f
 method("solvers.Trace.first_below", lambda: result().trace, "distance", 1e-3)
 method("solvers.Trace.last_within", lambda: result().trace, "bits", 1e4)
 method("solvers.Trace.plot", lambda: result().trace, x="n_communications", y="distance")
+method("solvers.Trace.rate", lambda: result().trace, "distance", decades=3.0)
+method("solvers.Trace.append", solvers.Trace, Maker(lambda: dict.fromkeys(COLUMNS, 1)))
 method("solvers.Trace.to_csv", lambda: result().trace, FOLDER / "trace.csv")
 method("solvers.Trace.to_dataframe", lambda: result().trace)
 method("solvers.MASHA1.second_moment", lambda: solvers.MASHA1(RANDK), Maker(saddle))
@@ -423,7 +503,9 @@ for name, arguments in {
     call(f"kernels.compression.{name}.compress", made.compress, G[0], 7, index=1)
     for constant in ("omega", "contraction", "parameters")[0 if made.unbiased else 1 :]:
         call(f"kernels.compression.{name}.{constant}", getattr(made, constant), 6)
-    call(f"kernels.compression.{name}.from_bytes", made.from_bytes, made.compress(G[0], 7).to_bytes(), 6, key=7)
+    call(
+        f"kernels.compression.{name}.from_bytes", made.from_bytes, made.compress(G[0], 7).to_bytes(), 6, key=7
+    )
     call(f"kernels.compression.{name}.decompress", made.decompress, made.compress(G[0], 7))
     payload = made.compress(G[0], 7)
     call(f"kernels.compression.{name}.payload.add_to", payload.add_to, np.zeros(6), 2.0)
@@ -459,6 +541,15 @@ for name, arguments in {
         kind = getattr(aggregation, name)
         call(f"kernels.aggregation.{name}", kind, *arguments)
         call(f"kernels.aggregation.{name}()", kind(*arguments), G)
+REMEMBERING = {
+    "CenteredClipping": aggregation.CenteredClipping(1.0, 2),
+    "FoolsGold": aggregation.FoolsGold(),
+    "Pipeline": aggregation.Pipeline((aggregation.NNM(2),), aggregation.CenteredClipping(1.0, 2)),
+    "Aggregator": aggregation.Mean(),
+}
+for name, rule in REMEMBERING.items():
+    call(f"kernels.aggregation.{name}.new_memory", rule.new_memory, 9, 6)
+    call(f"kernels.aggregation.{name}.with_memory", rule.with_memory, G, rule.new_memory(9, 6), step=0)
 call("kernels.aggregation.Pipeline", aggregation.Pipeline, (aggregation.NNM(2),), aggregation.Mean())
 
 EVENTS = events.poisson_events(np.ones(4), np.ones(4), n_events=20, key=1)
@@ -474,12 +565,23 @@ call(
     Maker(lambda: least_squares().oracle), area=np.zeros((4, 3)), average_from=0.0,
 )  # fmt: skip
 call("kernels.events.dadao_iterates", events.dadao_iterates, ROWS, np.zeros(4), 1.0, CONSTANTS)
-call("kernels.events.dadao_integrals", events.dadao_integrals, np.zeros((4, 3)), ROWS, np.zeros(4), 1.0, CONSTANTS, 0.0)
+call(
+    "kernels.events.dadao_integrals",
+    events.dadao_integrals,
+    np.zeros((4, 3)),
+    ROWS,
+    np.zeros(4),
+    1.0,
+    CONSTANTS,
+    0.0,
+)
 
 call("kernels.oracles.affine", oracles.affine, H, POINTS, np.array([0, 1, 2, 3, 4]))
 call("kernels.oracles.averaging", oracles.averaging, POINTS)
 call("kernels.oracles.bilinear", oracles.bilinear, A, POINTS, POINTS, 0.1)
-call("kernels.oracles.custom", oracles.custom, identity_gradient, half_square, n_nodes=4, dim=3, compiled=False)
+call(
+    "kernels.oracles.custom", oracles.custom, identity_gradient, half_square, n_nodes=4, dim=3, compiled=False
+)
 call("kernels.oracles.quadratic", oracles.quadratic, H, POINTS)
 for name, targets in (("least_squares", Y2), ("logistic", LABELS)):
     call(f"kernels.oracles.{name}", getattr(oracles, name), X2, targets, OFFSETS, 0.1)
@@ -505,9 +607,33 @@ call("kernels.prox.is_entropic", prox.is_entropic, prox.free(3))
 call("kernels.prox.pack", prox.pack, (prox.ball(3, 1.0),), 3)
 call("kernels.prox.prox_step", prox.prox_step, POINT, POINT, (prox.simplex(3),))
 
+call(
+    "kernels.oracles.row_variances",
+    oracles.row_variances,
+    Maker(lambda: least_squares().sample_oracle),
+    POINT,
+)
+call("kernels.memory.available_memory", memory.available_memory, str(FOLDER))
+
+LINES = b"a,1\nb,2\na,3\n"
+PLACES = np.array([[0, 1], [4, 5], [8, 9]])
+call("kernels.text.libsvm", text.libsvm, b"+1 1:0.5 3:2\n-1 2:1", zero_based=False, n_features=3)
+call("kernels.text.table", text.table, LINES, ["label", "x"], 0, sep=",", decimal=".", begin=0, line=1)
+call("kernels.text.cells", text.cells, b"a,1", b",")
+call("kernels.text.cell_text", text.cell_text, LINES, 0, 1)
+call("kernels.text.distinct_cells", text.distinct_cells, LINES, PLACES)
+
 call("kernels.random.AliasTable", random.AliasTable, *vars(random.alias_table(np.ones(4))).values())
 call("kernels.random.alias_table", random.alias_table, np.ones(4))
-call("kernels.random.alias_sample", random.alias_sample, Maker(lambda: random.alias_table(np.ones(4))), 1, 2, 0, 5)
+call(
+    "kernels.random.alias_sample",
+    random.alias_sample,
+    Maker(lambda: random.alias_table(np.ones(4))),
+    1,
+    2,
+    0,
+    5,
+)
 call("kernels.random.distinct_integers", random.distinct_integers, 2, 6, 1, 2, 3)
 call("kernels.random.exponential", random.exponential, 1, 2, 0, 5, out=np.zeros(5))
 call("kernels.random.integers", random.integers, 6, 1, 2, 0, 5)

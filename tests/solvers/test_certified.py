@@ -365,7 +365,7 @@ def test_without_strong_convexity_the_convex_theorem_sets_the_step():
         assert result.rate is None
         assert result.distance_bound is None
         with pytest.raises(
-            NotImplementedError, match="takes strong convexity or monotonicity, and strong_convexity is 0"
+            NotImplementedError, match="it takes strong convexity or monotonicity, and strong_convexity is 0"
         ):
             method.certified_rate(problem, graph)
 
