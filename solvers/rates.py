@@ -64,17 +64,28 @@ def certified_rate(
     >>> solvers.certified_rate(solvers.NIDS, 10.0, (-0.5, 0.5), step=2.0)
     inf
     """
-    solver = method() if isinstance(method, type) else method
+    solver = _instance(method) if isinstance(method, type) else method
     if not isinstance(solver, Solver):
         raise TypeError(f"method must be a solver, or the class of one, got {method!r}")
     kappa = real("kappa", kappa, least=1.0)
     if not isinstance(solver, RoundSolver):
         raise solver._uncertifiable(solver._uncertified)
+    solver._determined()
     interval = _checked(spectrum) if isinstance(solver, GossipSolver) else None
     values = solver._numbers(kappa, interval, step)
     return (
         solver._certificate(kappa, interval, values, changing) if math.isfinite(values["step"]) else math.inf
     )
+
+
+def _instance(method: type) -> Any:
+    try:
+        return method()
+    except TypeError as error:
+        raise TypeError(
+            f"{method.__name__} has no default for all of its parameters ({error}): pass a solver, such as "
+            f"{method.__name__}(...), instead of its class"
+        ) from None
 
 
 def _checked(spectrum: Any) -> tuple[float, float]:

@@ -149,11 +149,24 @@ class RoundSolver(Solver):
         self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
     ) -> float:
         """Return the rate for all problems and graphs of these constants; the step is in units of 1/L."""
-        raise self._uncertifiable(self._uncertified)
+        raise self._undetermined()
+
+    def _determined(self) -> None:
+        """Raise where a condition number and a spectrum alone have no certified rate."""
+        if type(self)._certificate is RoundSolver._certificate:
+            raise self._undetermined()
+
+    def _undetermined(self) -> NotImplementedError:
+        """Return the error that says what these constants lack; whether more of them would do."""
+        if type(self)._certified is RoundSolver._certified:
+            return self._uncertifiable(self._uncertified)
+        return self._uncertifiable(
+            "these constants alone do not determine one; solver.certified_rate(problem, graph) knows the rest"
+        )
 
     def _best(self, kappa: float, low: float, high: float) -> dict[str, float]:
         """Return the default numbers of the loop for L = 1, where they depend on these constants alone."""
-        raise self._uncertifiable(self._uncertified)
+        raise self._undetermined()
 
     def _numbers(
         self, kappa: float, spectrum: tuple[float, float] | None, step: float | None
@@ -482,10 +495,13 @@ class ServerSolver(RoundSolver):
     def _certificate(
         self, kappa: float, spectrum: tuple[float, float] | None, values: dict[str, float], changing: bool
     ) -> float:
+        self._determined()
+        return gradient_descent_rate(kappa, values["step"])
+
+    def _determined(self) -> None:
         exact = all(isinstance(c, Identity) for c in (self._compressor, self._server_compressor))
         if self._takes_operators or not exact:
-            raise self._uncertifiable(self._uncertified)
-        return gradient_descent_rate(kappa, values["step"])
+            raise self._undetermined()
 
 
 def gradient_descent_rate(kappa: float, step: float) -> float:

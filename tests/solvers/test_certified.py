@@ -605,6 +605,15 @@ def test_bad_arguments_are_named():
             r"spectrum must be \(lambda_min, lambda_2\) of the mixing matrix, got None",
         ),
         (lambda: rate("NIDS", 10.0, (0, 0.5)), "method must be a solver, or the class of one, got 'NIDS'"),
+        (lambda: rate(solvers.EF21, 10.0), r"'compressor'\): pass a solver, such as EF21\(...\)"),
     ):
         with pytest.raises(TypeError, match=message):
             call()
+
+
+def test_what_needs_a_problem_says_so():
+    top, some = compression.TopK(0.1), compression.RandK(0.1)
+    for method in (solvers.EF21(top), solvers.BEER(top), solvers.ChocoGossip(top), solvers.MASHA1(some)):
+        for step in (None, 0.1):
+            with pytest.raises(NotImplementedError, match=r"solver.certified_rate\(problem, graph\) knows"):
+                solvers.certified_rate(method, 10.0, (0.0, 0.5), step=step)
