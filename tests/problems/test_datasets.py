@@ -287,7 +287,7 @@ def test_only_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.svm")
     with pytest.raises(ValueError, match=r"pipe\.svm is a pipe"):
         problems.load(tmp_path / "pipe.svm")
-    with pytest.raises(ValueError, match="^/dev/zero is a device"):
+    with pytest.raises(ValueError, match=r"^/dev/zero is a device"):
         problems.load("/dev/zero", format="csv")
     with open(tmp_path / "large.svm", "wb") as file:
         file.truncate(2**33 + 1)  # of holes
