@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from ..kernels._jit import NoCompilerError
 from .interrupts import interrupted
 
 # of click, or of the copy of it that newer versions of typer bring along
@@ -16,6 +18,7 @@ _UsageError: Any = typer.BadParameter.__base__
 
 
 _LONGEST = 2000
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
@@ -74,6 +77,12 @@ class ErrorsInOneLine(TyperGroup):
             if ctx.params.get("debug"):
                 raise
             raise _refusal(error) from error
+        except NoCompilerError as error:
+            raise _refusal(error) from error
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise _refusal(f"{error.filename or 'output'}: {error.strerror}") from error
         except KeyboardInterrupt as interrupt:
             if ctx.params.get("debug"):
                 raise

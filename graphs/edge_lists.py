@@ -132,6 +132,11 @@ def _columns(
         rest = [k for k in range(len(names)) if k not in columns]
     elif len(names) in (2, 3) and set(names[2:]) <= set(_NUMBERS) and not set(names) & {*_HALVES, *_INDEX}:
         columns, rest = [0, 1], list(range(2, len(names)))
+    elif len(names) == 1 and (mark := next((each for each in ";,\t|" if each in text), None)):
+        raise ValueError(
+            f"line {number}: what separates columns is {mark!r}: it must be commas in a file .csv, blanks in "
+            f"others, got {reprlib.repr(text)}"
+        )
     else:
         raise ValueError(
             f"line {number}: name the columns, as in source target length, got {reprlib.repr(text)}"
@@ -150,10 +155,11 @@ def _columns(
 
 
 def _is_index(table: _Table) -> bool:
-    """Whether the first of three columns of integers is 0, 1, 2, ..."""
+    """Whether the first of three columns of integers is 0, 1, 2, ... or 1, 2, 3, ..."""
+    begin = int(table[0][2][0] == "1")
     return all(
         len(cells) == 3 and cells[0] == str(k) and all(cell.isdecimal() for cell in cells)
-        for k, (_, _, cells) in enumerate(table)
+        for k, (_, _, cells) in enumerate(table, start=begin)
     )
 
 

@@ -120,7 +120,7 @@ class _Key:
 
 
 def _parsed(content: bytes) -> ElementTree.Element:
-    if b"<!ENTITY" in content:
+    if any("<!ENTITY".encode(code) in content for code in ("utf-8", "utf-16-le", "utf-16-be")):
         raise ValueError("it is not a GraphML file that is read: it defines entities")
     try:
         root = ElementTree.fromstring(content)

@@ -10,13 +10,12 @@ from .merging import Weights, check_choice
 
 __all__ = ["read_graph", "write_graph"]
 
-# bytes of a file by its suffix; a tree of XML takes some twenty times more
 _MOST = {
     ".graphml": 2**28,
     ".edges": 2**30,
     ".txt": 2**30,
     ".csv": 2**30,
-}  # bytes; trees of XML take 20 times more
+}  # bytes of a file; a tree of XML takes some twenty times more
 
 
 def write_graph(graph: Graph, path: "str | Path") -> None:

@@ -135,10 +135,14 @@ def _dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     return dispatcher
 
 
+class NoCompilerError(RuntimeError):
+    """A kernel was called where Numba's compiler is switched off."""
+
+
 def require_compiler(dispatcher: Any) -> None:
-    """Raise a RuntimeError where Numba returned a function as it was, as NUMBA_DISABLE_JIT asks."""
+    """Raise a `NoCompilerError` where Numba returned a function as it was, as NUMBA_DISABLE_JIT asks."""
     if not isinstance(dispatcher, Dispatcher):
-        raise RuntimeError(
+        raise NoCompilerError(
             "gossamer's kernels need Numba's compiler, and NUMBA_DISABLE_JIT switches it off: unset it"
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..files import open_file
 from ..kernels import text
 from ..kernels.checks import real_array
 from .data.content import COMPRESSED, content
@@ -115,18 +116,19 @@ def load(
                 f"cannot tell the format of {path} from its ending: use {', '.join(_FORMATS)}, or give "
                 "format="
             )
-    if format not in _OPTIONS:
+    if not isinstance(format, str) or format not in _OPTIONS:
         raise ValueError(f"format must be one of {', '.join(_OPTIONS)}, got {format!r}")
     options = _options(f"a file of format {format!r}", _OPTIONS[format], given)
     if format == "npz":
         return read_npz(path)
     read = text.libsvm if format == "libsvm" else read_csv
-    try:
-        return read(content(path), **options)
-    except (ValueError, MemoryError) as error:
-        separator = "," if str(error).startswith("line ") else ":"
-        kind = ValueError if isinstance(error, ValueError) else MemoryError  # not their subclasses
-        raise kind(f"{path}{separator} {error}") from error
+    with open_file(path, most=text.MAX_BYTES) as file:
+        try:
+            return read(content(file, path.suffix.lower()), **options)
+        except (ValueError, MemoryError) as error:
+            separator = "," if str(error).startswith("line ") else ":"
+            kind = ValueError if isinstance(error, ValueError) else MemoryError  # not their subclasses
+            raise kind(f"{path}{separator} {error}") from error
 
 
 def _options(what: str, known: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

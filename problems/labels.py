@@ -70,7 +70,7 @@ def _texts(name: str, array: np.ndarray, given: Iterable[Any]) -> np.ndarray:
     for i, entry in enumerate(given):
         if isinstance(entry, str | bytes):
             continue
-        if type(entry).__name__ in ("NAType", "NaTType") or entry != entry:
+        if entry is None or type(entry).__name__ in ("NAType", "NaTType") or entry != entry:
             raise ValueError(
                 f"{name} must not be missing, but {name}[{i}] is {entry}; drop rows without a label"
             )

@@ -197,8 +197,15 @@ def prepare(
     """
     chosen = np.arange(rows.p) if weights is None else weights.nonzero()[0]
     needs = max(needed(stages), least)
+    if needs != NOTHING or any(stage.makes_rows for stage in stages):
+        q = len(chosen)
+        checks.require_memory(
+            16 * q * q,  # with the distances
+            f"the Gram matrix of the rows of G, ({q}, {q}),",
+            "take fewer rows, or a rule that works by coordinates, such as CoordinateMedian()",
+        )
     if needs == NOTHING:
-        K, live, exponent, scaled = np.zeros((len(chosen), len(chosen))), chosen, 0, None
+        K, live, exponent, scaled = _no_products(len(chosen)), chosen, 0, None
     else:
         K, live, exponent, scaled = measure(rows, chosen, products=needs == GRAM)
         if needs == GRAM and len(live) and all(stage.invariant for stage in stages) and _cancels(K, rows):
@@ -216,7 +223,12 @@ def among_finite(
     chosen = np.arange(rows.p) if weights is None else weights.nonzero()[0]
     live = chosen[engine.finite_rows(rows)[chosen]]
     context = live_context(live, rows, step, chosen=chosen, weights=weights)
-    return mixed(stages, np.zeros((len(live), len(live))), context)
+    return mixed(stages, _no_products(len(live)), context)
+
+
+def _no_products(q: int) -> NDArray[np.float64]:
+    """Return a Gram matrix of zeros, which takes no memory, and cannot be written to."""
+    return np.broadcast_to(0.0, (q, q))
 
 
 def combined(

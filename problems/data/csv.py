@@ -10,6 +10,7 @@ from itertools import islice, pairwise
 import numpy as np
 
 from ...kernels import text
+from ...kernels.checks import count
 from ...kernels.text import cells, reference
 
 MISSING = ("", "?", "NA", "N/A", "<NA>", "NaN", "NaT", "null", "None")
@@ -20,6 +21,7 @@ _MARKERS = {form.encode() for word in MISSING for form in (word, word.upper(), w
     b"NONE",
 }
 _END = re.compile(rb"\r\n|\r|\n")
+_NOTE = re.compile(rb'"?sep=([,;\t|])"?[,;\t| ]*', re.IGNORECASE)
 _INTEGER = re.compile(rb"[+-]?\d+")
 _OTHER_DECIMAL = {".": re.compile(r"[+-]?\d+,\d+"), ",": re.compile(r"[+-]?\d+\.\d+")}
 _LOOK_AHEAD = 10  # lines behind the first that help to tell whether it is a header
@@ -42,6 +44,10 @@ def read_csv(
     if number == 0:
         raise ValueError("the file is empty")
     where = f"line {number}"
+    if note := _NOTE.fullmatch(first):
+        raise ValueError(
+            f"{where}: it is a note for Excel, not a row: remove it, and give sep={note[1].decode()!r}"
+        )
     try:
         found = cells(first, (sep or ",").encode())
     except ValueError as error:
@@ -172,7 +178,7 @@ def _target_column(names: list[str], target: str | int, header: bool | None) -> 
         if names.count(target) != 1:
             raise ValueError(f"target {target!r} must name one column of {_short(', '.join(names))}")
         return names.index(target)
-    if not -len(names) <= target < len(names):
+    if not -len(names) <= count("target", target, least=None) < len(names):
         raise ValueError(f"target {target} is not one of the {len(names)} columns")
     return target % len(names)
 
@@ -210,12 +216,14 @@ def _looks_like_header(
         raise doubt("the features are numbers, but the target is none, as it is further down")
     if all(map(_INTEGER.fullmatch, features(first))):
         later = [cell for row in rows for cell in features(row)]
-        if later and len(numeric) > 1 and all(is_number(c) and not _INTEGER.fullmatch(c) for c in later):
+        fractions = [is_number(cell) and not _INTEGER.fullmatch(cell) for cell in later]
+        if later and len(numeric) > 1 and all(fractions):
             raise doubt("the features are integers, and none is further down")
         if (
             _counts(first)
             or (_counts(features(first)) and len(first) > 2)
             or _is_spaced(features(first), rows)
+            or (any(fractions) and _is_spaced(first, rows))
         ):
             raise doubt("it counts, as names of columns often do")
     return False

@@ -40,8 +40,8 @@ def test_keys_of_files(tmp_path):
     }
     problem = build_problem(read_problem(table | {"split": "contiguous", "intercept": True}), 2, tmp_path)
     assert problem.features.tolist() == [[1.0, 0.0, 3.0, 0.0, 1.0], [0.0, 2.0, 0.0, 0.0, 1.0]]
-    with pytest.raises(ValueError, match=r"\[problem\] has no key 'seperator'"):
-        read_problem(table | {"seperator": ";"})
+    with pytest.raises(ValueError, match=r"\[problem\] has no key 'sepa'"):
+        read_problem(table | {"sepa": ";"})
     with pytest.raises(ValueError, match=r"\[problem\] header must be true or false, got 'no'"):
         read_problem(table | {"header": "no"})
 

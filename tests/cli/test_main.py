@@ -45,6 +45,15 @@ def test_the_installed_command_refuses_in_one_line():
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_output_that_finds_no_room_is_one_line():
+    command = Path(sys.executable).with_name("gossamer")
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([command, "template"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert run.returncode == 2
+    assert run.stderr == "error: output: No space left on device\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

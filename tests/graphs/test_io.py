@@ -85,6 +85,10 @@ def test_columns_of_edge_lists(tmp_path, name, text, edges, lengths):
     [
         ("a.csv", "weight,source,target\n2,0,1\n", "line 1: the edges have weights.*'ignore'"),
         ("a.csv", "0,3,7\n1,2,5\n2,0,4\n", "line 1: the first column counts the lines: is it an index"),
+        ("a.csv", "1,3,7\n2,2,5\n3,0,4\n", "line 1: the first column counts the lines: is it an index"),
+        ("a.csv", "source;target\n0;1\n", "line 1: what separates columns is ';': it must be commas"),
+        ("a.csv", "0\t1\n1\t2\n", "line 1: what separates columns is"),
+        ("a.txt", "0,1\n1,2\n", "line 1: what separates columns is ','"),
         ("a.csv", "layer,a,b\n9,0,1\n", "line 1: name the columns, as in source target length"),
         ("a.csv", "layer,source,length\n9,0,1\n", "line 1: name the columns"),
         ("a.csv", "9,0,1,2\n", "line 1: expected two nodes and optionally a length"),
@@ -315,6 +319,16 @@ def test_what_of_graphml_would_be_lost_is_refused(tmp_path, old, new, message):
     with pytest.raises(ValueError, match=message) as caught:
         graphs.read_graph(file)
     assert str(caught.value).startswith(str(file))
+
+
+@pytest.mark.parametrize("code", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_entities_in_other_encodings(tmp_path, code):
+    file = tmp_path / "bad.graphml"
+    file.write_bytes(
+        f"<?xml version='1.0' encoding='utf-16'?><!DOCTYPE a [<!ENTITY b 'c'>]>{DEFAULTS}".encode(code)
+    )
+    with pytest.raises(ValueError, match="it defines entities"):
+        graphs.read_graph(file)
 
 
 YED = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns" xmlns:y="http://www.yworks.com/xml/graphml">

@@ -172,6 +172,13 @@ def test_the_first_kernel_says_what_switched_the_compiler_off(program, tmp_path)
     assert "NUMBA_DISABLE_JIT" in last
 
 
+def test_a_command_says_so_in_one_line(tmp_path):
+    done = run("-m", "gossamer", "demo", "--seeds", "1", cwd=tmp_path, NUMBA_DISABLE_JIT="1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: gossamer's kernels need Numba's compiler, and NUMBA_DISABLE_JIT")
+    assert done.stderr.count("\n") == 1
+
+
 # -- encodings, terminals, entrances ---------------------------------------------------------------------
 
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

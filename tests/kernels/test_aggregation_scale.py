@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gossamer.kernels import aggregation as agg
+from gossamer.kernels import checks
 from gossamer.kernels.aggregation import neighbours
 
 P, D, F = 11, 30, 2
@@ -208,3 +209,19 @@ def test_weights_from_gram_matrices_of_any_size():
             found = neighbours.gram_weights(scaled, neighbours.centred_gram(np.ldexp(G, k)), D)
             drops = isinstance(rule, agg.NormalizedMean | agg.Flag)
             assert np.array_equal(found, np.ldexp(expected, -k if drops else 0))
+
+
+def test_products_of_rows_that_memory_cannot_hold(monkeypatch):
+    G = np.zeros((2000, 2))
+    monkeypatch.setattr(checks, "available_memory", lambda: 6e7)
+    with pytest.raises(
+        MemoryError, match=r"Gram matrix of the rows of G, \(2000, 2000\), takes 64 MB.* take"
+    ):
+        agg.Krum(2)(G)
+    with pytest.raises(MemoryError, match="Gram matrix"):
+        (agg.Bucketing(2) >> agg.Mean())(G)
+
+
+@pytest.mark.parametrize("rule", [agg.Mean(), agg.TrimmedMean(2), agg.MeaMed(2)], ids=repr)
+def test_rules_by_coordinates_need_no_products(rule):
+    assert np.allclose(rule(np.ones((300_000, 1))), 1.0)  # those would take 720 GB

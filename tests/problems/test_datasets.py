@@ -167,6 +167,8 @@ def test_what_the_arguments_of_csv_decide(tmp_path, text, options, samples, targ
         ("0,1\n0,1\n", {}, "line 1: it counts.* header=True"),
         ("0,1,y\n5,6,1\n", {}, "line 1: the features are numbers, but the target is none.* header=True"),
         ("400,410,420,y\n1,7,2,a\n3,4,9,a\n", {}, "line 1: it counts.* header=True"),
+        ("2019,2020,2021\n1.5,2,0\n3,4,1\n", {}, "line 1: it counts.* header=True"),
+        ("sep=;\r\na;y\r\n1;2\r\n", {}, "line 1: it is a note for Excel.* remove it, and give sep=';'"),
         ("17,42,3\n0.5,0.25,1\n", {}, "line 1: the features are integers, and none is.* header=True"),
         ("2001,2007,y\n1,2,a\n3,4,a\n", {}, "line 1: no other line has the target 'y'.* header=True"),
         (",a,y\n0,1,2\n", {}, "line 1: column 1 has no name.* header=True"),
@@ -272,6 +274,12 @@ def test_arguments_of_other_formats(tmp_path, name, options, message):
         problems.load(name if name == "iris" else written(tmp_path, name, "1,2\n"), **options)
 
 
+@pytest.mark.parametrize("target", [True, 1.0, None])
+def test_targets_are_names_or_positions(tmp_path, target):
+    with pytest.raises(TypeError, match="target must be an integer, got"):
+        problems.load(written(tmp_path, "a.csv", "a,y,b\n1,0,2\n3,1,4\n"), target=target)
+
+
 def test_only_files_are_read(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(IsADirectoryError, match=r"folder\.csv is a folder"):
@@ -279,7 +287,7 @@ def test_only_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.svm")
     with pytest.raises(ValueError, match=r"pipe\.svm is a pipe"):
         problems.load(tmp_path / "pipe.svm")
-    with pytest.raises(ValueError, match="is a device"):
+    with pytest.raises(ValueError, match=r"^/dev/zero is a device"):
         problems.load("/dev/zero", format="csv")
     with open(tmp_path / "large.svm", "wb") as file:
         file.truncate(2**33 + 1)  # of holes

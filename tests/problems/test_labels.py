@@ -125,7 +125,7 @@ def test_data_frames_with_something_else():
         ([1.0, np.nan], ValueError, r"y must be finite, but y\[1\] is nan; drop rows without a label"),
         ([1.0, np.inf], ValueError, "y must be finite"),
         (["a", np.nan], ValueError, r"y must not be missing, but y\[1\] is nan"),  # NumPy: the text 'nan'
-        (["a", None], TypeError, r"not mixed, but y\[1\] is None"),
+        (["a", None], ValueError, r"y must not be missing, but y\[1\] is None"),
         (["a", 1], TypeError, r"y must be numbers or strings, not mixed, but y\[1\] is 1, of type int"),
         ([True, "a"], TypeError, r"not mixed, but y\[0\] is True"),
         (np.array(["a", np.nan], object), ValueError, r"y must not be missing, but y\[1\] is nan"),
