@@ -46,8 +46,8 @@ class Result:
         certificate, and for methods that stop short of x*.
     distance_bound : float or None
         sqrt(consensus^2 + (optimality / mu)^2) at the last record, which bounds sqrt(mean |x_i - x*|^2)
-        there: the mean iterate is within |grad f| / mu of the minimiser. (On the set of a variational
-        inequality with twice the residual.) None for mu = 0.
+        there, to rounding: the mean iterate is within |grad f| / mu of the minimiser. (On the set of a
+        variational inequality with twice the residual.) None for mu = 0.
     """
 
     X: np.ndarray
