@@ -108,8 +108,8 @@ def check_gradient(problem: Problem, i: int, x: ArrayLike | None = None, *, rng:
     sqrt(8 L delta), which is 1e-7 for L and f near 1. A wrong L shows in `check_curvature`.
 
     delta is eight standard deviations of the noise of f_i near x, estimated from a table of differences of
-    eight values (Moré and Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33, 2011), but at
-    least eight roundings of f_i and of the terms <grad f_i(x), x> that cancel in it.
+    eight values (Moré and Wild, "Estimating computational noise", SIAM Journal on Scientific Computing 2011),
+    but at least eight roundings of f_i and of the terms <grad f_i(x), x> that cancel in it.
 
     Examples
     --------
