@@ -159,10 +159,11 @@ assert abs(measured - rates.saved) < 0.02
 
 # %%
 stochastic = solvers.DADAO(rates=rates, batch_size=2, average_from=1000.0)
-state, times, iterates, averages = None, [], [], []
+state = stochastic.init(problem, network, rng=0)
+times, iterates, averages = [], [], []
 for until in np.geomspace(1100, 20_000, 40):
     noisy = stochastic.solve(
-        problem, network, tol=0, max_time=until, x_star=x_star, rng=0, state=state, record_every=10**9
+        problem, network, tol=0, max_time=until, x_star=x_star, state=state, record_every=10**9
     )
     state = noisy.state
     times.append(noisy.time)

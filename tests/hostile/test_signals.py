@@ -18,6 +18,9 @@ from gossamer.cli import app, interrupts, seeds
 from gossamer.kernels import aggregation, compression, gossip
 from gossamer.solvers import State, pieces
 
+# runs without an end are meant here, and on a fast machine they are known as such before they are interrupted
+pytestmark = pytest.mark.filterwarnings("ignore:.*at this pace it takes")
+
 N = 20
 STAR = graphs.star(N)
 SOON = 2.0  # s; it takes 0.1 on a machine that is not busy

@@ -105,7 +105,7 @@ def test_labels(labels, signs):
         ([0, 1], ValueError, "3 rows but labels has 2"),
         ([[0], [1], [1]], ValueError, "labels must have 1 dimension"),
         ([0j, 1j, 0], TypeError, "numbers or strings"),
-        ([None, 1, 0], TypeError, "numbers or strings"),
+        ([None, 1, 0], ValueError, r"labels must not be missing, but labels\[0\] is None"),
     ],
 )
 def test_bad_labels_are_refused(labels, error, message):
