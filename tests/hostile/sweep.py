@@ -21,7 +21,6 @@ import re
 import resource
 import signal
 import sys
-import time
 import traceback
 import warnings
 from collections.abc import Iterator
