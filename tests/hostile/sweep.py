@@ -56,6 +56,9 @@ WORK = {
     ("problems.Custom", "compiled"),
     ("problems.CustomOperator", "compiled"),
     ("kernels.rounds.run_rounds", "3"),
+    ("kernels.gossip.mix", "2"),
+    ("kernels.gossip.chebyshev_mix", "2"),
+    ("kernels.aggregation.centered_clipping", "n_steps"),
 }
 
 
@@ -369,7 +372,10 @@ def main() -> int:
     parser.add_argument("--table", help="file for the table of counts")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    from sweep_calls import CALLS
+    from sweep_calls import CALLS, FOLDER
+
+    page = options.table and Path(options.table).resolve()
+    os.chdir(FOLDER)  # bent paths are written to
 
     chosen = {
         name: make
@@ -388,8 +394,8 @@ def main() -> int:
     outcomes = {name: sweep_one(name, make, options.bends) for name, make in chosen.items()}
     lines = [f"{name}: {failure}" for name, outcome in outcomes.items() for failure in outcome.failures]
     sys.stdout.write("\n".join([*lines, table(outcomes), ""]))
-    if options.table:
-        Path(options.table).write_text(PAGE.format(bends=options.bends, table=table(outcomes)), "utf-8")
+    if page:
+        page.write_text(PAGE.format(bends=options.bends, table=table(outcomes)), "utf-8")
     return sum(len(outcome.failures) for outcome in outcomes.values())
 
 
