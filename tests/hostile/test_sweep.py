@@ -20,11 +20,10 @@ QUICK = (
     "kernels.oracles.gradient", "kernels.text.cell_text", "problems.Problem.mean_over", "problems.split_rows",
     "solvers.Trace", "solvers.State.load", "solvers.NIDS.theory", "files.open_file",
 )  # fmt: skip
-# need a GPU, an open archive, or raise whatever they are given
+# need a GPU, or an open archive
 NO_CALL_OF_THEIR_OWN = {
     "files.Npz.require_seal",
     "kernels.gossip.Mixer.copied_to",
-    "problems.VariationalInequality.expected_smoothness",
 }
 
 
