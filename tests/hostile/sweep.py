@@ -12,6 +12,7 @@ dies says at which bend, and the next one goes on behind it.
 """
 
 import argparse
+import faulthandler
 import inspect
 import io
 import json
@@ -267,6 +268,7 @@ def _child(call: Any, wanted: list[tuple[str, Bend]], begin: int, allowed: set[s
     used = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.disable()  # the parent says who died
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, compiled loops included
     sys.stdout = sys.stderr = io.StringIO()
     for number in range(begin, len(wanted)):
