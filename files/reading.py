@@ -62,9 +62,14 @@ def read_bytes(path: str | Path, *, most: int) -> bytes:
         File; links are followed.
     most : int
         Bytes that it may have.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, ValueError
+        As `open_file`.
     """
     with open_file(path, most=most) as file:
-        content = file.read(most + 1)
+        content = file.read(min(most, 2**62) + 1)
         _check_size(path, len(content), most)  # it may have grown
     return content
 

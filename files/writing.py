@@ -85,6 +85,11 @@ def write_text(path: str | Path, text: str) -> None:
         File to write.
     text : str
         Its content.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; what stood under its name stays.
     """
     with whole_file(path) as file:
         file.write(text)

@@ -77,7 +77,7 @@ def random_geometric(n: int, radius: float | None = None, rng: Rng = 0, *, conne
         reach = math.sqrt(2.0 * math.log(max(n, 2)) / (math.pi * n))
     else:
         reach = checks.real("radius", radius, above=0.0)
-    n_near = 0.5 * n * n * min(1.0, math.pi * reach**2)
+    n_near = 0.5 * n * n * min(1.0, math.pi * reach * reach)
     checks.require_memory(
         100 * n_near, f"finding some {n_near:.3g} pairs of {n} points in reach", "take a smaller radius"
     )

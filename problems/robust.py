@@ -90,7 +90,7 @@ class RobustLeastSquares(VariationalInequality):
         features = own_array("features", features, 2)
         targets = own_array("targets", targets, 1)
         check_lengths("features", features, "targets", targets)
-        self.radius = real("radius", radius, above=0.0)
+        self.radius = real("radius", radius, above=0.0, below=1e150)
         self.perturbation = real("perturbation", perturbation, above=0.0)
         least = self.radius**2
         self.penalty = 2.0 * least if penalty is None else real("penalty", penalty)

@@ -249,5 +249,5 @@ class CompressedExtragradient(OperatorSolver):
     def theory(self, problem: Problem, graph: Graph) -> dict[str, float]:
         """Return {"step", "feedback"}: `Extragradient`'s step for want of theory; 1 with error feedback."""
         return Extragradient(batch_size=self.batch_size).theory(problem, graph) | {
-            "feedback": float(self.error_feedback)
+            "feedback": float(bool(self.error_feedback))
         }

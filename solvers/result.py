@@ -114,6 +114,11 @@ class Result:
         ----------
         path : str or Path
             File to write, exactly under this name.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; what stood under its name stays.
         """
         packed = {f"trace/{name}": self.trace[name] for name in COLUMNS} | self.state.pack()
         words = {name: getattr(self, name) for name in _WORDS}

@@ -68,9 +68,10 @@ class RobustSolver(Solver):
         TypeError, ValueError
             Nodes that are not there, or none that is honest.
         """
+        n_nodes = count("n_nodes", n_nodes, least=1, most=2**31 - 1)
         if not isinstance(self.f, Sequence | np.ndarray):
             f = count("f", self.f)
-            nodes = list(range(n_nodes - f, n_nodes))
+            nodes = list(range(max(n_nodes - f, 0), n_nodes))
         else:
             nodes = sorted(count("f", node, most=n_nodes - 1) for node in self.f)
             if len(set(nodes)) < len(nodes):

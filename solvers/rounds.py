@@ -227,8 +227,10 @@ class RoundSolver(Solver):
         Raises
         ------
         TypeError, ValueError
-            A hyper-parameter that does not fit, or has no theory and was not set.
+            A hyper-parameter that does not fit, or has no theory and was not set; a problem or a graph that
+            does not.
         """
+        self._check_match(problem, graph)
         values, to_tune = self._values(problem, graph)
         for name in to_tune:
             values[name] = self._tuned(problem, graph, values, name)

@@ -171,6 +171,11 @@ class State:
         ----------
         path : str or Path
             File to write, exactly under this name.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; what stood under its name stays.
         """
         save_npz(path, self.pack())
 

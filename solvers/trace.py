@@ -201,7 +201,7 @@ class Trace:
         rounding and transients: a double root of a recursion lets k rate^k fall more slowly than rate^k at
         first.
         """
-        decades = real("decades", decades, above=0.0)
+        decades = real("decades", decades, above=0.0, most=300.0)
         if column is None:
             column = "distance" if np.isfinite(self["distance"]).any() else "optimality"
         if column not in ("distance", "optimality", "consensus"):
@@ -235,6 +235,11 @@ class Trace:
         ----------
         path : str or Path
             File to write.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; what stood under its name stays.
         """
         with whole_file(path) as file:
             writer = csv.writer(file)

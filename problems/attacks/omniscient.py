@@ -58,7 +58,7 @@ def alie_z(h: int, f: int) -> float:
     """
     from scipy.special import ndtri
 
-    share = (h - ((h + f) // 2 + 1 - f)) / h
+    share = (h - ((h + f) // 2 + 1 - f)) / h if h else 0.0
     if not 0.0 < share < 1.0:
         raise ValueError(f"ALIE has no z for h = {h} honest and f = {f} faulty workers: give z")
     return float(ndtri(share))

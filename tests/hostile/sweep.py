@@ -12,6 +12,7 @@ dies says at which bend, and the next one goes on behind it.
 """
 
 import argparse
+import faulthandler
 import inspect
 import io
 import json
@@ -56,6 +57,9 @@ WORK = {
     ("problems.Custom", "compiled"),
     ("problems.CustomOperator", "compiled"),
     ("kernels.rounds.run_rounds", "3"),
+    ("kernels.gossip.mix", "2"),
+    ("kernels.gossip.chebyshev_mix", "2"),
+    ("kernels.aggregation.centered_clipping", "n_steps"),
 }
 
 
@@ -264,6 +268,7 @@ def _child(call: Any, wanted: list[tuple[str, Bend]], begin: int, allowed: set[s
     used = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.disable()  # the parent says who died
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, compiled loops included
     sys.stdout = sys.stderr = io.StringIO()
     for number in range(begin, len(wanted)):
@@ -369,7 +374,10 @@ def main() -> int:
     parser.add_argument("--table", help="file for the table of counts")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    from sweep_calls import CALLS
+    from sweep_calls import CALLS, FOLDER
+
+    page = options.table and Path(options.table).resolve()
+    os.chdir(FOLDER)  # bent paths are written to
 
     chosen = {
         name: make
@@ -388,8 +396,8 @@ def main() -> int:
     outcomes = {name: sweep_one(name, make, options.bends) for name, make in chosen.items()}
     lines = [f"{name}: {failure}" for name, outcome in outcomes.items() for failure in outcome.failures]
     sys.stdout.write("\n".join([*lines, table(outcomes), ""]))
-    if options.table:
-        Path(options.table).write_text(PAGE.format(bends=options.bends, table=table(outcomes)), "utf-8")
+    if page:
+        page.write_text(PAGE.format(bends=options.bends, table=table(outcomes)), "utf-8")
     return sum(len(outcome.failures) for outcome in outcomes.values())
 
 
