@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -226,6 +227,7 @@ def among_finite(
     return mixed(stages, _no_products(len(live)), context)
 
 
+@functools.lru_cache(maxsize=64)
 def _no_products(q: int) -> NDArray[np.float64]:
     """Return a Gram matrix of zeros, which takes no memory, and cannot be written to."""
     return np.broadcast_to(0.0, (q, q))
