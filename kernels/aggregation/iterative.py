@@ -82,7 +82,7 @@ class GeometricMedian(LinearAggregator):
     def __post_init__(self) -> None:
         checks.real("smoothing", self.smoothing, above=0.0)
         checks.real("tol", self.tol, least=0.0)
-        checks.count("max_iter", self.max_iter, least=1)
+        checks.count("max_iter", self.max_iter, least=1, most=2**62)
 
     def _weights(self, K: NDArray, context: Context) -> Weights:
         D = squared_distances(K)
@@ -173,6 +173,9 @@ class CenteredClipping(LinearAggregator):
 
     def with_memory(self, G: Any, memory: NDArray[np.float64], *, step: int = 0) -> Aggregate:
         """Aggregate from the aggregate of the round before, and remember this one."""
+        checks.instance("memory", memory, np.ndarray, "new_memory(p, d)")
+        if memory.ndim != 2 or len(memory) != 1:
+            raise ValueError(f"memory must be what new_memory returns, got shape {memory.shape}")
         found = self(G, start=memory[0], step=step, full=True)
         memory[0] = found.value
         return found
@@ -406,6 +409,7 @@ class FoolsGold(LinearAggregator):
 
     def with_memory(self, G: Any, memory: NDArray[np.float64], *, step: int = 0) -> Aggregate:
         """Aggregate with the sums up to this round; rows that are left out do not enter them."""
+        checks.instance("memory", memory, np.ndarray, "new_memory(p, d)")
         sums = memory + G
         found = self(G, history=sums, step=step, full=True)
         sums[found.excluded] = memory[found.excluded]

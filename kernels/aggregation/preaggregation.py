@@ -88,7 +88,7 @@ class Bucketing(PreAggregator):
         p = len(K)
         draws = random.uniform(self.key, streams.BUCKETING, 0, p, step=context.step)
         bucket = np.empty(p, np.intp)
-        bucket[np.argsort(draws, kind="stable")] = np.arange(p) // self.s
+        bucket[np.argsort(draws, kind="stable")] = np.arange(p) // min(self.s, p)
         M = np.zeros((-(-p // self.s), p))
         M[bucket, np.arange(p)] = 1.0
         return M / M.sum(axis=1, keepdims=True)

@@ -318,7 +318,7 @@ class Compressor(ABC):
         ValueError
             The compressor is biased.
         """
-        d = checks.count("d", d, least=1)
+        d = checks.count("d", d, least=1, most=2**31 - 1)
         if not self.unbiased:
             raise ValueError(f"{self} is biased and has no omega; see contraction(d)")
         return self._omega(d)
@@ -337,7 +337,7 @@ class Compressor(ABC):
             0 where none is known: then C is not contractive. Of an unbiased compressor, 1 - omega where
             that is positive.
         """
-        d = checks.count("d", d, least=1)
+        d = checks.count("d", d, least=1, most=2**31 - 1)
         return max(0.0, 1.0 - self._omega(d)) if self.unbiased else self._contraction(d)
 
     def _omega(self, d: int) -> float:

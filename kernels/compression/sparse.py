@@ -109,7 +109,7 @@ class RandK(_KeepsK):
 
     def pick_parameters(self, d: int) -> list[float]:
         """Return the factor."""
-        return [self._factors(d)]
+        return [self._factors(checks.count("d", d, least=1, most=2**31 - 1))]
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ class Bernoulli(_Scaled):
 
     def pick_parameters(self, d: int) -> list[float]:
         """Return p and the factor."""
-        return [self.p, self._factors(d)]
+        return [self.p, self._factors(checks.count("d", d, least=1, most=2**31 - 1))]
 
 
 @dataclass(frozen=True)

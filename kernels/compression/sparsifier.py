@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import checks
 from .._jit import LazyKernel
 from ..backend import array_module, device_of
 from . import cpu_bits, cpu_masks, rows
@@ -191,6 +192,7 @@ class Sparsifier(Compressor):
 
     def parameters(self, d: int) -> np.ndarray:
         """Return what `rows.sparsify` reads: `pick_kernel`, what it needs, and what is sent."""
+        d = checks.count("d", d, least=1, most=2**31 - 1)
         explicit = not self.shared_seed
         return np.array(
             [

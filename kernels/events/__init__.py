@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import random
+from .. import checks, random
 from ..backend import destination, device_of
 from ..checks import as_array, count, instance, real, real_array
 from ..oracles.batches import Batches
@@ -81,7 +81,7 @@ class EventStream:
         nodes = real_array("node_rates", node_rates, 1, least=0.0)
         edges = real_array("edge_rates", edge_rates, 1, least=0.0)
         self.n_nodes = nodes.size
-        self.key = key
+        self.key = checks.count("key", key, most=2**64 - 1)
         rates = np.concatenate([nodes, edges])
         self.total_rate = float(rates.sum())
         if self.total_rate == 0:
@@ -115,6 +115,7 @@ class EventStream:
         RuntimeError
             CuPy finds no device, though `out` holds arrays of it.
         """
+        start = checks.count("start", start, most=2**62)
         if out is None:
             out = Events(np.empty(count), np.empty(count, np.uint8), np.empty(count, np.int32))
         elif not isinstance(out, Events) or any(part is None for part in out):
@@ -216,6 +217,8 @@ def check_events(events: tuple[ArrayLike, ArrayLike, ArrayLike], n_nodes: int, n
             raise ValueError("event times must be finite, non-negative and sorted; sort the events by time")
         if not np.isin(kind, (GRADIENT_EVENT, COMMUNICATION_EVENT)).all():
             raise ValueError("event kinds must be 0 (gradient) or 1 (communication)")
+        n_nodes = checks.count("n_nodes", n_nodes, most=2**31 - 1)
+        n_edges = checks.count("n_edges", n_edges, most=2**62)
         limit = np.where(kind == GRADIENT_EVENT, n_nodes, n_edges)
         if (index < 0).any() or (index >= limit).any():
             bad = int(np.flatnonzero((index < 0) | (index >= limit))[0])

@@ -206,7 +206,7 @@ def batch_gradients(
         raise ValueError(f"X and out must be ({n}, {d}), or X (1, {d}), got {X.shape} and {out.shape}")
     if chosen.ndim != 1 or (chosen.size and not 0 <= chosen.min() <= chosen.max() < n):
         raise ValueError(f"nodes must be integers from 0 to {n - 1}, got {nodes}")
-    turn = count("turn", turn)
+    turn = count("turn", turn, most=2**62)
     cpu.batch_gradients(oracle.gradient_address, oracle.data, batches, turn, chosen, X, out)
 
 

@@ -70,7 +70,7 @@ def run_rounds(
     checks.count("start", start, most=2**62)
     checks.count("count", count, most=2**62)
     n = setting.copies.shape[0]
-    if rows.shape[1] != n or rows.shape[2:] != shared.shape[1:]:
+    if rows.ndim != 3 or shared.ndim != 2 or rows.shape[1] != n or rows.shape[2:] != shared.shape[1:]:
         raise ValueError(f"rows and shared must be (v, {n}, d) and (s, d), got {rows.shape}, {shared.shape}")
     ledger = np.zeros(4, np.int64)
     method(setting, start, count, steps, rows, shared, ledger)

@@ -101,7 +101,7 @@ def elimination_work(n_nodes: int, edges: ArrayLike) -> int:
     >>> sparse.elimination_work(4, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
     14
     """
-    n = checks.count("n_nodes", n_nodes, least=1)
+    n = checks.count("n_nodes", n_nodes, least=1, most=2**31 - 1)
     count = _counted(n, node_pairs(edges, n))[-1]
     return int(count @ count)
 
@@ -137,7 +137,7 @@ def fill_reducing_order(n_nodes: int, edges: ArrayLike) -> NDArray[np.int64]:
     >>> sparse.fill_reducing_order(4, [[0, 1], [0, 2], [0, 3]]).tolist()
     [2, 0, 1, 3]
     """
-    n = checks.count("n_nodes", n_nodes, least=1)
+    n = checks.count("n_nodes", n_nodes, least=1, most=2**31 - 1)
     i, j = node_pairs(edges, n).T
     degree = np.bincount(i, minlength=n) + np.bincount(j, minlength=n)
     link = np.zeros(n, np.int64)

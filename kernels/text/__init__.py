@@ -242,7 +242,10 @@ def distinct_cells(data: Any, places: np.ndarray) -> tuple[list[str], np.ndarray
     (['a', 'b'], [0, 1, 0], [0, 1])
     """
     text = _bytes(data)
-    places = np.ascontiguousarray(places, np.int64).reshape(-1, 2)
+    given = checks.as_array("places", places)
+    if given.size and (given.dtype.kind not in "iu" or given.ndim != 2 or given.shape[1] != 2):
+        raise ValueError(f"places must be (M, 2) integers, got {given.dtype} of shape {given.shape}")
+    places = np.ascontiguousarray(given, np.int64).reshape(-1, 2)
     if places.size and not (
         places.min() >= 0 and (places[:, 0] <= places[:, 1]).all() and places.max() <= text.size
     ):
