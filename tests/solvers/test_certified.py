@@ -326,7 +326,7 @@ def test_default_steps_minimise_the_certificate_below_the_edge(method):
 
 @pytest.mark.parametrize("method", [*METHODS, SVL], ids=name)
 def test_default_steps_are_below_the_edge_of_real_runs(method):
-    """At the default over 0.95, runs of equal quadratics of curvature L are stable: the edge is not below it."""
+    """At the default over 0.95, equal quadratics of curvature L are stable: the edge is not below it."""
     for graph in (graphs.cycle(6), graphs.star(5), graphs.complete(4)):
         W = graphs.mixing_matrix(graph).toarray()
         values, vectors = np.linalg.eigh(W)
