@@ -315,10 +315,12 @@ def test_the_table_of_the_ring():
     exact, whole = run(Identity(), 1.0, 500)
     assert exact == pytest.approx(377, abs=4)
     assert whole == exact * 64 * 2000
-    quantised, bits = run(QSGD(15, scaled=False), 1.0, 500)
-    assert quantised == pytest.approx(377, abs=4)
+    quantised, bits = run(QSGD(15, scaled=False), 0.8, 600)
+    assert quantised == pytest.approx(460, rel=0.03)
     assert bits == quantised * (64 + 5 * 2000)
-    assert whole / 2 / bits == pytest.approx(6.4, abs=0.1)  # of numbers of 32 bits
+    assert whole / 2 / bits == pytest.approx(5.2, abs=0.2)  # of numbers of 32 bits
+    # divided by 1 + omega with an omega 1.5 times the worst case, gamma = 1 would do, in 377 rounds
+    assert run(QSGD(15, scaled=False), 1.0, 600)[0] == 600  # diverges
     sparse, bits = run(RandK(0.1, scaled=False), 0.15, 4000)
     assert sparse == pytest.approx(2555, rel=0.03)
     assert whole / bits == pytest.approx(1.5, abs=0.1)
