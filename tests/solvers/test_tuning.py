@@ -95,14 +95,17 @@ def test_gamma_is_near_the_best_and_lasts(compressor, graph, d, worst):
 
 @pytest.mark.slow
 def test_the_ring_of_the_table():
-    """d = 2000: 0.15 is the best for Rand-10 %, and 0.2 diverges; 1 is the best for QSGD."""
+    """d = 2000: 0.15 is the best for Rand-10 %, and 0.2 diverges; 0.8 for QSGD, and 1 diverges."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(25, 2000)) / math.sqrt(2000) + rng.normal(size=2000) / math.sqrt(2000)
     problem, graph = problems.Averaging(values), graphs.cycle(25)
     gamma = solvers.ChocoGossip(RandK(0.1, scaled=False)).parameters(problem, graph)["gamma"]
     assert 0.1 <= gamma <= 0.17
     assert rounds_to(problem, graph, RandK(0.1, scaled=False), gamma, 1e-8) <= 1.5 * 2555
-    assert solvers.ChocoGossip(QSGD(15, scaled=False)).parameters(problem, graph)["gamma"] == 1.0
+    quantised = QSGD(15, scaled=False)
+    gamma = solvers.ChocoGossip(quantised).parameters(problem, graph)["gamma"]
+    assert 0.7 <= gamma <= 0.9
+    assert rounds_to(problem, graph, quantised, gamma, 1e-8) <= 1.2 * 460
 
 
 def test_equal_calls_give_equal_values_whatever_the_run_draws():
