@@ -197,6 +197,7 @@ class LazyKernel:
         self.name: str = function.__qualname__
         self.signature = signature
         self._dispatcher = dispatcher
+        self.address: int | None = None  # known once `pointers.address` was asked for it
         self._is_compiled = False
         self._lock = threading.Lock()
 

@@ -60,11 +60,14 @@ class Prepared(abc.ABC):
         all nodes.
     piece : int
         Events that were measured to take a tenth of a second, 0 before; see `pieces`.
+    work : float
+        Numbers, of data and variables, that an event touches, roughly; at least 1.
     """
 
     n_events: float = math.inf
     record_every: int = 10
     piece: int = 0
+    work: float
     members: np.ndarray | None = None
 
     @abc.abstractmethod
@@ -179,7 +182,7 @@ class Solver(abc.ABC):
         """
         n_events = count("n_events", n_events)
         max_time = real("max_time", max_time, allow_inf=True)
-        pieces.advance(self._bound(state, problem, graph), state, n_events, max_time, pieces.Watch())
+        pieces.advance(self._bound(state, problem, graph), state, n_events, max_time, pieces.ENDLESS)
         return state
 
     def iterates(self, state: State, problem: Problem, graph: Graph) -> np.ndarray:

@@ -249,6 +249,7 @@ class _PreparedDADAO(Prepared):
         else:
             self._oracle = problem.sample_oracle
             self._batches = Batches(size, self._oracle.n_samples, np.uint64(state.key))
+        self.work = self._oracle.work / problem.n_nodes + 2 * state.arrays["rows"][0].size
         self._stream: EventStream | None = None
         self._events: kernel.Events | None = None
         self.n_events = math.inf

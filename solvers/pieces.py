@@ -18,7 +18,9 @@ import numpy as np
 from .state import State
 
 PIECE = 0.1  # seconds: no wait that anyone notices, and a thousand times what a call costs
-_FIRST = 20_000  # numbers in a state times events in the first piece, when nothing was measured yet
+_FIRST = (
+    1_000_000  # numbers that events of the first piece touch, when nothing was measured yet: milliseconds
+)
 _GROWTH = 8  # from one piece to the next, as their events may not cost the same
 
 
@@ -29,9 +31,12 @@ class Advances(Protocol):
     ----------
     piece : int
         Events that were measured to take `PIECE` seconds, 0 before.
+    work : float
+        Numbers, of data and variables, that an event touches, roughly.
     """
 
     piece: int
+    work: float
 
     def advance(self, state: State, n_events: int, max_time: float) -> None:
         """Apply up to n_events events by max_time, in place, and count them in `state.n_events`."""
@@ -60,9 +65,12 @@ class Watch:
 
     def left(self) -> float:
         """Return the seconds that are left; 0 or less once the run is over."""
-        if self.is_stopped:
+        if self._stop is not None and self._stop.is_set():
             return 0.0
-        return self._deadline - clock.perf_counter() if self._deadline < math.inf else math.inf
+        return math.inf if self._deadline == math.inf else self._deadline - clock.perf_counter()
+
+
+ENDLESS = Watch()
 
 
 def advance(
@@ -82,15 +90,16 @@ def advance(
     left = n_events
     try:
         while True:
-            wanted = min(PIECE, max(watch.left() - reserve, 0.0))
-            most = prepared.piece or max(_FIRST // max(_numbers(state), 1), 1)
+            most = prepared.piece or max(int(_FIRST / prepared.work), 1)
+            wanted = watch.left() - reserve
+            part = most if wanted >= PIECE else most * max(wanted, 0.0) / PIECE
             # loops that work on two arrays in turn copy one at the end of an odd number of rounds
-            size = min(left, max(int(most * wanted / PIECE) & -2, 1))
+            size = min(left, max(int(part) & -2, 1))
             before, begin = state.n_events, clock.perf_counter()
             prepared.advance(state, size, max_time)
-            seconds, done = clock.perf_counter() - begin, state.n_events - before
+            done = state.n_events - before
             if done:
-                fitting = done * PIECE / max(seconds, 1e-9)
+                fitting = done * PIECE / max(clock.perf_counter() - begin, 1e-9)
                 prepared.piece = max(int(min(fitting, _GROWTH * most)), 1)
             left -= done
             if left == 0 or done < size or watch.left() <= reserve:
@@ -100,10 +109,6 @@ def advance(
             if np.issubdtype(array.dtype, np.floating):
                 array[...] = np.nan
         raise
-
-
-def _numbers(state: State) -> int:
-    return sum(array.size for array in state.arrays.values())
 
 
 @contextmanager

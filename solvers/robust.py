@@ -21,6 +21,7 @@ from .state import State
 
 _SLOWEST = 1e-3  # progress a round that a run is given time for, if theory promises less
 _WIDTH = 64  # bits of a number
+_CALLS = 50_000  # numbers that compiled loops do in the time of a round's Python
 _LOST = 1e280  # squared norm: a run that is there has diverged, and its sums would soon overflow
 
 
@@ -163,6 +164,7 @@ class PreparedRobust(Prepared):
         most = int(oracle.n_samples.max()) if size else 0
         self._batches = Batches(min(int(size), most), oracle.n_samples, np.uint64(state.key))
         self._gradients = np.zeros((n, problem.dim))
+        self.work = _CALLS + oracle.work + self._gradients.size
         self._bits = _WIDTH * problem.dim * int(network.copies.sum())
         self._bits_down = _WIDTH * problem.dim * network.copies_down
         self._n_links = network.n_links

@@ -392,6 +392,8 @@ class _PreparedRounds(Prepared):
             key_down=_key_down(state.key),
             blocks=prox.pack(problem.blocks, problem.dim),
         )
+        entries = self._setting.indices.size * problem.dim
+        self.work = self._oracle.work + state.arrays["rows"].size + entries
         self._steps = frozen(state.arrays["steps"].copy())
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
         self._solver, self._where = solver, (problem, graph, values)

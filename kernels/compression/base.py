@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from .. import checks
 from .._jit import LazyKernel
 from ..backend import array_module, device_of
-from ..oracles.pointers import address
+from ..pointers import address
 from .coding import BitReader, BitWriter
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))

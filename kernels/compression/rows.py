@@ -1,7 +1,7 @@
 """Numba: one compressor, one function of one signature, so that compiled loops run any of them.
 
 `kernel(x, key, index, parameters, out) -> bits` writes C(x) to `out` and returns the exact length of the
-message. `compress_all` is such a loop: it takes the kernel by its address (`kernels.oracles.pointers`).
+message. `compress_all` is such a loop: it takes the kernel by its address (`kernels.pointers`).
 All sparsifiers share one such kernel, `sparsify`; each has a function of its own for what it keeps.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from .._jit import array_type, inner_njit, lazy_njit
-from ..oracles.pointers import function_at
+from ..pointers import function_at
 from ..random import streams
 from ..random.cpu import S32, words
 from . import cpu_bits, cpu_masks, cpu_rounding, cpu_topk

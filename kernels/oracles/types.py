@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from .._jit import LazyKernel, array_type
-from .pointers import address, function_at
+from ..pointers import address, function_at
 
 
 class OracleData(NamedTuple):
@@ -96,6 +96,11 @@ class Oracle:
     def objective_address(self) -> int:
         """Where the compiled objective begins, for `objective_at`."""
         return address(self.objective)
+
+    @property
+    def work(self) -> int:
+        """Numbers that gradients of all nodes read: the rows of the data."""
+        return self.data.features.size + self.data.targets.size
 
     @cached_property
     def digest(self) -> bytes:

@@ -14,12 +14,14 @@ from numba.core import cgutils
 from numba.experimental.function_type import _get_jit_address
 from numba.extending import intrinsic
 
-from .._jit import LazyKernel
+from ._jit import LazyKernel
 
 
 def address(kernel: LazyKernel) -> int:
     """Return where the machine code of a kernel begins; valid as long as the kernel exists."""
-    return _get_jit_address(kernel.compiled(), kernel.signature)
+    if kernel.address is None:
+        kernel.address = _get_jit_address(kernel.compiled(), kernel.signature)
+    return kernel.address
 
 
 def function_at(pointer: types.FunctionType) -> Any:
