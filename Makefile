@@ -44,7 +44,7 @@ lowest: ## try a part of the tests with the lowest versions of all dependencies,
 	NUMBA_CACHE_DIR=$(LOWEST)/cache OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -m "not slow" \
 	  -W ignore::DeprecationWarning \
 	  tests/kernels/test_jit.py tests/kernels/test_gossip.py tests/graphs/test_graph.py \
-	  tests/graphs/test_mixing.py tests/problems/test_logistic.py tests/solvers/test_base.py tests/cli/test_run.py
+	  tests/graphs/test_mixing.py tests/problems/losses/test_logistic.py tests/solvers/base/test_base.py tests/cli/test_run.py
 
 lint: install ## style, spelling, types, and the direction of imports
 	$(BIN)/ruff check .

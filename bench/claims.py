@@ -268,8 +268,8 @@ def _results(pattern: str) -> Claim:
 _DEMO = "gossamer demo"
 _NETWORK_TABLE = "python -m gossamer.bench.networks"
 _EVENTS = "tests/kernels/test_events.py"
-_MOMENTS = "tests/solvers/test_dadao_moments.py"
-_EXACT = "tests/solvers/test_gossip_methods.py"
+_MOMENTS = "tests/solvers/asynchronous/test_dadao_moments.py"
+_EXACT = "tests/solvers/gossip/test_gossip_methods.py"
 _BOUNDS = "tests/graphs/rates/test_hostile_bounds.py"
 _MANY = r": 1e\+08 events \(n = 10, d = 1\) in "
 

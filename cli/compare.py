@@ -63,7 +63,7 @@ def compare(
     Writes comparison.csv (a row a run), traces.csv (all records) and figure.png. Ctrl-C
     writes what there is.
     """
-    from ..solvers.trace import NO_RECORDS
+    from ..solvers.base.trace import NO_RECORDS
     from .comparison import read_comparison
     from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..solvers.trace import LABELS, NO_RECORDS
+from ..solvers.base.trace import LABELS, NO_RECORDS
 from .figures import BLUE, GREY, ORANGE, Figure, style
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ except ImportError as error:
 
 from .. import graphs
 from ..files import whole_file
-from ..solvers.trace import NO_RECORDS
+from ..solvers.base.trace import NO_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

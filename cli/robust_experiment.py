@@ -322,7 +322,7 @@ def _checked_problem(table: ProblemTable) -> ProblemTable:
 
 
 def _checked_workers(table: WorkersTable) -> WorkersTable:
-    from ..problems.splits import SPLITS
+    from ..problems.data.splits import SPLITS
 
     count("[workers] n_nodes", table.n_nodes, least=2)
     check_names("[workers]", "split", table.splits, SPLITS)

@@ -20,7 +20,7 @@ import numpy as np
 
 from .._version import __version__
 from ..files import read_bytes, write_text
-from ..solvers.result import STATUSES
+from ..solvers.base.result import STATUSES
 from .data import load_data
 from .robust_experiment import LABEL_FLIP, build_attack, build_rule
 from .seeds import runs_bar

@@ -29,7 +29,7 @@ def run(
     Writes result-SEED.npz (gossamer.solvers.Result.load reads it), trace-SEED.csv and figure.png. Seeds run
     in threads; results do not depend on how many. Ctrl-C writes what there is.
     """
-    from ..solvers.trace import NO_RECORDS
+    from ..solvers.base.trace import NO_RECORDS
     from .experiment import read_experiment
     from .seeds import check_job, solve_all, tuned_numbers
     from .tables import console, table

@@ -81,7 +81,7 @@ def tuned_numbers(solver: Solver, problem: Problem, graph: Graph) -> dict[str, f
     problem, graph
         Of the runs.
     """
-    from ..solvers.rounds import AUTO, RoundSolver
+    from ..solvers.base.rounds import AUTO, RoundSolver
 
     if not isinstance(solver, RoundSolver):
         return {}

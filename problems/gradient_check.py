@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels.checks import count, instance, real, real_array
-from .base import Problem
-from .variational import VariationalInequality
+from .base.problem import Problem
+from .saddle.variational import VariationalInequality
 
 _EPS = float(np.finfo(float).eps)
 _MOST_COORDINATES = 1000  # differences along more would take minutes where d is large

@@ -5,26 +5,26 @@ new method is one module with a frozen dataclass, and one line here.
 """
 
 from . import gossip_rules
-from .base import Solver
-from .beer import BEER
-from .choco import ChocoGossip, ChocoSGD
-from .dadao import DADAO, DADAOParameters
-from .dgd import DGD
-from .diana import DIANA
-from .error_feedback import EF, EF21
-from .extra import EXTRA, NIDS
-from .extragradient import CompressedExtragradient, Extragradient, OptimisticGradient
-from .marina import MARINA
-from .masha import MASHA1, MASHA2
-from .rates import certified_rate
-from .result import Result
-from .robust_gossip import RobustGossip
-from .robust_sgd import RobustSGD
-from .sgda import DIANASGDA, QSGDA
-from .state import State
-from .svl import SVL
-from .trace import Trace
-from .tracking import GradientTracking
+from .asynchronous.dadao import DADAO, DADAOParameters
+from .base.certified_rate import certified_rate
+from .base.result import Result
+from .base.solver import Solver
+from .base.state import State
+from .base.trace import Trace
+from .gossip.beer import BEER
+from .gossip.choco import ChocoGossip, ChocoSGD
+from .gossip.dgd import DGD
+from .gossip.extra import EXTRA, NIDS
+from .gossip.svl import SVL
+from .gossip.tracking import GradientTracking
+from .robust.gossip import RobustGossip
+from .robust.sgd import RobustSGD
+from .saddle.extragradient import CompressedExtragradient, Extragradient, OptimisticGradient
+from .saddle.masha import MASHA1, MASHA2
+from .saddle.sgda import DIANASGDA, QSGDA
+from .server.diana import DIANA
+from .server.error_feedback import EF, EF21
+from .server.marina import MARINA
 
 __all__ = [
     "BEER",

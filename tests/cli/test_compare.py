@@ -290,7 +290,7 @@ def test_one_solver_and_one_seed(gossamer, write, tmp_path):
 
 
 def test_what_is_auto_is_tuned_once(gossamer, write, tmp_path, monkeypatch):
-    from gossamer.solvers import rounds
+    from gossamer.solvers.base import rounds
 
     calls, tune = [], rounds.tuned
     monkeypatch.setattr(

@@ -33,8 +33,8 @@ from gossamer.kernels import (
 )
 from gossamer.problems import attacks
 from gossamer.solvers import gossip_rules
-from gossamer.solvers.rounds import ServerSolver
-from gossamer.solvers.trace import COLUMNS
+from gossamer.solvers.base.trace import COLUMNS
+from gossamer.solvers.server.base import ServerSolver
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 

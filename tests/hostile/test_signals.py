@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from gossamer import graphs, problems, solvers
 from gossamer.cli import app, interrupts, seeds
 from gossamer.kernels import aggregation, compression, gossip
-from gossamer.solvers import State, pieces
+from gossamer.solvers import State
+from gossamer.solvers.base import pieces
 
 # runs without an end are meant here, and on a fast machine they are known as such before they are interrupted
 pytestmark = pytest.mark.filterwarnings("ignore:.*at this pace it takes")
@@ -85,7 +86,7 @@ def test_pieces_follow_the_measured_time(monkeypatch):
     """A tenth of a second each, and no more than eight times the piece before."""
     ticks, sizes = [0.0], []
 
-    class Slow(solvers.base.Prepared):
+    class Slow(solvers.base.solver.Prepared):
         work = 250_000
 
         def advance(self, state, n_events, max_time):

@@ -1,0 +1,1 @@
+"""What all problems share: constants, samples, mini-batches."""

@@ -1,0 +1,1 @@
+"""Objectives to minimise: a file each."""

@@ -1,0 +1,1 @@
+"""Saddle points and other variational inequalities: a file each."""

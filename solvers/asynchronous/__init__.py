@@ -1,0 +1,1 @@
+"""Methods whose nodes wait for nobody: events at random times."""

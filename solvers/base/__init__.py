@@ -1,0 +1,1 @@
+"""What all methods share: `Solver` and what a run is made of."""

@@ -1,0 +1,563 @@
+"""The base of all solvers: validate, run, record, stop.
+
+A solver is a frozen dataclass of hyper-parameters with two methods: `_start` (its variables at time zero) and
+`_prepare` (everything that depends on the problem and the graph, as an object that applies events). All else,
+from the trace to resuming, happens here once.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+import threading
+import time as clock
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...graphs import Graph
+from ...kernels import random
+from ...kernels.checks import count, instance, real, real_array
+from ...problems import Classifier, Problem, VariationalInequality
+from ...problems.base.conditioning import warn_if_ill_conditioned
+from . import pieces
+from .fingerprint import fingerprint
+from .noise import words_of_noise
+from .progress import Outlook, progress_bar
+from .result import Result
+from .state import State
+from .trace import Trace
+
+_SAME = 1e-5  # relative; other machines compute the same rates and constants to fewer digits than all
+_BEYOND = 1e12  # times what bounds the solution: iterates there never come back
+_START_FROM = "to start from its iterates, pass them as x0"
+
+
+class _Unset(int):
+    """The seed of a run that was given none, told apart from a 0 that was given."""
+
+
+_SEED: random.Rng = _Unset(0)
+
+Record = dict[str, Any]
+Callback = Callable[[State, Record], None]
+
+
+class Prepared(abc.ABC):
+    """A solver bound to a problem and a graph: what `Solver._prepare` returns.
+
+    Attributes
+    ----------
+    n_events : float
+        Events that there are: infinity, or the length of a given stream.
+    record_every : int
+        Events between two records, unless the user says otherwise: metrics then cost little.
+    members : (m,) int array or None
+        Nodes that count, in ascending order: objective, mean, consensus and distance are theirs. None for
+        all nodes.
+    piece : int
+        Events that were measured to take a tenth of a second, 0 before; see `pieces`.
+    work : float
+        Numbers, of data and variables, that an event touches, roughly; at least 1.
+    """
+
+    n_events: float = math.inf
+    record_every: int = 10
+    piece: int = 0
+    work: float
+    members: np.ndarray | None = None
+
+    @abc.abstractmethod
+    def advance(self, state: State, n_events: int, max_time: float) -> None:
+        """Apply up to n_events events that happen by max_time; change the state in place.
+
+        The same events in several calls give the same bits: the base calls this for pieces of a run.
+        """
+
+    @abc.abstractmethod
+    def iterates(self, state: State) -> np.ndarray:
+        """Return the nodes' X (n, d) at state.time; the state stays as it is."""
+
+    @abc.abstractmethod
+    def time_limit(self, tol: float) -> float:
+        """Return a simulated time by which theory promises the tolerance, with a wide margin."""
+
+    def rate(self) -> float | None:
+        """Return the certified factor of the distance to the solution a round, where there is one."""
+        return None
+
+    def average(self, state: State) -> np.ndarray | None:
+        """Return the time average of the mean iterate (d,), where it was asked for."""
+        return None
+
+    def noise_floor(self, state: State, x: np.ndarray) -> float:
+        """Return a bound on the mean squared distance that the noise of batches at x leaves, 0 for none."""
+        return 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Solver(abc.ABC):
+    """A method with its hyper-parameters; `solve` runs it.
+
+    Subclasses are frozen dataclasses whose fields are hyper-parameters (None stands for theory's value).
+    """
+
+    # arrays of a state that hold what was set or computed at the start; a resumed run must agree on them
+    _settings: ClassVar[tuple[str, ...]] = ()
+    _takes_operators: ClassVar[bool] = False  # whether it solves variational inequalities
+    # the assumption that is missing for a certified linear rate
+    _uncertified: ClassVar[str] = (
+        "no theorem that bounds it for all objectives of a condition number is known here"
+    )
+
+    @abc.abstractmethod
+    def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the solver's variables at time zero; X (n, d) is the start of each node."""
+
+    @abc.abstractmethod
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> Prepared:
+        """Bind the solver to the problem and the graph.
+
+        What was computed from them at the start is in the state's arrays, and is taken from there, so that a
+        resumed run has the bits of an uninterrupted one on any machine.
+        """
+
+    def init(
+        self, problem: Problem, graph: Graph, x0: ArrayLike | None = None, *, rng: random.Rng = 0
+    ) -> State:
+        """Return the state before the first event.
+
+        Parameters
+        ----------
+        problem : Problem
+            The nodes' objectives.
+        graph : Graph
+            Connected, with as many nodes as the problem.
+        x0 : (d,) or (n, d) array_like, optional
+            Start, zero by default.
+        rng : None, int, SeedSequence or Generator
+            Source of randomness; equal seeds give equal bits.
+
+        Returns
+        -------
+        State
+            To be moved on by `advance`.
+        """
+        self._check_match(problem, graph)
+        X = _start_iterates(x0, problem.n_nodes, problem.dim)
+        warn_if_ill_conditioned(problem)
+        state = State(
+            solver=type(self).__name__,
+            key=random.make_key(rng),
+            fingerprint=fingerprint(problem, graph),
+            arrays=self._start(problem, graph, X),
+        )
+        state.prepared = (self, problem, graph, self._prepare(problem, graph, state))
+        return state
+
+    def advance(
+        self, state: State, problem: Problem, graph: Graph, n_events: int = 1, *, max_time: float = np.inf
+    ) -> State:
+        """Apply the next events to a state, in place.
+
+        Parameters
+        ----------
+        state : State
+            From `init`, `State.load` or a result.
+        problem, graph
+            Those of `init`.
+        n_events : int
+            How many events.
+        max_time : float
+            Stop before the first event later than this.
+
+        Returns
+        -------
+        State
+            The same object. `state.copy()` before, to keep the old one. If an objective raises, or Ctrl-C
+            comes in between, the state is spoilt, and its arrays are NaN.
+        """
+        n_events = count("n_events", n_events)
+        max_time = real("max_time", max_time, allow_inf=True)
+        pieces.advance(self._bound(state, problem, graph), state, n_events, max_time, pieces.ENDLESS)
+        return state
+
+    def iterates(self, state: State, problem: Problem, graph: Graph) -> np.ndarray:
+        """Return the nodes' iterates at `state.time`.
+
+        Parameters
+        ----------
+        state, problem, graph
+            As in `advance`.
+
+        Returns
+        -------
+        (n, d) array
+            One row a node.
+        """
+        return self._bound(state, problem, graph).iterates(state)
+
+    def solve(
+        self,
+        problem: Problem,
+        graph: Graph,
+        x0: ArrayLike | None = None,
+        *,
+        tol: float = 1e-8,
+        max_time: float | None = None,
+        max_events: int | None = None,
+        max_wall_time: float | None = None,
+        x_star: ArrayLike | None = None,
+        rng: random.Rng = _SEED,
+        record_every: int | None = None,
+        callback: Callback | Sequence[Callback] | None = None,
+        progress: bool = False,
+        state: State | None = None,
+        stop: threading.Event | None = None,
+    ) -> Result:
+        """Run until converged or stopped.
+
+        Converged: |grad f(x_mean)| <= tol |grad f(x_mean at start)| and
+        sqrt(mean |x_i - x_mean|^2) <= tol (1 + |x_mean|), checked at each record. Nothing raises for not
+        converging: see `Result.status`.
+
+        Parameters
+        ----------
+        problem : Problem
+            The nodes' objectives.
+        graph : Graph
+            Connected, with as many nodes as the problem.
+        x0 : (d,) or (n, d) array_like, optional
+            Start, zero by default.
+        tol : float
+            Relative tolerance; 0 runs to a limit. Gradients at their rounding level, eps L |x_mean|, are
+            small enough for any other tolerance.
+        max_time : float, optional
+            Limit on simulated time. With neither limit: a multiple of the time that theory promises.
+        max_events : int, optional
+            Limit on events.
+        max_wall_time : float, optional
+            Limit on this call, in seconds of a clock on the wall, with tuning, compilation and records, the
+            first of which is always made. Where it ends a run is not the same from one call to the next; the
+            iterates there are.
+        x_star : (d,) array_like, optional
+            Minimiser, for the trace's `distance`; `problem.solution()` gives it.
+        rng : None, int, SeedSequence or Generator
+            Source of randomness, 0 by default; equal seeds give equal bits, whatever the number of threads.
+        record_every : int, optional
+            Events between two records of the trace. A record costs about two gradients at every node; by
+            default there are few enough to make up a small part of the run.
+        callback : callable or sequence of callables, optional
+            Each is called after each record with a copy of the state, to keep or to change, and the record;
+            StopIteration stops the run.
+        progress : bool
+            Show a progress bar.
+        state : State, optional
+            Go on from here, instead of from x0 and rng; counts and limits include what came before, but for
+            `max_wall_time`.
+        stop : threading.Event, optional
+            Ends the run, with a last record, soon after another thread or a handler of signals has set it.
+
+        Returns
+        -------
+        Result
+            Iterates, status, trace, state.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Arguments that do not fit, or contradict each other; a state of another problem, graph or solver,
+            or one that no run can have reached.
+        KeyboardInterrupt
+            Ctrl-C, within half a second: compiled loops run in pieces of a tenth. Its attribute `state` is a
+            copy of the state at the last record, to go on from as if nothing had happened, or None before the
+            first. What one call of LAPACK, one round or one objective takes is waited for, and so is the
+            compilation of a kernel. gossamer handles no signal: Ctrl-C raises in the main thread, and `stop`
+            is for the others.
+
+        Notes
+        -----
+        A run that has done a tenth of a million rounds (units of simulated time), or a minute, and is on the
+        way to a million, or to ten minutes, says so once, by a `problems.PerformanceWarning`; so does, at its
+        start, one on data whose columns differ in size by 1e8, or with L/mu above 1e12.
+        """
+        if max_wall_time is not None:
+            max_wall_time = real("max_wall_time", max_wall_time, above=0.0, allow_inf=True)
+        if stop is not None and not isinstance(stop, threading.Event):
+            raise TypeError(f"stop must be a threading.Event, got {type(stop).__name__}")
+        watch = pieces.Watch(max_wall_time, stop)
+        self._check_match(problem, graph)
+        tol = real("tol", tol, least=0.0)
+        if max_time is not None:
+            max_time = real("max_time", max_time, above=0.0, allow_inf=True)
+        if max_events is not None:
+            max_events = count("max_events", max_events)
+        if record_every is not None:
+            record_every = count("record_every", record_every, least=1)
+        target = None if x_star is None else real_array("x_star", x_star, (problem.dim,))
+        callbacks = (callback,) if callable(callback) else tuple(callback or ())
+        with pieces.keeping(lambda: state):
+            if state is None:
+                state = self.init(problem, graph, x0, rng=rng)
+            elif x0 is not None:
+                raise ValueError("give x0 or state, not both: a state holds its iterates")
+            elif rng is not _SEED:
+                raise ValueError("give rng or state, not both: a state holds the key of its draws")
+            else:
+                state.check()
+                state = state.copy()
+            prepared = self._bound(state, problem, graph)
+        if max_time is None and max_events is None:
+            max_time = prepared.time_limit(tol)
+        time_limit = np.inf if max_time is None else max_time
+        event_limit = min(np.inf if max_events is None else max_events, prepared.n_events)
+        every = record_every or prepared.record_every
+        rounding = np.finfo(float).eps * problem.smoothness if tol > 0 else 0.0
+        rounding = rounding if math.isfinite(rounding) else 0.0
+        trace = Trace()
+        outlook = Outlook(tol, time_limit, event_limit)
+        finite = state
+        with (
+            pieces.keeping(lambda: finite),
+            progress_bar(progress, type(self).__name__, tol, time_limit, event_limit) as report,
+        ):
+            while True:
+                begin = clock.perf_counter()
+                record = (
+                    _record(problem, state, prepared.iterates(state), prepared.members, target)
+                    if state.is_finite
+                    else None
+                )
+                if record is None or not np.isfinite([record["optimality"], record["consensus"]]).all():
+                    status, message = "diverged", f"non-finite values by time {state.time:.6g}"
+                    state = finite
+                    break
+                if np.isnan(state.first_optimality):
+                    state.first_optimality = record["optimality"]
+                if np.isnan(state.most):
+                    state.most = _BEYOND * _scale(problem, prepared.iterates(state), prepared.members)
+                if record["size"] > state.most:
+                    status = "diverged"
+                    message = (
+                        f"iterates of norm {record['size']:.3g} by time {state.time:.6g}, {_BEYOND:g} times "
+                        "beyond every bound of the solution"
+                    )
+                    state = finite
+                    break
+                trace.append(record)
+                report(state, record)
+                if _is_converged(record, state.first_optimality, tol, rounding):
+                    status, message = "converged", f"tolerance {tol:g} reached"
+                    break
+                try:
+                    seen = state.copy() if callbacks else state
+                    for call in callbacks:
+                        call(seen, record)
+                except StopIteration as reason:
+                    status, message = "stopped", str(reason) or "a callback stopped the run"
+                    break
+                if state.time >= time_limit:
+                    status, message = "max_time", f"time limit {time_limit:g} reached, tolerance {tol:g} not"
+                    break
+                if state.n_events >= event_limit:
+                    what = "event limit" if event_limit == max_events else "end of the given events"
+                    status, message = "max_events", f"{what} {event_limit:.0f} reached, tolerance {tol:g} not"
+                    break
+                if watch.is_stopped:
+                    status, message = "stopped", "told to stop"
+                    break
+                if watch.left() <= 0.0:
+                    status = "max_wall_time"
+                    message = f"limit of {max_wall_time:g} s reached, tolerance {tol:g} not"
+                    break
+                outlook.look(state, record)
+                finite = state.copy()
+                n_events = int(min(every - state.n_events % every, event_limit - state.n_events))
+                if not state.wall_time:
+                    prepared.advance(state, 0, time_limit)  # compiles, off the clock
+                recorded = clock.perf_counter()
+                pieces.advance(prepared, state, n_events, time_limit, watch, reserve=recorded - begin)
+                state.wall_time += clock.perf_counter() - recorded
+            X = prepared.iterates(state)
+            if status in ("max_time", "max_events", "max_wall_time"):
+                mean = (X if prepared.members is None else X[prepared.members]).mean(axis=0)
+                floor = prepared.noise_floor(state, mean if target is None else target)
+                message += words_of_noise(
+                    floor, problem.strong_convexity, state.first_optimality, trace, tol, mean
+                )
+            return Result(
+                X,
+                status,
+                message,
+                trace,
+                state,
+                prepared.average(state),
+                prepared.members,
+                prepared.rate(),
+                _distance_bound(problem, trace),
+            )
+
+    def certified_rate(self, problem: Problem, graph: Graph, *, changing: bool = False) -> float:
+        """Return an upper bound on the worst linear rate of the distance to the solution, a round.
+
+        It holds for all objectives with the problem's smoothness and strong convexity, and all graphs with
+        the extreme eigenvalues of this one's mixing matrix, for the numbers that `solve` would run with:
+        sqrt(mean |x_i - x*|^2) <= C rate^t after t rounds with full gradients, for some C. Rounded up.
+
+        Parameters
+        ----------
+        problem, graph
+            As in `solve`.
+        changing : bool
+            For graphs that change every round, whose mixing matrices have all |W_k - J| <= sigma, J that of
+            the complete graph and sigma = |W - J| of this one.
+
+        Returns
+        -------
+        float
+            Below 1, or infinite: no linear rate is certified for these numbers.
+
+        Raises
+        ------
+        NotImplementedError
+            There is no such certificate for this method, or an assumption is missing; the message names it.
+        """
+        self._check_match(problem, graph)
+        return self._certified_rate(problem, graph, changing)
+
+    def _certified_rate(self, problem: Problem, graph: Graph, changing: bool) -> float:
+        """Return `certified_rate`, by subclasses that have one."""
+        raise self._uncertifiable(self._uncertified)
+
+    def _uncertifiable(self, missing: str) -> NotImplementedError:
+        """Return the error that says what a certified rate lacks."""
+        return NotImplementedError(f"{type(self).__name__} has no certified linear rate: {missing}")
+
+    def _check_match(self, problem: Problem, graph: Graph) -> None:
+        if not isinstance(problem, Problem) or not isinstance(graph, Graph):
+            raise TypeError(
+                f"expected a Problem and a Graph, got {type(problem).__name__} and {type(graph).__name__}; "
+                "Graph.from_networkx and Graph.from_edges make graphs"
+            )
+        if isinstance(problem, VariationalInequality) and not self._takes_operators:
+            raise TypeError(
+                f"{type(self).__name__} minimises, and {type(problem).__name__} is a variational inequality: "
+                "take Extragradient, MASHA1 or MASHA2"
+            )
+        if problem.n_nodes != graph.n_nodes:
+            raise ValueError(
+                f"the problem has {problem.n_nodes} nodes and the graph {graph.n_nodes}; they must agree"
+            )
+
+    def _has_started(self, problem: Problem, graph: Graph, found: dict[str, np.ndarray]) -> bool:
+        """Whether these arrays of a state can be this solver's, by their shapes and settings."""
+        fresh = self._start(problem, graph, np.zeros((problem.n_nodes, problem.dim)))
+        return layout(fresh) == layout(found) and all(
+            same(fresh[name], found[name]) for name in self._settings
+        )
+
+    def _check_reached(self, state: State) -> None:
+        """Raise a ValueError for a state, laid out as this solver's are, that it cannot have reached."""
+        state.check()
+
+    def _bound(self, state: State, problem: Problem, graph: Graph) -> Prepared:
+        """Return what `_prepare` made of this solver, problem and graph, made at most once a state."""
+        instance("state", state, State, "what init returns")
+        if state.solver != type(self).__name__:
+            raise ValueError(f"the state belongs to {state.solver}, not to {type(self).__name__}")
+        if state.prepared is None or any(
+            a is not b for a, b in zip(state.prepared, (self, problem, graph), strict=False)
+        ):
+            self._check_match(problem, graph)
+            if state.fingerprint != fingerprint(problem, graph):
+                raise ValueError(f"the state belongs to another problem or graph; {_START_FROM}")
+            if not self._has_started(problem, graph, state.arrays):
+                raise ValueError(
+                    f"the state belongs to {state.solver} with other hyper-parameters; {_START_FROM}"
+                )
+            self._check_reached(state)
+            state.prepared = (self, problem, graph, self._prepare(problem, graph, state))
+        return state.prepared[-1]
+
+
+def layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and type of each array."""
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays of one shape agree: integers exactly, floats as far as machines agree on them."""
+    if a.dtype.kind in "iub":
+        return np.array_equal(a, b)
+    return np.allclose(a, b, rtol=_SAME, atol=0.0)
+
+
+def _record(
+    problem: Problem, state: State, X: np.ndarray, members: np.ndarray | None, x_star: np.ndarray | None
+) -> Record:
+    """Metrics of the members' iterates at the state's time, and |x_mean|."""
+    X = X if members is None else X[members]
+    with np.errstate(over="ignore", invalid="ignore"):  # diverging runs overflow on their way
+        mean = X.mean(axis=0)
+        if members is None:
+            objective, gradient = problem.value_and_gradient(mean)
+        else:
+            objective, gradient = problem.mean_over(members, mean)
+        return {
+            "time": state.time,
+            "n_gradients": state.n_gradients,
+            "n_communications": state.n_communications,
+            "bits": state.bits,
+            "bits_down": state.bits_down,
+            "wall_time": state.wall_time,
+            "objective": objective,
+            "optimality": float(np.linalg.norm(gradient)),
+            "consensus": float(np.sqrt(((X - mean) ** 2).sum() / X.shape[0])),
+            "norm": float(np.linalg.norm(mean)),
+            "size": float(np.linalg.norm(X)),
+            "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),
+            "accuracy": problem.accuracy(mean) if isinstance(problem, Classifier) else np.nan,
+        }
+
+
+def _distance_bound(problem: Problem, trace: Trace) -> float | None:
+    """Return a bound on sqrt(mean |x_i - x*|^2) at the last record, None without strong convexity.
+
+    That is sqrt(consensus^2 + |x_mean - x*|^2), and mu |x - x*| <= |grad f(x)|. Of a variational inequality
+    on a set, mu |z - z*| <= 2 |residual(z)|: with R = residual / L and e = z - z*, the projection gives
+    <R - F(z)/L, e - R> >= 0 and the solution <F(z*), e - R> >= 0, so that mu |e|^2 <= <F(z) - F(z*), e> <=
+    L <R, e> + <F(z) - F(z*), R> <= 2 L |R| |e|.
+    """
+    mu = problem.strong_convexity
+    if not (mu > 0.0 and len(trace)):
+        return None
+    factor = 2.0 if problem.blocks else 1.0
+    return math.hypot(trace["consensus"][-1], factor * trace["optimality"][-1] / mu)
+
+
+def _scale(problem: Problem, X: np.ndarray, members: np.ndarray | None) -> float:
+    """Return |X| + |G(X)| / mu (L where mu is 0), which bounds the norm of the solution; 1 if both are 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        G = problem.gradients(X)
+        if members is not None:
+            X, G = X[members], G[members]
+        curvature = problem.strong_convexity or problem.smoothness or math.inf
+        scale = float(np.linalg.norm(X) + np.linalg.norm(G) / curvature)
+    return (scale or 1.0) if math.isfinite(scale) else math.inf
+
+
+def _is_converged(record: Record, first_optimality: float, tol: float, rounding: float) -> bool:
+    small = max(tol * first_optimality, rounding * record["norm"])
+    return record["optimality"] <= small and record["consensus"] <= tol * (1.0 + record["norm"])
+
+
+def _start_iterates(x0: ArrayLike | None, n_nodes: int, dim: int) -> np.ndarray:
+    if x0 is None:
+        return np.zeros((n_nodes, dim))
+    shape = np.shape(x0)
+    if shape not in ((dim,), (n_nodes, dim)):
+        raise ValueError(f"x0 must have shape ({dim},) or ({n_nodes}, {dim}), got {shape}")
+    return np.array(np.broadcast_to(real_array("x0", x0, shape), (n_nodes, dim)))

@@ -1,0 +1,1 @@
+"""Methods in rounds over the edges of a graph."""

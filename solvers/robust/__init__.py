@@ -1,0 +1,1 @@
+"""Methods in rounds for networks with faulty nodes."""

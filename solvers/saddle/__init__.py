@@ -1,0 +1,1 @@
+"""Methods for variational inequalities over a server."""
