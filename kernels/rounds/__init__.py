@@ -12,13 +12,10 @@ import numpy as np
 
 from .. import checks
 from .._jit import LazyKernel
-from .setting import BITS, BITS_DOWN, COMMUNICATIONS, GRADIENTS, ROUNDS, SETTING, Setting
+from ..ledger import new_ledger
+from .setting import ROUNDS, SETTING, Setting
 
 __all__ = [
-    "BITS",
-    "BITS_DOWN",
-    "COMMUNICATIONS",
-    "GRADIENTS",
     "ROUNDS",
     "SETTING",
     "Setting",
@@ -54,9 +51,8 @@ def run_rounds(
 
     Returns
     -------
-    (4,) int64 array
-        Gradients, communications, bits, and those of the bits that a server sent, of these rounds: entries
-        `GRADIENTS`, `COMMUNICATIONS`, `BITS`, `BITS_DOWN`.
+    (len(ledger.NAMES),) int64 array
+        What these rounds count, as `kernels.ledger` has it.
 
     Raises
     ------
@@ -72,6 +68,6 @@ def run_rounds(
     n = setting.copies.shape[0]
     if rows.ndim != 3 or shared.ndim != 2 or rows.shape[1] != n or rows.shape[2:] != shared.shape[1:]:
         raise ValueError(f"rows and shared must be (v, {n}, d) and (s, d), got {rows.shape}, {shared.shape}")
-    ledger = np.zeros(4, np.int64)
+    ledger = new_ledger()
     method(setting, start, count, steps, rows, shared, ledger)
     return ledger

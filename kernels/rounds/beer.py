@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .._jit import NO_ALIAS, inner_njit, lazy_njit
+from ..ledger import COMMUNICATIONS, GRADIENTS
 from ..oracles.batches import new_stamps
 from .choco import collect, is_due, new_outbox, publish, pull
-from .setting import COMMUNICATIONS, GRADIENTS, ROUNDS, gradients, move, node_gradient
+from .setting import ROUNDS, gradients, move, node_gradient
 
 
 @inner_njit(forceinline=True, **NO_ALIAS)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from .._jit import NO_ALIAS, inner_njit, lazy_njit
+from ..ledger import COMMUNICATIONS, GRADIENTS
 from ..oracles.batches import new_stamps
-from .setting import COMMUNICATIONS, GRADIENTS, ROUNDS, mixed, move, node_gradient, send
+from .setting import ROUNDS, mixed, move, node_gradient, send
 
 _SPARSE = 8  # a message is sparse if it keeps at most one coordinate of so many
 _AFRESH = 64

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .._jit import lazy_njit
+from ..ledger import GRADIENTS
 from ..oracles.batches import new_stamps
 from ..oracles.types import gradient_at
-from .setting import GRADIENTS, ROUNDS, batch_gradient, mix_at, move, send_whole
+from .setting import ROUNDS, batch_gradient, mix_at, move, send_whole
 
 
 @lazy_njit(ROUNDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._jit import NO_ALIAS, inner_njit, lazy_njit
+from ..ledger import COMMUNICATIONS, GRADIENTS
 from ..oracles.batches import draw_batch, new_stamps
 from ..oracles.types import gradient_at
 from ..prox.cpu import between
@@ -15,16 +16,7 @@ from ..prox.cpu import step as prox_step
 from ..random.cpu import distinct
 from ..random.streams import PARTICIPANTS
 from .server import coin
-from .setting import (
-    COMMUNICATIONS,
-    GRADIENTS,
-    ROUNDS,
-    answer,
-    node_gradient,
-    send,
-    send_down,
-    send_whole,
-)
+from .setting import ROUNDS, answer, node_gradient, send, send_down, send_whole
 
 _PARTICIPANTS = np.uint64(PARTICIPANTS)
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from .._jit import NO_ALIAS, inner_njit, lazy_njit
 from ..compression.cpu_masks import happens
+from ..ledger import COMMUNICATIONS, GRADIENTS
 from ..oracles.batches import draw_batch, new_stamps
 from ..oracles.types import gradient_at
 from ..prox.cpu import step as prox_step
 from ..random.cpu import words
 from ..random.streams import COIN
-from .setting import COMMUNICATIONS, GRADIENTS, ROUNDS, move, node_gradient, send, send_down, send_whole
+from .setting import ROUNDS, move, node_gradient, send, send_down, send_whole
 
 _COIN = np.uint64(COIN)
 _ZERO = np.uint64(0)

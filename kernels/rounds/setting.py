@@ -17,10 +17,10 @@ from .._jit import INLINED, NO_ALIAS, array_type, inner_njit
 from ..checks import bound_to_this_process, frozen
 from ..compression.rows import row_at
 from ..gossip.cpu import mix_row
+from ..ledger import BITS, BITS_DOWN, COMMUNICATIONS, GRADIENTS, LEDGER
 from ..oracles.batches import BATCHES, Batches, draw_batch
 from ..oracles.types import DATA, OracleData, gradient_at
 
-GRADIENTS, COMMUNICATIONS, BITS, BITS_DOWN = range(4)  # of the ledger
 WIDTH = 64  # bits of a number sent as it is
 
 _NOTHING = frozen(np.empty(0))
@@ -107,7 +107,7 @@ ROUNDS = types.void(
     array_type(types.float64, 1, readonly=True),  # steps and other numbers of the method
     array_type(types.float64, 3),  # rows (v, n, d)
     array_type(types.float64, 2),  # shared (s, d)
-    array_type(types.int64, 1),  # ledger
+    LEDGER,
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...files import json_of, open_npz, save_npz
+from .ledger import Count, Ledger
 from .state import State
 from .trace import COLUMNS, Trace
 
@@ -71,24 +72,14 @@ class Result:
         return self.status == "converged"
 
     @property
-    def n_gradients(self) -> int:
-        """Node gradients (full or mini-batch) evaluated."""
-        return self.state.n_gradients
+    def ledger(self) -> Ledger:
+        """What the run has counted, by name."""
+        return self.state.ledger
 
-    @property
-    def n_communications(self) -> int:
-        """Edge activations."""
-        return self.state.n_communications
-
-    @property
-    def bits(self) -> int:
-        """Bits sent, all payloads in both directions."""
-        return self.state.bits
-
-    @property
-    def bits_down(self) -> int:
-        """Those of the bits that a server sent; 0 where there is none."""
-        return self.state.bits_down
+    n_gradients = Count("Node gradients, full or over mini-batches.")
+    n_communications = Count("Edge activations.")
+    bits = Count("Bits sent, all payloads in both directions.")
+    bits_down = Count("Those of the bits that a server sent; 0 where there is none.")
 
     @property
     def time(self) -> float:

@@ -413,10 +413,7 @@ class _PreparedRounds(Prepared):
             arrays["shared"],
         )
         state.n_events += n_rounds
-        state.n_gradients += int(ledger[kernel.GRADIENTS])
-        state.n_communications += int(ledger[kernel.COMMUNICATIONS])
-        state.bits += int(ledger[kernel.BITS])
-        state.bits_down += int(ledger[kernel.BITS_DOWN])
+        state.ledger.add(ledger)
         if n_rounds:
             state.clock = state.time = float(state.n_events)
         if n_rounds < n_events:

@@ -508,10 +508,7 @@ def _record(
             objective, gradient = problem.mean_over(members, mean)
         return {
             "time": state.time,
-            "n_gradients": state.n_gradients,
-            "n_communications": state.n_communications,
-            "bits": state.bits,
-            "bits_down": state.bits_down,
+            **state.ledger,
             "wall_time": state.wall_time,
             "objective": objective,
             "optimality": float(np.linalg.norm(gradient)),

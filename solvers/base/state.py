@@ -12,9 +12,11 @@ import numpy as np
 
 from ...files import json_of, open_npz, save_npz
 from ...kernels.checks import count, real
+from .ledger import NAMES, Count, Ledger
 
 SCHEMA = 3
-COUNTS = ("n_events", "n_gradients", "n_communications", "bits", "bits_down")
+COUNTS = ("n_events", *NAMES)
+_UNNAMED = {"arrays", "ledger", "prepared"}  # fields that are no scalars
 
 
 @dataclass(eq=False)
@@ -35,8 +37,11 @@ class State:
         Time of the last event applied.
     time : float
         Simulated time reached: `clock`, or the `max_time` that stopped the run between two events.
-    n_events, n_gradients, n_communications, bits, bits_down : int
-        Counts so far; `bits_down` are those of the bits that a server sent.
+    n_events : int
+        Events so far: rounds, or gradients and communications.
+    ledger : Ledger
+        Counts so far, by name; attributes too: `n_gradients`, `n_communications`, `bits` and `bits_down`,
+        those of the bits that a server sent.
     wall_time : float
         Seconds spent in the solver's loop.
     first_optimality : float
@@ -55,18 +60,21 @@ class State:
     clock: float = 0.0
     time: float = 0.0
     n_events: int = 0
-    n_gradients: int = 0
-    n_communications: int = 0
-    bits: int = 0
-    bits_down: int = 0
     wall_time: float = 0.0
     first_optimality: float = float("nan")
     most: float = float("nan")
+    ledger: Ledger = field(default_factory=Ledger)
     prepared: Any = field(default=None, repr=False, compare=False)
+
+    n_gradients = Count("Node gradients, full or over mini-batches.")
+    n_communications = Count("Edge activations.")
+    bits = Count("Bits sent, all payloads in both directions.")
+    bits_down = Count("Those of the bits that a server sent.")
 
     def copy(self) -> State:
         """Return an independent copy."""
-        return replace(self, arrays={name: array.copy() for name, array in self.arrays.items()})
+        arrays = {name: array.copy() for name, array in self.arrays.items()}
+        return replace(self, arrays=arrays, ledger=self.ledger.copy())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be prepared again: it holds the problem and the graph."""
@@ -125,11 +133,8 @@ class State:
 
     def pack(self) -> dict[str, np.ndarray]:
         """Return the state as named arrays, ready for `files.save_npz`."""
-        scalars = {
-            name: getattr(self, name)
-            for name in self.__dataclass_fields__
-            if name not in ("arrays", "prepared")
-        }
+        scalars = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in _UNNAMED}
+        scalars |= self.ledger
         packed = {f"state/{name}": array for name, array in self.arrays.items()}
         return packed | {"state": np.array(json.dumps({"schema": SCHEMA} | scalars))}
 
@@ -148,7 +153,7 @@ class State:
         schema = scalars.pop("schema", None)
         if schema != SCHEMA:
             raise ValueError(f"state of schema {schema}; this version of gossamer reads schema {SCHEMA}")
-        expected = set(cls.__dataclass_fields__) - {"arrays", "prepared"}
+        expected = set(cls.__dataclass_fields__) - _UNNAMED | set(NAMES)
         if set(scalars) != expected:
             raise ValueError(f"the state lacks, or has too many of, {sorted(expected ^ set(scalars))}")
         for name in ("solver", "fingerprint"):
@@ -160,7 +165,8 @@ class State:
             for name in packed
             if name.startswith(prefix)
         }
-        state = cls(arrays=arrays, **scalars)
+        ledger = Ledger(**{name: scalars.pop(name) for name in NAMES})
+        state = cls(arrays=arrays, ledger=ledger, **scalars)
         state.check()
         return state
 

@@ -5,6 +5,7 @@ import pytest
 
 from gossamer import graphs
 from gossamer.kernels import compression, gossip, oracles, random, rounds
+from gossamer.kernels import ledger as ledger_of_runs
 from gossamer.kernels.rounds import descent, exact, reference
 
 N, D, SAMPLES, L2, KEY = 7, 5, 6, 0.1, np.uint64(99)
@@ -182,10 +183,10 @@ def test_no_rounds_change_nothing(case, method):
 )
 def test_ledger(case, method, n_gradients, n_exchanges, n_vectors):
     _, ledger = case.run(method, [10])
-    assert ledger[rounds.GRADIENTS] == n_gradients * N
-    assert ledger[rounds.COMMUNICATIONS] == n_exchanges * GRAPH.n_edges
-    assert ledger[rounds.BITS] == n_vectors * 2 * GRAPH.n_edges * 64 * D
-    assert ledger[rounds.BITS_DOWN] == 0
+    assert ledger[ledger_of_runs.GRADIENTS] == n_gradients * N
+    assert ledger[ledger_of_runs.COMMUNICATIONS] == n_exchanges * GRAPH.n_edges
+    assert ledger[ledger_of_runs.BITS] == n_vectors * 2 * GRAPH.n_edges * 64 * D
+    assert ledger[ledger_of_runs.BITS_DOWN] == 0
 
 
 def test_extra_and_nids_are_members_of_svl():

@@ -1,6 +1,5 @@
 """States that no run can have reached are refused; those of callbacks and results are nobody else's."""
 
-import dataclasses
 import pickle
 
 import numpy as np
@@ -19,8 +18,12 @@ def reached():
     return solvers.DADAO().solve(PROBLEM, GRAPH, tol=0, max_events=100).state
 
 
-def changed(state, **values):
-    return dataclasses.replace(state.copy(), prepared=None, **values)
+def changed(state, **scalars):
+    state = state.copy()
+    for name, value in scalars.items():
+        setattr(state, name, value)
+    state.prepared = None
+    return state
 
 
 NONSENSE = {
