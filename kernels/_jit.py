@@ -22,6 +22,7 @@ import hashlib
 import os
 import pickle
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,18 @@ def inner_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return functools.partial(_dispatcher, options=options)
 
 
+class _Compiling(threading.local):
+    seconds = 0.0
+
+
+_compiling = _Compiling()
+
+
+def seconds_compiling() -> float:
+    """Return the seconds that this thread has spent so far compiling kernels, or loading them from disk."""
+    return _compiling.seconds
+
+
 def array_type(dtype: types.Type, ndim: int, *, readonly: bool = False) -> types.Array:
     """Numba type of a C-contiguous array."""
     return types.Array(dtype, ndim, "C", readonly=readonly)
@@ -205,11 +218,14 @@ class LazyKernel:
         """Return the compiled dispatcher: what another kernel takes as a function pointer."""
         if not self._is_compiled:
             require_compiler(self._dispatcher)
+            before, begin = _compiling.seconds, time.perf_counter()
             with self._lock:  # runs in several threads may meet here first
                 if not self._is_compiled:
                     self._dispatcher.compile(self.signature)
                     self._dispatcher.disable_compile()
                     self._is_compiled = True
+            # one compilation may ask for others, whose seconds are within its own
+            _compiling.seconds = before + time.perf_counter() - begin
         return self._dispatcher
 
     def __call__(self, *args: Any) -> Any:

@@ -7,6 +7,7 @@ new method is one module with a frozen dataclass, and one line here.
 from . import gossip_rules
 from .asynchronous.dadao import DADAO, DADAOParameters
 from .base.certified_rate import certified_rate
+from .base.metrics import Metric
 from .base.result import Result
 from .base.solver import Solver
 from .base.state import State
@@ -47,6 +48,7 @@ __all__ = [
     "DADAOParameters",
     "Extragradient",
     "GradientTracking",
+    "Metric",
     "OptimisticGradient",
     "Result",
     "RobustGossip",

@@ -13,9 +13,12 @@ from ...graphs import GossipRates, Graph, chi
 from ...kernels import events as kernel
 from ...kernels.checks import real, real_array
 from ...kernels.events import DadaoConstants, EventStream
+from ...kernels.ledger import BITS, COMMUNICATIONS, GRADIENTS, new_ledger
 from ...kernels.oracles import Batches
 from ...problems import Problem
-from ..base.solver import Prepared, Solver
+from ..base.bound import Bound
+from ..base.clocks import EventClock, GivenEvents
+from ..base.solver import Solver
 from ..base.state import State
 
 _SLACK = 1e-9  # relative; rounding must not turn rates at the edge of the condition away
@@ -216,25 +219,11 @@ class DADAO(Solver):
             return 0.0
         return self.average_from
 
-    def _check_reached(self, state: State) -> None:
-        super()._check_reached(state)
-        if state.n_gradients + state.n_communications != state.n_events:
-            raise ValueError(
-                f"state.n_events must be n_gradients + n_communications, got {state.n_events}, "
-                f"{state.n_gradients} and {state.n_communications}"
-            )
-        last = state.arrays["last"]  # times to which the nodes' variables have flowed
-        if last.min() < 0.0 or last.max() > state.clock:
-            raise ValueError(
-                f"state.arrays['last'] must lie between 0 and state.clock = {state.clock:g}, got "
-                f"{last.min():g} to {last.max():g}"
-            )
-
-    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedDADAO:
-        return _PreparedDADAO(self, problem, graph, state)
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _BoundDADAO:
+        return _BoundDADAO(self, problem, graph, state)
 
 
-class _PreparedDADAO(Prepared):
+class _BoundDADAO(Bound):
     """DADAO bound to a problem and a graph."""
 
     def __init__(self, solver: DADAO, problem: Problem, graph: Graph, state: State):
@@ -250,44 +239,17 @@ class _PreparedDADAO(Prepared):
             self._oracle = problem.sample_oracle
             self._batches = Batches(size, self._oracle.n_samples, np.uint64(state.key))
         self.work = self._oracle.work / problem.n_nodes + 2 * state.arrays["rows"][0].size
-        self._stream: EventStream | None = None
-        self._events: kernel.Events | None = None
-        self.n_events = math.inf
         if solver.events is None:
-            self._stream = EventStream(np.ones(problem.n_nodes), rates, state.key)
+            source = EventStream(np.ones(problem.n_nodes), rates, state.key)
         else:
-            self._events = kernel.check_events(solver.events, problem.n_nodes, graph.n_edges)
-            self.n_events = len(self._events.time)
-        self.record_every = math.ceil(20 * (problem.n_nodes + float(rates.sum())))
+            source = GivenEvents(kernel.check_events(solver.events, problem.n_nodes, graph.n_edges))
+        self.clock = EventClock(source)
+        self.unit = problem.n_nodes + float(rates.sum())
         self._problem, self._size, self._L = problem, size, solver._smoothness(problem)
 
-    def _take(self, state: State, count: int) -> kernel.Events:
-        if self._events is not None:
-            return kernel.Events(*(part[state.n_events : state.n_events + count] for part in self._events))
-        assert self._stream is not None
-        return self._stream.take(state.n_events, state.clock, count)
-
-    def advance(self, state: State, n_events: int, max_time: float) -> None:
-        if n_events == 0:  # as good as nothing, but compiles
-            self._apply(kernel.Events(np.empty(0), np.empty(0, np.uint8), np.empty(0, np.int32)), state)
-        left = n_events if max_time > state.time else 0
-        while left:
-            events = self._take(state, min(left, kernel.CHUNK))
-            drawn = len(events.time)
-            if drawn == 0:
-                break  # the given events are used up
-            if events.time[-1] > max_time:
-                happened = int(np.searchsorted(events.time, max_time, side="right"))
-                events = kernel.Events(*(part[:happened] for part in events))
-            self._apply(events, state)
-            if len(events.time) < drawn:
-                state.time = max_time
-                break
-            left -= drawn
-
-    def _apply(self, events: kernel.Events, state: State) -> None:
-        applied = len(events.time)
-        n_gradients = kernel.dadao_advance(
+    def apply(self, state: State, events: kernel.Events, /) -> None:
+        counts = new_ledger()
+        counts[GRADIENTS] = kernel.dadao_advance(
             events,
             state.n_events,
             self._edges,
@@ -299,12 +261,18 @@ class _PreparedDADAO(Prepared):
             area=state.arrays.get("area"),
             average_from=self._average_from or 0.0,
         )
-        state.n_events += applied
-        state.n_gradients += n_gradients
-        state.n_communications += applied - n_gradients
-        state.bits += (applied - n_gradients) * 2 * 64 * self._dim
-        if applied:
-            state.clock = state.time = float(events.time[-1])
+        counts[COMMUNICATIONS] = len(events.time) - counts[GRADIENTS]
+        counts[BITS] = counts[COMMUNICATIONS] * 2 * 64 * self._dim
+        state.ledger.add(counts)
+
+    def check(self, state: State) -> None:
+        super().check(state)
+        last = state.arrays["last"]  # times to which the nodes' variables have flowed
+        if last.min() < 0.0 or last.max() > state.clock:
+            raise ValueError(
+                f"state.arrays['last'] must lie between 0 and state.clock = {state.clock:g}, got "
+                f"{last.min():g} to {last.max():g}"
+            )
 
     def iterates(self, state: State) -> np.ndarray:
         constants = self._constants

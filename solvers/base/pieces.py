@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import numpy as np
-
+from ...kernels._jit import seconds_compiling
 from .state import State
 
 PIECE = 0.1  # seconds: no wait that anyone notices, and a thousand times what a call costs
@@ -55,6 +54,7 @@ class Watch:
     """
 
     def __init__(self, seconds: float | None = None, stop: threading.Event | None = None):
+        self.seconds = math.inf if seconds is None else seconds
         self._deadline = math.inf if seconds is None else clock.perf_counter() + seconds
         self._stop = stop
 
@@ -75,7 +75,7 @@ ENDLESS = Watch()
 
 def advance(
     prepared: Advances, state: State, n_events: int, max_time: float, watch: Watch, reserve: float = 0.0
-) -> None:
+) -> float:
     """Apply up to n_events events by max_time to a state, in place, in pieces of about `PIECE` seconds.
 
     Parameters
@@ -86,8 +86,13 @@ def advance(
         Asked after each piece whether to go on.
     reserve : float
         Seconds before the watch's limit at which to end.
+
+    Returns
+    -------
+    float
+        Seconds that it took, without those of compiling.
     """
-    left = n_events
+    left, total = n_events, 0.0
     try:
         while True:
             most = prepared.piece or max(int(_FIRST / prepared.work), 1)
@@ -95,19 +100,21 @@ def advance(
             part = most if wanted >= PIECE else most * max(wanted, 0.0) / PIECE
             # loops that work on two arrays in turn copy one at the end of an odd number of rounds
             size = min(left, max(int(part) & -2, 1))
-            before, begin = state.n_events, clock.perf_counter()
+            before, begin = state.n_events, clock.perf_counter() - seconds_compiling()
             prepared.advance(state, size, max_time)
+            seconds = clock.perf_counter() - seconds_compiling() - begin
+            total += seconds
             done = state.n_events - before
             if done:
-                fitting = done * PIECE / max(clock.perf_counter() - begin, 1e-9)
+                fitting = done * PIECE / max(seconds, 1e-9)
                 prepared.piece = max(int(min(fitting, _GROWTH * most)), 1)
             left -= done
             if left == 0 or done < size or watch.left() <= reserve:
-                return
+                return total
     except BaseException:
         for array in state.arrays.values():  # some events were applied and not counted
-            if np.issubdtype(array.dtype, np.floating):
-                array[...] = np.nan
+            if array.dtype.kind == "f" and array.flags.writeable:
+                array[...] = math.nan
         raise
 
 

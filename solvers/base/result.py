@@ -11,9 +11,10 @@ import numpy as np
 from ...files import json_of, open_npz, save_npz
 from .ledger import Count, Ledger
 from .state import State
-from .trace import COLUMNS, Trace
+from .trace import Trace
 
 STATUSES = ("converged", "max_time", "max_events", "max_wall_time", "stopped", "diverged")
+_COLUMN = "trace/"  # before the names of columns in a file
 _WORDS = ("status", "message", "rate", "distance_bound")
 
 
@@ -111,8 +112,8 @@ class Result:
         OSError
             The file cannot be written; what stood under its name stays.
         """
-        packed = {f"trace/{name}": self.trace[name] for name in COLUMNS} | self.state.pack()
-        words = {name: getattr(self, name) for name in _WORDS}
+        packed = {_COLUMN + name: self.trace[name] for name in self.trace.columns} | self.state.pack()
+        words = {name: getattr(self, name) for name in _WORDS} | {"labels": self.trace.labels}
         packed["result"] = np.array(json.dumps(words))
         packed["X"] = self.X
         optional = {"x_average": self.x_average, "members": self.members}
@@ -141,6 +142,7 @@ class Result:
             state = State.unpack(packed)
             packed.require_seal()
             words = json_of(packed, "result")
+            labels = words.pop("labels", {})
             if not {"status", "message"} <= set(words) <= set(_WORDS) or words["status"] not in STATUSES:
                 raise ValueError(
                     f"the result needs a message and a status of {', '.join(STATUSES)}, got {words}"
@@ -149,9 +151,14 @@ class Result:
                 value = words.get(name)
                 if not (value is None or (isinstance(value, float) and value >= 0.0)):
                     raise ValueError(f"{name} must be a number >= 0 or null, got {value!r}")
+            if not (isinstance(labels, dict) and all(isinstance(label, str) for label in labels.values())):
+                raise ValueError(f"labels must be a table of texts, got {labels!r}")
+            columns = {
+                name.removeprefix(_COLUMN): packed[name] for name in packed if name.startswith(_COLUMN)
+            }
             result = cls(
                 X=packed["X"],
-                trace=Trace({name: packed[f"trace/{name}"] for name in COLUMNS}),
+                trace=Trace(columns, labels=labels),
                 state=state,
                 x_average=packed.get("x_average"),
                 members=packed.get("members"),

@@ -26,11 +26,13 @@ from ...kernels.gossip import Mixer
 from ...kernels.oracles import Batches
 from ...kernels.random import streams
 from ...problems import Problem
+from .bound import Bound
+from .clocks import RoundClock
 from .factors import gradient_descent_rate
 from .messages import disjoint
 from .network import Network
 from .noise import noise_floor
-from .solver import Prepared, Solver, layout, same
+from .solver import Solver, layout, same
 from .state import State
 from .tuning import probe_start, tuned
 
@@ -351,20 +353,18 @@ class RoundSolver(Solver):
         pairs += [(fresh[name], found[name]) for name in ("weights", "entries", "options", "method")]
         return all(same(a, b) for a, b in pairs)
 
-    def _check_reached(self, state: State) -> None:
-        super()._check_reached(state)
-        state.check_rounds()
-
     def _method(self) -> str:
         """Return what tells loop and compressor from others, in another process too."""
         return f"{self._kernel.name} {_name(self._compressor)} {_name(self._server_compressor)}"
 
-    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedRounds:
-        return _PreparedRounds(self, problem, graph, state)
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _BoundRounds:
+        return _BoundRounds(self, problem, graph, state)
 
 
-class _PreparedRounds(Prepared):
+class _BoundRounds(Bound):
     """A round-based method bound to a problem and a graph."""
+
+    clock = RoundClock()
 
     def __init__(self, solver: RoundSolver, problem: Problem, graph: Graph, state: State):
         self._kernel = solver._kernel
@@ -399,25 +399,18 @@ class _PreparedRounds(Prepared):
         self._solver, self._where = solver, (problem, graph, values)
         self._noise_floor = functools.partial(solver._noise_floor, problem, values)
 
-    def advance(self, state: State, n_events: int, max_time: float) -> None:
-        room = max(max_time - state.n_events, 0.0)
-        n_rounds = n_events if room >= n_events else math.floor(room)
+    def apply(self, state: State, count: int, /) -> None:
         arrays = state.arrays
         ledger = kernel.run_rounds(
             self._kernel,
             self._setting,
             state.n_events,
-            n_rounds,
+            count,
             self._steps,
             arrays["rows"],
             arrays["shared"],
         )
-        state.n_events += n_rounds
         state.ledger.add(ledger)
-        if n_rounds:
-            state.clock = state.time = float(state.n_events)
-        if n_rounds < n_events:
-            state.time = max(state.time, max_time)
 
     def iterates(self, state: State) -> np.ndarray:
         rows, shared = state.arrays["rows"], state.arrays["shared"]

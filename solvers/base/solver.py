@@ -10,8 +10,7 @@ from __future__ import annotations
 import abc
 import math
 import threading
-import time as clock
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,18 +20,17 @@ from numpy.typing import ArrayLike
 from ...graphs import Graph
 from ...kernels import random
 from ...kernels.checks import count, instance, real, real_array
-from ...problems import Classifier, Problem, VariationalInequality
+from ...problems import Problem, VariationalInequality
 from ...problems.base.conditioning import warn_if_ill_conditioned
 from . import pieces
+from .bound import Bound
 from .fingerprint import fingerprint
-from .noise import words_of_noise
-from .progress import Outlook, progress_bar
+from .metrics import Metric, checked_metrics
 from .result import Result
+from .run import Callback, Limits, run
 from .state import State
-from .trace import Trace
 
 _SAME = 1e-5  # relative; other machines compute the same rates and constants to fewer digits than all
-_BEYOND = 1e12  # times what bounds the solution: iterates there never come back
 _START_FROM = "to start from its iterates, pass them as x0"
 
 
@@ -41,61 +39,6 @@ class _Unset(int):
 
 
 _SEED: random.Rng = _Unset(0)
-
-Record = dict[str, Any]
-Callback = Callable[[State, Record], None]
-
-
-class Prepared(abc.ABC):
-    """A solver bound to a problem and a graph: what `Solver._prepare` returns.
-
-    Attributes
-    ----------
-    n_events : float
-        Events that there are: infinity, or the length of a given stream.
-    record_every : int
-        Events between two records, unless the user says otherwise: metrics then cost little.
-    members : (m,) int array or None
-        Nodes that count, in ascending order: objective, mean, consensus and distance are theirs. None for
-        all nodes.
-    piece : int
-        Events that were measured to take a tenth of a second, 0 before; see `pieces`.
-    work : float
-        Numbers, of data and variables, that an event touches, roughly; at least 1.
-    """
-
-    n_events: float = math.inf
-    record_every: int = 10
-    piece: int = 0
-    work: float
-    members: np.ndarray | None = None
-
-    @abc.abstractmethod
-    def advance(self, state: State, n_events: int, max_time: float) -> None:
-        """Apply up to n_events events that happen by max_time; change the state in place.
-
-        The same events in several calls give the same bits: the base calls this for pieces of a run.
-        """
-
-    @abc.abstractmethod
-    def iterates(self, state: State) -> np.ndarray:
-        """Return the nodes' X (n, d) at state.time; the state stays as it is."""
-
-    @abc.abstractmethod
-    def time_limit(self, tol: float) -> float:
-        """Return a simulated time by which theory promises the tolerance, with a wide margin."""
-
-    def rate(self) -> float | None:
-        """Return the certified factor of the distance to the solution a round, where there is one."""
-        return None
-
-    def average(self, state: State) -> np.ndarray | None:
-        """Return the time average of the mean iterate (d,), where it was asked for."""
-        return None
-
-    def noise_floor(self, state: State, x: np.ndarray) -> float:
-        """Return a bound on the mean squared distance that the noise of batches at x leaves, 0 for none."""
-        return 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +61,7 @@ class Solver(abc.ABC):
         """Return the solver's variables at time zero; X (n, d) is the start of each node."""
 
     @abc.abstractmethod
-    def _prepare(self, problem: Problem, graph: Graph, state: State) -> Prepared:
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> Bound:
         """Bind the solver to the problem and the graph.
 
         What was computed from them at the start is in the state's arrays, and is taken from there, so that a
@@ -147,7 +90,13 @@ class Solver(abc.ABC):
             To be moved on by `advance`.
         """
         self._check_match(problem, graph)
-        X = _start_iterates(x0, problem.n_nodes, problem.dim)
+        return self._begin(problem, graph, x0, rng)[0]
+
+    def _begin(
+        self, problem: Problem, graph: Graph, x0: ArrayLike | None, rng: random.Rng
+    ) -> tuple[State, Bound]:
+        """Return the state before the first event, and what is bound to a problem and a graph that match."""
+        X = self._initial(problem, x0)
         warn_if_ill_conditioned(problem)
         state = State(
             solver=type(self).__name__,
@@ -155,8 +104,23 @@ class Solver(abc.ABC):
             fingerprint=fingerprint(problem, graph),
             arrays=self._start(problem, graph, X),
         )
-        state.prepared = (self, problem, graph, self._prepare(problem, graph, state))
-        return state
+        bound = self._prepare(problem, graph, state)
+        state.prepared = (self, problem, graph, bound)
+        state.first_optimality = self._first_optimality(problem)
+        return state, bound
+
+    def _initial(self, problem: Problem, x0: ArrayLike | None) -> np.ndarray:
+        """Return the start X (n, d) of the nodes."""
+        if x0 is None:
+            return np.zeros((problem.n_nodes, problem.dim))
+        shape, shapes = np.shape(x0), ((problem.dim,), (problem.n_nodes, problem.dim))
+        if shape not in shapes:
+            raise ValueError(f"x0 must have shape {shapes[0]} or {shapes[1]}, got {shape}")
+        return np.array(np.broadcast_to(real_array("x0", x0, shape), shapes[1]))
+
+    def _first_optimality(self, problem: Problem) -> float:
+        """Return what `tol` is relative to; NaN for the norm of the gradient at the start."""
+        return math.nan
 
     def advance(
         self, state: State, problem: Problem, graph: Graph, n_events: int = 1, *, max_time: float = np.inf
@@ -213,6 +177,7 @@ class Solver(abc.ABC):
         x_star: ArrayLike | None = None,
         rng: random.Rng = _SEED,
         record_every: int | None = None,
+        metrics: Sequence[Metric] = (),
         callback: Callback | Sequence[Callback] | None = None,
         progress: bool = False,
         state: State | None = None,
@@ -249,7 +214,10 @@ class Solver(abc.ABC):
             Source of randomness, 0 by default; equal seeds give equal bits, whatever the number of threads.
         record_every : int, optional
             Events between two records of the trace. A record costs about two gradients at every node; by
-            default there are few enough to make up a small part of the run.
+            default each of the first 50 rounds (units of time) is recorded, then seldom enough for records to
+            be a small part of a long run.
+        metrics : sequence of Metric
+            Further columns of the trace.
         callback : callable or sequence of callables, optional
             Each is called after each record with a copy of the state, to keep or to change, and the record;
             StopIteration stops the run.
@@ -298,10 +266,10 @@ class Solver(abc.ABC):
         if record_every is not None:
             record_every = count("record_every", record_every, least=1)
         target = None if x_star is None else real_array("x_star", x_star, (problem.dim,))
-        callbacks = (callback,) if callable(callback) else tuple(callback or ())
+        metrics = checked_metrics(metrics)
         with pieces.keeping(lambda: state):
             if state is None:
-                state = self.init(problem, graph, x0, rng=rng)
+                state, bound = self._begin(problem, graph, x0, rng)
             elif x0 is not None:
                 raise ValueError("give x0 or state, not both: a state holds its iterates")
             elif rng is not _SEED:
@@ -309,96 +277,27 @@ class Solver(abc.ABC):
             else:
                 state.check()
                 state = state.copy()
-            prepared = self._bound(state, problem, graph)
+                bound = self._bound(state, problem, graph)
         if max_time is None and max_events is None:
-            max_time = prepared.time_limit(tol)
-        time_limit = np.inf if max_time is None else max_time
-        event_limit = min(np.inf if max_events is None else max_events, prepared.n_events)
-        every = record_every or prepared.record_every
-        rounding = np.finfo(float).eps * problem.smoothness if tol > 0 else 0.0
-        rounding = rounding if math.isfinite(rounding) else 0.0
-        trace = Trace()
-        outlook = Outlook(tol, time_limit, event_limit)
-        finite = state
-        with (
-            pieces.keeping(lambda: finite),
-            progress_bar(progress, type(self).__name__, tol, time_limit, event_limit) as report,
-        ):
-            while True:
-                begin = clock.perf_counter()
-                record = (
-                    _record(problem, state, prepared.iterates(state), prepared.members, target)
-                    if state.is_finite
-                    else None
-                )
-                if record is None or not np.isfinite([record["optimality"], record["consensus"]]).all():
-                    status, message = "diverged", f"non-finite values by time {state.time:.6g}"
-                    state = finite
-                    break
-                if np.isnan(state.first_optimality):
-                    state.first_optimality = record["optimality"]
-                if np.isnan(state.most):
-                    state.most = _BEYOND * _scale(problem, prepared.iterates(state), prepared.members)
-                if record["size"] > state.most:
-                    status = "diverged"
-                    message = (
-                        f"iterates of norm {record['size']:.3g} by time {state.time:.6g}, {_BEYOND:g} times "
-                        "beyond every bound of the solution"
-                    )
-                    state = finite
-                    break
-                trace.append(record)
-                report(state, record)
-                if _is_converged(record, state.first_optimality, tol, rounding):
-                    status, message = "converged", f"tolerance {tol:g} reached"
-                    break
-                try:
-                    seen = state.copy() if callbacks else state
-                    for call in callbacks:
-                        call(seen, record)
-                except StopIteration as reason:
-                    status, message = "stopped", str(reason) or "a callback stopped the run"
-                    break
-                if state.time >= time_limit:
-                    status, message = "max_time", f"time limit {time_limit:g} reached, tolerance {tol:g} not"
-                    break
-                if state.n_events >= event_limit:
-                    what = "event limit" if event_limit == max_events else "end of the given events"
-                    status, message = "max_events", f"{what} {event_limit:.0f} reached, tolerance {tol:g} not"
-                    break
-                if watch.is_stopped:
-                    status, message = "stopped", "told to stop"
-                    break
-                if watch.left() <= 0.0:
-                    status = "max_wall_time"
-                    message = f"limit of {max_wall_time:g} s reached, tolerance {tol:g} not"
-                    break
-                outlook.look(state, record)
-                finite = state.copy()
-                n_events = int(min(every - state.n_events % every, event_limit - state.n_events))
-                if not state.wall_time:
-                    prepared.advance(state, 0, time_limit)  # compiles, off the clock
-                recorded = clock.perf_counter()
-                pieces.advance(prepared, state, n_events, time_limit, watch, reserve=recorded - begin)
-                state.wall_time += clock.perf_counter() - recorded
-            X = prepared.iterates(state)
-            if status in ("max_time", "max_events", "max_wall_time"):
-                mean = (X if prepared.members is None else X[prepared.members]).mean(axis=0)
-                floor = prepared.noise_floor(state, mean if target is None else target)
-                message += words_of_noise(
-                    floor, problem.strong_convexity, state.first_optimality, trace, tol, mean
-                )
-            return Result(
-                X,
-                status,
-                message,
-                trace,
-                state,
-                prepared.average(state),
-                prepared.members,
-                prepared.rate(),
-                _distance_bound(problem, trace),
-            )
+            max_time = bound.time_limit(tol)
+        asked = math.inf if max_events is None else max_events
+        return run(
+            bound,
+            problem,
+            state,
+            Limits(
+                tol,
+                math.inf if max_time is None else max_time,
+                min(asked, bound.clock.n_events),
+                watch,
+                events_are_given=bound.clock.n_events < asked,
+            ),
+            x_star=target,
+            record_every=record_every,
+            metrics=metrics,
+            callbacks=(callback,) if callable(callback) else tuple(callback or ()),
+            progress=progress,
+        )
 
     def certified_rate(self, problem: Problem, graph: Graph, *, changing: bool = False) -> float:
         """Return an upper bound on the worst linear rate of the distance to the solution, a round.
@@ -459,11 +358,7 @@ class Solver(abc.ABC):
             same(fresh[name], found[name]) for name in self._settings
         )
 
-    def _check_reached(self, state: State) -> None:
-        """Raise a ValueError for a state, laid out as this solver's are, that it cannot have reached."""
-        state.check()
-
-    def _bound(self, state: State, problem: Problem, graph: Graph) -> Prepared:
+    def _bound(self, state: State, problem: Problem, graph: Graph) -> Bound:
         """Return what `_prepare` made of this solver, problem and graph, made at most once a state."""
         instance("state", state, State, "what init returns")
         if state.solver != type(self).__name__:
@@ -478,8 +373,10 @@ class Solver(abc.ABC):
                 raise ValueError(
                     f"the state belongs to {state.solver} with other hyper-parameters; {_START_FROM}"
                 )
-            self._check_reached(state)
-            state.prepared = (self, problem, graph, self._prepare(problem, graph, state))
+            state.check()
+            bound = self._prepare(problem, graph, state)
+            bound.check(state)
+            state.prepared = (self, problem, graph, bound)
         return state.prepared[-1]
 
 
@@ -493,68 +390,3 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
     if a.dtype.kind in "iub":
         return np.array_equal(a, b)
     return np.allclose(a, b, rtol=_SAME, atol=0.0)
-
-
-def _record(
-    problem: Problem, state: State, X: np.ndarray, members: np.ndarray | None, x_star: np.ndarray | None
-) -> Record:
-    """Metrics of the members' iterates at the state's time, and |x_mean|."""
-    X = X if members is None else X[members]
-    with np.errstate(over="ignore", invalid="ignore"):  # diverging runs overflow on their way
-        mean = X.mean(axis=0)
-        if members is None:
-            objective, gradient = problem.value_and_gradient(mean)
-        else:
-            objective, gradient = problem.mean_over(members, mean)
-        return {
-            "time": state.time,
-            **state.ledger,
-            "wall_time": state.wall_time,
-            "objective": objective,
-            "optimality": float(np.linalg.norm(gradient)),
-            "consensus": float(np.sqrt(((X - mean) ** 2).sum() / X.shape[0])),
-            "norm": float(np.linalg.norm(mean)),
-            "size": float(np.linalg.norm(X)),
-            "distance": np.nan if x_star is None else float(((X - x_star) ** 2).sum() / X.shape[0]),
-            "accuracy": problem.accuracy(mean) if isinstance(problem, Classifier) else np.nan,
-        }
-
-
-def _distance_bound(problem: Problem, trace: Trace) -> float | None:
-    """Return a bound on sqrt(mean |x_i - x*|^2) at the last record, None without strong convexity.
-
-    That is sqrt(consensus^2 + |x_mean - x*|^2), and mu |x - x*| <= |grad f(x)|. Of a variational inequality
-    on a set, mu |z - z*| <= 2 |residual(z)|: with R = residual / L and e = z - z*, the projection gives
-    <R - F(z)/L, e - R> >= 0 and the solution <F(z*), e - R> >= 0, so that mu |e|^2 <= <F(z) - F(z*), e> <=
-    L <R, e> + <F(z) - F(z*), R> <= 2 L |R| |e|.
-    """
-    mu = problem.strong_convexity
-    if not (mu > 0.0 and len(trace)):
-        return None
-    factor = 2.0 if problem.blocks else 1.0
-    return math.hypot(trace["consensus"][-1], factor * trace["optimality"][-1] / mu)
-
-
-def _scale(problem: Problem, X: np.ndarray, members: np.ndarray | None) -> float:
-    """Return |X| + |G(X)| / mu (L where mu is 0), which bounds the norm of the solution; 1 if both are 0."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        G = problem.gradients(X)
-        if members is not None:
-            X, G = X[members], G[members]
-        curvature = problem.strong_convexity or problem.smoothness or math.inf
-        scale = float(np.linalg.norm(X) + np.linalg.norm(G) / curvature)
-    return (scale or 1.0) if math.isfinite(scale) else math.inf
-
-
-def _is_converged(record: Record, first_optimality: float, tol: float, rounding: float) -> bool:
-    small = max(tol * first_optimality, rounding * record["norm"])
-    return record["optimality"] <= small and record["consensus"] <= tol * (1.0 + record["norm"])
-
-
-def _start_iterates(x0: ArrayLike | None, n_nodes: int, dim: int) -> np.ndarray:
-    if x0 is None:
-        return np.zeros((n_nodes, dim))
-    shape = np.shape(x0)
-    if shape not in ((dim,), (n_nodes, dim)):
-        raise ValueError(f"x0 must have shape ({dim},) or ({n_nodes}, {dim}), got {shape}")
-    return np.array(np.broadcast_to(real_array("x0", x0, shape), (n_nodes, dim)))

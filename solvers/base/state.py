@@ -118,19 +118,6 @@ class State:
                     "earlier state"
                 )
 
-    def check_rounds(self) -> None:
-        """Refuse a state of a method in rounds whose clock does not count them; a round takes 1.
-
-        Raises
-        ------
-        ValueError
-            With both numbers.
-        """
-        if self.clock != self.n_events:
-            raise ValueError(
-                f"state.clock is {self.clock:g} after state.n_events = {self.n_events} rounds of 1 each"
-            )
-
     def pack(self) -> dict[str, np.ndarray]:
         """Return the state as named arrays, ready for `files.save_npz`."""
         scalars = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in _UNNAMED}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,22 +13,14 @@ import numpy as np
 
 from ...files import whole_file
 from ...kernels.checks import instance, real
+from .ledger import NAMES
+from .metrics import DEFAULTS
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
-INTEGER_COLUMNS = ("n_gradients", "n_communications", "bits", "bits_down")
-COLUMNS = (
-    "time",
-    *INTEGER_COLUMNS,
-    "wall_time",
-    "objective",
-    "optimality",
-    "consensus",
-    "distance",
-    "accuracy",
-)
+COLUMNS = ("time", *NAMES, "wall_time", *DEFAULTS)  # of every trace; a run may have more
 LABELS = {
     "time": "simulated time",
     "n_gradients": "gradients",
@@ -40,11 +32,13 @@ LABELS = {
     "optimality": r"$\|\nabla f(\bar x)\|$",
     "consensus": r"$(\frac{1}{n}\sum_i \|x_i - \bar x\|^2)^{1/2}$",
     "distance": r"$\frac{1}{n}\sum_i \|x_i - x^\star\|^2$",
+    "suboptimality": r"$f(\bar x) - f(x^\star)$",
     "accuracy": "test accuracy",
 }
 NO_RECORDS = "diverged before the first record"
 _REMEDIES = {
     "distance": "pass x_star= to solve",
+    "suboptimality": "pass x_star= to solve",
     "accuracy": "the problem must be a classifier with test samples (test=)",
 }
 _LONGEST = 100  # letters of a name that are compared
@@ -59,25 +53,48 @@ class Trace:
     `optimality` |grad f(x_mean)| (of a variational inequality these two are its gap and the norm of its
     residual), `consensus` sqrt(mean |x_i - x_mean|^2), `distance` mean |x_i - x*|^2 (NaN where x* was not
     given), `accuracy` of x_mean on the test samples (NaN where the problem is no `problems.Classifier`).
-    Where some nodes are faulty, means are over the others.
+    Where x* was given also `suboptimality` f(x_mean) - f(x*), and whatever `solve(..., metrics=)` was asked
+    for. Where some nodes are faulty, means are over the others.
 
     Parameters
     ----------
     columns : mapping of str to array_like, optional
-        Columns to start from; all of one length.
+        Columns to start from, those of every trace and any others; all of one length.
+    labels : mapping of str to str, optional
+        For axes of plots, of columns that not every trace has; their names by default.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Names.
+    labels : dict of str to str
+        As given.
     """
 
-    columns = COLUMNS
+    def __init__(self, columns: Mapping[str, Any] | None = None, *, labels: Mapping[str, str] | None = None):
+        self.labels = dict(labels or {})
+        self._rows: dict[str, array[Any]] = {}
+        if columns is None:
+            self._add(COLUMNS)
+            return
+        instance("columns", columns, Mapping)
+        given = {name: _column(name, values) for name, values in columns.items()}
+        missing = [name for name in COLUMNS if name not in given]
+        if missing or len({len(values) for values in given.values()}) != 1:
+            raise ValueError(
+                f"a trace has the columns {COLUMNS}, and maybe more, all of one length; got {list(columns)}"
+            )
+        self._add([*COLUMNS, *(name for name in given if name not in COLUMNS)])
+        for name, rows in self._rows.items():
+            rows.frombytes(given[name].tobytes())
 
-    def __init__(self, columns: Mapping[str, Any] | None = None):
-        self._rows = {name: array("q" if name in INTEGER_COLUMNS else "d") for name in COLUMNS}
-        if columns is not None:
-            instance("columns", columns, Mapping)
-            given = {name: _column(name, values) for name, values in columns.items()}
-            if set(given) != set(COLUMNS) or len({len(values) for values in given.values()}) != 1:
-                raise ValueError(f"a trace has the columns {COLUMNS}, all of one length; got {list(columns)}")
-            for name, rows in self._rows.items():
-                rows.frombytes(given[name].tobytes())
+    def _add(self, names: Iterable[str]) -> None:
+        self._rows |= {name: array("q" if name in NAMES else "d") for name in names}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self._rows)
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one row.
@@ -95,31 +112,33 @@ class Trace:
         instance("record", record, Mapping)
         missing = self._rows.keys() - record.keys()
         if missing:
-            raise ValueError(f"a record has the columns {', '.join(COLUMNS)}; {min(missing)} is missing")
-        for name in COLUMNS:
-            self._rows[name].append(record[name])
+            raise ValueError(f"a record has the columns {', '.join(self._rows)}; {min(missing)} is missing")
+        for name, rows in self._rows.items():
+            rows.append(record[name])
 
     def __len__(self) -> int:
         return len(self._rows["time"])
 
     def __getitem__(self, column: str) -> np.ndarray:
         if column not in self._rows:
-            raise KeyError(f"no column {column!r}; there are {', '.join(COLUMNS)}")
-        return np.array(self._rows[column], np.int64 if column in INTEGER_COLUMNS else np.float64)
+            remedy = f": {_REMEDIES[column]}" if column in _REMEDIES else ""
+            raise KeyError(f"no column {column!r}; there are {', '.join(self._rows)}{remedy}")
+        return np.array(self._rows[column], np.int64 if column in NAMES else np.float64)
 
     def _named(self, argument: str, column: str) -> np.ndarray:
         """Return the column that an argument names."""
         instance(argument, column, str)
         if column not in self._rows:
-            close = get_close_matches(column[:_LONGEST], COLUMNS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COLUMNS)}"
+            close = get_close_matches(column[:_LONGEST], self.columns, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(self._rows)}"
+            hint = _REMEDIES.get(column, hint)
             raise ValueError(f"{argument} must be a column of the trace, got {column!r}: {hint}")
         return self[column]
 
     def __repr__(self) -> str:
         if not len(self):
             return "Trace(empty)"
-        last = ", ".join(f"{name}={self._rows[name][-1]:.6g}" for name in COLUMNS)
+        last = ", ".join(f"{name}={self._rows[name][-1]:.6g}" for name in self._rows)
         return f"Trace({len(self)} records; last: {last})"
 
     def first_below(self, column: str, target: float) -> dict[str, float] | None:
@@ -150,7 +169,7 @@ class Trace:
         reached = np.flatnonzero(values <= target)
         if reached.size == 0:
             return None
-        return {name: self._rows[name][reached[0]] for name in COLUMNS}
+        return {name: rows[reached[0]] for name, rows in self._rows.items()}
 
     def last_within(self, column: str, limit: float) -> dict[str, float] | None:
         """Return the last record whose column is at or below a limit: where a run stood on a budget.
@@ -175,7 +194,7 @@ class Trace:
         within = np.flatnonzero(self._named("column", column) <= limit)
         if within.size == 0:
             return None
-        return {name: self._rows[name][within[-1]] for name in COLUMNS}
+        return {name: rows[within[-1]] for name, rows in self._rows.items()}
 
     def rate(self, column: str | None = None, *, decades: float = 3.0) -> float:
         """Return the factor by which a run's error fell a unit of time (a round), fitted on its last decades.
@@ -226,7 +245,7 @@ class Trace:
             import pandas
         except ImportError as error:
             raise ImportError('Trace.to_dataframe needs pandas: pip install "gossamer[plot]"') from error
-        return pandas.DataFrame({name: self[name] for name in COLUMNS})
+        return pandas.DataFrame({name: self[name] for name in self._rows})
 
     def to_csv(self, path: str | Path) -> None:
         """Write the trace as a CSV file with a header, floats in full precision; whole or not at all.
@@ -243,8 +262,8 @@ class Trace:
         """
         with whole_file(path) as file:
             writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            columns = (self[name].tolist() for name in COLUMNS)
+            writer.writerow(self._rows)
+            columns = (rows.tolist() for rows in self._rows.values())
             writer.writerows(zip(*columns, strict=True))
 
     def plot(
@@ -294,15 +313,16 @@ class Trace:
         positive = (vertical[np.isfinite(vertical)] >= 0).all() and vertical.max(initial=0.0) > 0
         if positive and y != "accuracy":
             ax.set_yscale("log")
-        ax.set_xlabel(LABELS[x])
-        ax.set_ylabel(LABELS[y])
+        labels = LABELS | self.labels
+        ax.set_xlabel(labels.get(x, x))
+        ax.set_ylabel(labels.get(y, y))
         return ax
 
 
 def _column(name: str, values: Any) -> np.ndarray:
     """Return the values of a column as they are kept: int64 or float64."""
     given = np.asarray(values)
-    kind = np.int64 if name in INTEGER_COLUMNS else np.float64
+    kind = np.int64 if name in NAMES else np.float64
     fits = given.ndim == 1 and given.dtype.kind in "fiu"
     if fits and kind is np.int64:
         fits = bool(((given == np.floor(given)) & (np.abs(given) < 2.0**63)).all())

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ...graphs import Graph
-from ...kernels import random
 from ...kernels.compression import Compressor
 from ...kernels.rounds import choco
 from ...problems import Averaging, Problem
+from ..base.averages import Averages
 from ..base.rounds import AUTO, Step
 from ..base.search import lowest
-from ..base.state import State
 from ..base.tuning import tuned
 from .base import GossipSolver
 
@@ -61,7 +59,7 @@ class DifferenceGossip(GossipSolver):
 
 
 @dataclass(frozen=True, eq=False)
-class ChocoGossip(DifferenceGossip):
+class ChocoGossip(Averages, DifferenceGossip):
     """CHOCO-Gossip: the nodes agree on the mean of their vectors, and send compressed differences.
 
     Runs on a `problems.Averaging`, and starts from its values. Every node publishes an estimate of its own
@@ -126,42 +124,6 @@ class ChocoGossip(DifferenceGossip):
         gossip = self._gossip(problem, graph, values["gamma"], changing)
         return matrix_rate(gossip.matrix())
 
-    def init(
-        self, problem: Problem, graph: Graph, x0: ArrayLike | None = None, *, rng: random.Rng = 0
-    ) -> State:
-        """Return the state before the first round: X is the problem's values.
-
-        Parameters
-        ----------
-        problem : Averaging
-            With the vectors to be averaged.
-        graph : Graph
-            Connected, with as many nodes as the problem.
-        x0 : None
-            Not to be given.
-        rng : None, int, SeedSequence or Generator
-            Source of randomness.
-
-        Raises
-        ------
-        ValueError
-            An x0.
-        """
-        if x0 is not None:
-            raise ValueError("ChocoGossip starts from the values of the problem: put x0 into Averaging(x0)")
-        state = super().init(problem, graph, rng=rng)
-        values = self._to_average(problem)
-        with np.errstate(over="ignore"):  # infinite: the run then counts as diverged
-            state.first_optimality = float(np.linalg.norm(values)) / math.sqrt(problem.n_nodes)
-        return state
-
-    def _to_average(self, problem: Problem) -> np.ndarray:
-        if not isinstance(problem, Averaging):
-            raise TypeError(
-                f"ChocoGossip needs a problems.Averaging, got {problem!r}: on others take ChocoSGD or BEER"
-            )
-        return problem.values
-
     def _check(self, problem: Problem) -> None:
         self._to_average(problem)
         if self.batch_size is not None:
@@ -178,9 +140,6 @@ class ChocoGossip(DifferenceGossip):
         return tuned(
             self, problem, graph, values, name, largest, None, exact=True, draws=self._draws(problem)
         )
-
-    def _start(self, problem: Problem, graph: Graph, X: np.ndarray) -> dict[str, np.ndarray]:
-        return super()._start(problem, graph, self._to_average(problem))
 
 
 @dataclass(frozen=True, eq=False)

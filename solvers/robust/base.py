@@ -11,12 +11,15 @@ import numpy as np
 
 from ...kernels import oracles
 from ...kernels.checks import count, frozen, real
+from ...kernels.ledger import BITS, BITS_DOWN, COMMUNICATIONS, GRADIENTS, new_ledger
 from ...kernels.oracles import Batches
 from ...problems import Problem
 from ...problems.attacks import Attack
+from ..base.bound import Bound
+from ..base.clocks import RoundClock
 from ..base.network import Network
 from ..base.noise import noise_floor
-from ..base.solver import Prepared, Solver
+from ..base.solver import Solver
 from ..base.state import State
 
 _SLOWEST = 1e-3  # progress a round that a run is given time for, if theory promises less
@@ -140,16 +143,11 @@ class RobustSolver(Solver):
             "method": self._described(rule),
         }
 
-    def _check_reached(self, state: State) -> None:
-        super()._check_reached(state)
-        state.check_rounds()
-        excluded = state.arrays["excluded"]
-        if excluded.min(initial=0) < 0:
-            raise ValueError(f"state.arrays['excluded'] counts messages, and has {excluded.min()}")
 
-
-class PreparedRobust(Prepared):
+class BoundRobust(Bound):
     """A `RobustSolver` bound to a problem and a graph: gradients, momentum, the ledger."""
+
+    clock = RoundClock()
 
     def __init__(self, solver: RobustSolver, problem: Problem, network: Network, state: State):
         n = problem.n_nodes
@@ -165,30 +163,27 @@ class PreparedRobust(Prepared):
         self._batches = Batches(min(int(size), most), oracle.n_samples, np.uint64(state.key))
         self._gradients = np.zeros((n, problem.dim))
         self.work = _CALLS + oracle.work + self._gradients.size
-        self._bits = _WIDTH * problem.dim * int(network.copies.sum())
-        self._bits_down = _WIDTH * problem.dim * network.copies_down
-        self._n_links = network.n_links
+        down = _WIDTH * problem.dim * network.copies_down
+        self._counts = new_ledger()  # of a round
+        self._counts[GRADIENTS] = len(self._computing)
+        self._counts[COMMUNICATIONS] = network.n_links
+        self._counts[BITS] = _WIDTH * problem.dim * int(network.copies.sum()) + down
+        self._counts[BITS_DOWN] = down
         self._pace = max(min(self._step * problem.strong_convexity, 1.0), _SLOWEST)
 
-    def advance(self, state: State, n_events: int, max_time: float) -> None:
-        """Do up to n_events rounds."""
-        room = max(max_time - state.n_events, 0.0)
-        n_rounds = n_events if room >= n_events else math.floor(room)
-        if n_rounds == 0:  # compiles
-            nobody, gradients = np.empty(0, np.int64), self._gradients
-            oracles.batch_gradients(self._oracle, self._batches, 0, nobody, gradients, gradients)
+    def apply(self, state: State, count: int, /) -> None:
+        """Do some rounds."""
         with np.errstate(over="ignore", invalid="ignore"):  # attacks and diverging runs overflow
-            for turn in range(state.n_events, state.n_events + n_rounds):
+            for turn in range(state.n_events, state.n_events + count):
                 self._round(state, turn)
-        state.n_events += n_rounds
-        state.n_gradients += n_rounds * len(self._computing)
-        state.n_communications += n_rounds * self._n_links
-        state.bits += n_rounds * (self._bits + self._bits_down)
-        state.bits_down += n_rounds * self._bits_down
-        if n_rounds:
-            state.clock = state.time = float(state.n_events)
-        if n_rounds < n_events:
-            state.time = max(state.time, max_time)
+        state.ledger.add(count * self._counts)
+
+    def check(self, state: State) -> None:
+        """Refuse counts of excluded messages that are negative, too."""
+        super().check(state)
+        excluded = state.arrays["excluded"]
+        if excluded.min(initial=0) < 0:
+            raise ValueError(f"state.arrays['excluded'] counts messages, and has {excluded.min()}")
 
     def _round(self, state: State, turn: int) -> None:
         """Do one round."""

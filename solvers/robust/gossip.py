@@ -17,7 +17,7 @@ from ...problems.attacks import Attack, Dissension
 from ..base.network import gossip_network
 from ..base.state import State
 from ..gossip_rules import GossipRule, Neighbourhood
-from .base import PreparedRobust, RobustSolver
+from .base import BoundRobust, RobustSolver
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +108,11 @@ class RobustGossip(RobustSolver):
             except ValueError as error:
                 raise ValueError(f"at node {moving[place]}, of degree {degree}: {error}") from error
 
-    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedGossip:
-        return _PreparedGossip(self, problem, graph, state)
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _BoundGossip:
+        return _BoundGossip(self, problem, graph, state)
 
 
-class _PreparedGossip(PreparedRobust):
+class _BoundGossip(BoundRobust):
     """`RobustGossip` bound to a problem and a graph."""
 
     def __init__(self, solver: RobustGossip, problem: Problem, graph: Graph, state: State):

@@ -12,7 +12,7 @@ from ...kernels.aggregation.neighbours import pivot
 from ...problems import Problem
 from ..base.network import server_network
 from ..base.state import State
-from .base import PreparedRobust, RobustSolver, checked_momentum
+from .base import BoundRobust, RobustSolver, checked_momentum
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +110,11 @@ class RobustSGD(RobustSolver):
         arrays = {"x": X[0].copy(), "velocity": np.zeros(problem.dim), "memory": memory}
         return arrays | self._arrays(problem, steps, self.aggregator)
 
-    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _PreparedSGD:
-        return _PreparedSGD(self, problem, graph, state)
+    def _prepare(self, problem: Problem, graph: Graph, state: State) -> _BoundSGD:
+        return _BoundSGD(self, problem, graph, state)
 
 
-class _PreparedSGD(PreparedRobust):
+class _BoundSGD(BoundRobust):
     """`RobustSGD` bound to a problem and a graph."""
 
     def __init__(self, solver: RobustSGD, problem: Problem, graph: Graph, state: State):

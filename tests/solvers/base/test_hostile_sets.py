@@ -131,7 +131,9 @@ NAMED = hostile_sets.named()
 @pytest.mark.parametrize("method", [solvers.DGD, solvers.EXTRA, solvers.NIDS])
 def test_the_named_set(method, batch_size):
     graph, x_star = graphs.cycle(4), NAMED.solution()
-    result = method(batch_size=batch_size).solve(NAMED, graph, tol=0, max_events=6000, x_star=x_star)
+    result = method(batch_size=batch_size).solve(
+        NAMED, graph, tol=0, max_events=6000, x_star=x_star, record_every=10
+    )
     noise = NAMED.gradient_noise(batch_size, x_star)
     floor = 6 * noise / (NAMED.strong_convexity * NAMED.expected_smoothness(batch_size))
     last = result.trace["distance"][-300:]
@@ -145,7 +147,9 @@ def test_the_named_set(method, batch_size):
 
 def test_dadao_on_the_named_set():
     graph, x_star = graphs.cycle(4), NAMED.solution()
-    result = solvers.DADAO(batch_size=1).solve(NAMED, graph, tol=0, max_time=4000.0, x_star=x_star)
+    result = solvers.DADAO(batch_size=1).solve(
+        NAMED, graph, tol=0, max_time=4000.0, x_star=x_star, record_every=200
+    )
     assert result.trace["distance"][-20:].mean() < 0.2
     # with the constants of full gradients the second moment grows without bound
     constants = solvers.DADAO().parameters(NAMED, graph).constants

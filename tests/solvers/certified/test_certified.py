@@ -528,7 +528,7 @@ def test_fitted_rates():
     """On made-up traces: a clean fall, an oscillating one, a floor of rounding errors, too few records."""
 
     def trace(error, optimality=None):
-        columns = {name: np.zeros(len(error)) for name in solvers.Trace.columns}
+        columns = {name: np.zeros(len(error)) for name in solvers.Trace().columns}
         columns["time"] = np.arange(len(error)) * 2.0
         columns["distance"] = np.square(error)
         columns["optimality"] = np.asarray(error if optimality is None else optimality)

@@ -153,7 +153,9 @@ def test_batches_bring_a_noise_floor_in_proportion_to_the_step(solver):
     floors = []
     for factor in (1.0, 0.25):
         noisy = type(solver)(**{**vars_of(solver), "step": factor * step, "batch_size": 1})
-        trace = noisy.solve(problem, graph, tol=0, max_events=6000, x_star=problem.solution()).trace
+        trace = noisy.solve(
+            problem, graph, tol=0, max_events=6000, x_star=problem.solution(), record_every=10
+        ).trace
         floors.append(trace["distance"][len(trace) // 3 :].mean())
     # 4, and up to 16 for what the noise in what a node tracks adds to its distance from the mean
     assert 2.5 < floors[0] / floors[1] < 8.0
