@@ -452,21 +452,21 @@ def mean_objective(address, data, n_nodes, x):
     return total / n_nodes
 
 
-@lazy_njit(types.float64(types.int64, types.int64, DATA, types.int64, _vector_in, _vector))
-def mean_value_and_gradient(objective_address, gradient_address, data, n_nodes, x, out):
-    """Do both of the above; a node's data come from memory once."""
+@lazy_njit(types.float64(types.int64, DATA, types.int64, DATA, _integers_in, _vector_in, _vector))
+def mean_value_and_gradient(objective_address, values, gradient_address, data, nodes, x, out):
+    """Return the mean of f_i(x) over some nodes, and write its gradient; a node's data are read once."""
     objective = objective_at(objective_address)
     gradient = gradient_at(gradient_address)
     all_rows = np.empty(0, dtype=np.int64)
     scratch = np.empty(x.size)
     total = 0.0
     out[:] = 0.0
-    for i in range(n_nodes):
-        total += objective(i, x, data)
+    for i in nodes:
+        total += objective(i, x, values)
         gradient(i, x, all_rows, data, scratch)
         out += scratch
-    out /= n_nodes
-    return total / n_nodes
+    out /= nodes.size
+    return total / nodes.size
 
 
 @lazy_njit(types.void(types.int64, DATA, types.int64, _vector_in, _vector))

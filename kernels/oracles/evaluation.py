@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import as_array, count, instance, real_array
+from ..checks import count, instance, real_array
 from . import cpu
 from .batches import Batches
-from .checks import node_index, point, row_positions
+from .checks import node_index, nodes_of, point, row_positions
 from .types import Oracle
 
 _ALL_ROWS = np.empty(0, dtype=np.int64)
@@ -197,15 +197,10 @@ def batch_gradients(
     instance("batches", batches, Batches)
     instance("X", X, np.ndarray)
     instance("out", out, np.ndarray)
-    given = as_array("nodes", nodes)
-    if given.dtype.kind not in "iu" and given.size:
-        raise TypeError(f"nodes must be integers, got dtype {given.dtype}")
-    chosen = np.ascontiguousarray(given, np.int64)
+    chosen = nodes_of(oracle, nodes, least=0)
     n, d = oracle.n_nodes, oracle.dim
     if out.shape != (n, d) or X.shape not in ((n, d), (1, d)):
         raise ValueError(f"X and out must be ({n}, {d}), or X (1, {d}), got {X.shape} and {out.shape}")
-    if chosen.ndim != 1 or (chosen.size and not 0 <= chosen.min() <= chosen.max() < n):
-        raise ValueError(f"nodes must be integers from 0 to {n - 1}, got {nodes}")
     turn = count("turn", turn, most=2**62)
     cpu.batch_gradients(oracle.gradient_address, oracle.data, batches, turn, chosen, X, out)
 
@@ -235,7 +230,9 @@ def row_variances(oracle: Oracle, x: ArrayLike) -> np.ndarray:
     return out
 
 
-def mean_value_and_gradient(oracle: Oracle, x: ArrayLike) -> tuple[float, np.ndarray]:
+def mean_value_and_gradient(
+    oracle: Oracle, x: ArrayLike, *, nodes: ArrayLike | None = None, objective: Oracle | None = None
+) -> tuple[float, np.ndarray]:
     """Objective and gradient of f = (1/n) sum_i f_i: `mean_objective` and `mean_gradient`, to the same bits.
 
     Parameters
@@ -244,6 +241,10 @@ def mean_value_and_gradient(oracle: Oracle, x: ArrayLike) -> tuple[float, np.nda
         Any; a custom one without an objective gives NaN for it.
     x : (d,) array_like
         Where.
+    nodes : (m,) int array_like, optional
+        Nodes whose mean is meant, at least one; all by default.
+    objective : Oracle, optional
+        Another form of the same functions, for their values.
 
     Returns
     -------
@@ -253,12 +254,14 @@ def mean_value_and_gradient(oracle: Oracle, x: ArrayLike) -> tuple[float, np.nda
     Raises
     ------
     TypeError, ValueError
-        A shape that does not fit.
+        A shape that does not fit, no nodes, or one that is not there.
     """
-    x = point(oracle, x)
+    x, values = point(oracle, x), oracle if objective is None else objective
     out = np.empty(oracle.dim)
-    addresses = oracle.objective_address, oracle.gradient_address
-    return cpu.mean_value_and_gradient(*addresses, oracle.data, oracle.n_nodes, x, out), out
+    chosen = oracle.everyone if nodes is None else nodes_of(oracle, nodes)
+    return cpu.mean_value_and_gradient(
+        values.objective_address, values.data, oracle.gradient_address, oracle.data, chosen, x, out
+    ), out
 
 
 def _objectives(oracle: Oracle, first: int, count: int, x: ArrayLike) -> np.ndarray:

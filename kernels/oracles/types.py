@@ -11,6 +11,7 @@ import numpy as np
 from numba import types
 
 from .._jit import LazyKernel, array_type
+from ..checks import frozen
 from ..pointers import address, function_at
 
 
@@ -96,6 +97,11 @@ class Oracle:
     def objective_address(self) -> int:
         """Where the compiled objective begins, for `objective_at`."""
         return address(self.objective)
+
+    @cached_property
+    def everyone(self) -> np.ndarray:
+        """Numbers of all nodes, (n,) int64, read-only."""
+        return frozen(np.arange(self.n_nodes))
 
     @property
     def work(self) -> int:

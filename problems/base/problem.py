@@ -216,9 +216,7 @@ class Problem(ABC):
 
     def value_and_gradient(self, x: ArrayLike) -> tuple[float, np.ndarray]:
         """f(x) and its gradient (d,): `objective` and `full_gradient` to the same bits, in one pass."""
-        if self._sample_oracle is None or self._sample_oracle is self.oracle:
-            return oracles.mean_value_and_gradient(self.oracle, x)
-        return self.objective(x), self.full_gradient(x)
+        return oracles.mean_value_and_gradient(self.oracle, x, objective=self._sample_oracle)
 
     def mean_over(self, nodes: Sequence[int] | np.ndarray, x: ArrayLike) -> tuple[float, np.ndarray]:
         """Mean of the f_i of some nodes at x, and its gradient (d,).
@@ -233,17 +231,9 @@ class Problem(ABC):
         Raises
         ------
         TypeError, ValueError
-            No nodes, or an x of another shape.
-        IndexError
-            A node that there is not.
+            No nodes, one that there is not, or an x of another shape.
         """
-        total, gradient = 0.0, np.zeros(self.dim)
-        if len(nodes) == 0:
-            raise ValueError("nodes must name at least one node, got none")
-        for i in nodes:
-            total += self.node_objective(i, x)
-            gradient += self.gradient(i, x)
-        return total / len(nodes), gradient / len(nodes)
+        return oracles.mean_value_and_gradient(self.oracle, x, nodes=nodes, objective=self._sample_oracle)
 
     def solution(self) -> np.ndarray:
         """Minimiser of f, (d,), near machine precision; computed once, read-only.

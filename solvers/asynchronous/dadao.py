@@ -238,13 +238,13 @@ class _BoundDADAO(Bound):
         else:
             self._oracle = problem.sample_oracle
             self._batches = Batches(size, self._oracle.n_samples, np.uint64(state.key))
-        self.work = self._oracle.work / problem.n_nodes + 2 * state.arrays["rows"][0].size
         if solver.events is None:
             source = EventStream(np.ones(problem.n_nodes), rates, state.key)
         else:
             source = GivenEvents(kernel.check_events(solver.events, problem.n_nodes, graph.n_edges))
         self.clock = EventClock(source)
         self.unit = problem.n_nodes + float(rates.sum())
+        self.work = self._oracle.work / self.unit + state.arrays["rows"][0].size  # few events are gradients
         self._problem, self._size, self._L = problem, size, solver._smoothness(problem)
 
     def apply(self, state: State, events: kernel.Events, /) -> None:

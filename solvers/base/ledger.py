@@ -36,7 +36,9 @@ class Ledger(dict[str, int]):
 
     def copy(self) -> Ledger:
         """Return an independent copy."""
-        return Ledger(**self)
+        copied = Ledger.__new__(Ledger)
+        copied.update(self)
+        return copied
 
 
 class _Counts(Protocol):

@@ -64,6 +64,7 @@ class RoundSolver(Solver):
     is taken as it is.
     """
 
+    _settings = ("steps", "weights", "entries", "options", "method")
     _kernel: ClassVar[LazyKernel]
     _n_rows: ClassVar[int]  # variables of the loop at each node
     _n_shared: ClassVar[int] = 0  # and in common
@@ -377,7 +378,7 @@ class _BoundRounds(Bound):
         self._setting = kernel.Setting(
             indptr=_NO_ROWS if mixer is None else mixer.indptr,
             indices=_NO_COLUMNS if mixer is None else mixer.indices,
-            weights=frozen(state.arrays["weights"].copy()),
+            weights=state.arrays["weights"],
             copies=network.copies,
             copies_down=network.copies_down,
             n_links=network.n_links,
@@ -394,7 +395,7 @@ class _BoundRounds(Bound):
         )
         entries = self._setting.indices.size * problem.dim
         self.work = self._oracle.work + state.arrays["rows"].size + entries
-        self._steps = frozen(state.arrays["steps"].copy())
+        self._steps = state.arrays["steps"]
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
         self._solver, self._where = solver, (problem, graph, values)
         self._noise_floor = functools.partial(solver._noise_floor, problem, values)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from ...graphs import Graph
 from ...kernels import random
-from ...kernels.checks import count, instance, real, real_array
+from ...kernels.checks import count, frozen, instance, real, real_array
 from ...problems import Problem, VariationalInequality
 from ...problems.base.conditioning import warn_if_ill_conditioned
 from . import pieces
@@ -104,10 +104,16 @@ class Solver(abc.ABC):
             fingerprint=fingerprint(problem, graph),
             arrays=self._start(problem, graph, X),
         )
+        self._freeze(state)
         bound = self._prepare(problem, graph, state)
         state.prepared = (self, problem, graph, bound)
         state.first_optimality = self._first_optimality(problem)
         return state, bound
+
+    def _freeze(self, state: State) -> None:
+        """Make what a run never changes read-only: copies of the state share it."""
+        for name in self._settings:
+            frozen(state.arrays[name])
 
     def _initial(self, problem: Problem, x0: ArrayLike | None) -> np.ndarray:
         """Return the start X (n, d) of the nodes."""
@@ -374,6 +380,7 @@ class Solver(abc.ABC):
                     f"the state belongs to {state.solver} with other hyper-parameters; {_START_FROM}"
                 )
             state.check()
+            self._freeze(state)
             bound = self._prepare(problem, graph, state)
             bound.check(state)
             state.prepared = (self, problem, graph, bound)

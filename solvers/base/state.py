@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,14 @@ class State:
     bits_down = Count("Those of the bits that a server sent.")
 
     def copy(self) -> State:
-        """Return an independent copy."""
-        arrays = {name: array.copy() for name, array in self.arrays.items()}
-        return replace(self, arrays=arrays, ledger=self.ledger.copy())
+        """Return an independent copy, which shares arrays that nobody can write to."""
+        copied = object.__new__(State)
+        copied.__dict__.update(self.__dict__)
+        copied.ledger = self.ledger.copy()
+        copied.arrays = {
+            name: array.copy() if array.flags.writeable else array for name, array in self.arrays.items()
+        }
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be prepared again: it holds the problem and the graph."""
@@ -83,7 +89,11 @@ class State:
     @property
     def is_finite(self) -> bool:
         """Whether all of the solver's variables are finite."""
-        return all(bool(np.isfinite(array).all()) for array in self.arrays.values())
+        return all(
+            math.isfinite(np.add.reduce(array, axis=None)) or bool(np.isfinite(array).all())
+            for array in self.arrays.values()
+            if array.flags.writeable  # others have been looked at
+        )
 
     def check(self) -> None:
         """Refuse what no run can have reached.
