@@ -69,9 +69,11 @@ def calls() -> dict[str, Callable[[], object]]:
         "problem.value_and_gradient": lambda: problem.value_and_gradient(X[0]),
         "DGD.init": lambda: dgd.init(problem, graph),
         "DGD.advance": lambda: dgd.advance(state, problem, graph),
-        "DGD.solve, 10 rounds": lambda: dgd.solve(problem, graph, tol=0, max_events=10),
-        "DIANA.solve, 10 rounds": lambda: diana.solve(problem, star, tol=0, max_events=10),
-        "DADAO.solve, 100 events": lambda: dadao.solve(problem, graph, tol=0, max_events=100),
+        "DGD.solve, 10 rounds": lambda: dgd.solve(problem, graph, tol=0, max_events=10, record_every=10),
+        "DIANA.solve, 10 rounds": lambda: diana.solve(problem, star, tol=0, max_events=10, record_every=10),
+        "DADAO.solve, 100 events": lambda: dadao.solve(
+            problem, graph, tol=0, max_events=100, record_every=1000
+        ),
     }
 
 

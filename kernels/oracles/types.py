@@ -103,10 +103,12 @@ class Oracle:
         """Numbers of all nodes, (n,) int64, read-only."""
         return frozen(np.arange(self.n_nodes))
 
-    @property
-    def work(self) -> int:
-        """Numbers that gradients of all nodes read: the rows of the data."""
-        return self.data.features.size + self.data.targets.size
+    def work(self, batch_size: int = 0) -> int:
+        """Return how many numbers gradients of all nodes read: all rows of the data, or those of batches."""
+        rows, columns = self.data.features.shape
+        if batch_size:
+            rows = int(np.minimum(self.n_samples, batch_size).sum())
+        return rows * (columns + 1)
 
     @cached_property
     def digest(self) -> bytes:

@@ -244,7 +244,9 @@ class _BoundDADAO(Bound):
             source = GivenEvents(kernel.check_events(solver.events, problem.n_nodes, graph.n_edges))
         self.clock = EventClock(source)
         self.unit = problem.n_nodes + float(rates.sum())
-        self.work = self._oracle.work / self.unit + state.arrays["rows"][0].size  # few events are gradients
+        self.work = (
+            self._oracle.work(size or 0) / self.unit + state.arrays["rows"][0].size
+        )  # few events are gradients
         self._problem, self._size, self._L = problem, size, solver._smoothness(problem)
 
     def apply(self, state: State, events: kernel.Events, /) -> None:

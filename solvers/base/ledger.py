@@ -32,7 +32,8 @@ class Ledger(dict[str, int]):
             As `kernels.ledger.new_ledger` makes it.
         """
         for name, amount in zip(NAMES, counts.tolist(), strict=True):
-            self[name] += amount
+            if amount:
+                self[name] += amount
 
     def copy(self) -> Ledger:
         """Return an independent copy."""

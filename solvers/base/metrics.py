@@ -43,7 +43,7 @@ class Metric:
     >>> widest = solvers.Metric("widest", lambda problem, X, state: float(np.ptp(X, axis=0).max()))
     >>> result = solvers.DGD(step=0.1).solve(problem, graphs.cycle(4), max_events=3, metrics=[widest])
     >>> result.trace["widest"].round(3).tolist()
-    [0.0, 0.6, 0.72, 0.744]
+    [0.0, 0.6, 0.607, 0.666]
     """
 
     name: str

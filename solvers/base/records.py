@@ -32,7 +32,8 @@ def events_between(bound: Bound, problem: Problem, state: State) -> int:
         Of the run.
     """
     numbers = sum(array.size for array in state.arrays.values())
-    data = problem.oracle.work + (problem.sample_oracle if problem.has_samples else problem.oracle).work
+    values = problem.sample_oracle if problem.has_samples else problem.oracle
+    data = problem.oracle.work() + values.work()
     record = _PYTHON + data + 4 * numbers
     return max(math.ceil(record / (SHARE * (_CALL + bound.work))), 1)
 

@@ -394,7 +394,7 @@ class _BoundRounds(Bound):
             blocks=prox.pack(problem.blocks, problem.dim),
         )
         entries = self._setting.indices.size * problem.dim
-        self.work = self._oracle.work + state.arrays["rows"].size + entries
+        self.work = self._oracle.work(size) + state.arrays["rows"].size + entries
         self._steps = state.arrays["steps"]
         values = dict(zip(solver.theory(problem, graph), self._steps.tolist(), strict=True))
         self._solver, self._where = solver, (problem, graph, values)

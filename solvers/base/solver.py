@@ -369,9 +369,8 @@ class Solver(abc.ABC):
         instance("state", state, State, "what init returns")
         if state.solver != type(self).__name__:
             raise ValueError(f"the state belongs to {state.solver}, not to {type(self).__name__}")
-        if state.prepared is None or any(
-            a is not b for a, b in zip(state.prepared, (self, problem, graph), strict=False)
-        ):
+        found = state.prepared
+        if found is None or not (found[0] is self and found[1] is problem and found[2] is graph):
             self._check_match(problem, graph)
             if state.fingerprint != fingerprint(problem, graph):
                 raise ValueError(f"the state belongs to another problem or graph; {_START_FROM}")
@@ -383,8 +382,8 @@ class Solver(abc.ABC):
             self._freeze(state)
             bound = self._prepare(problem, graph, state)
             bound.check(state)
-            state.prepared = (self, problem, graph, bound)
-        return state.prepared[-1]
+            found = state.prepared = (self, problem, graph, bound)
+        return found[3]
 
 
 def layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:

@@ -162,7 +162,7 @@ class BoundRobust(Bound):
         most = int(oracle.n_samples.max()) if size else 0
         self._batches = Batches(min(int(size), most), oracle.n_samples, np.uint64(state.key))
         self._gradients = np.zeros((n, problem.dim))
-        self.work = _CALLS + oracle.work + self._gradients.size
+        self.work = _CALLS + oracle.work(int(size)) + self._gradients.size
         down = _WIDTH * problem.dim * network.copies_down
         self._counts = new_ledger()  # of a round
         self._counts[GRADIENTS] = len(self._computing)

@@ -23,6 +23,7 @@ from gossamer.kernels import (
     compression,
     events,
     gossip,
+    iterates,
     memory,
     oracles,
     prox,
@@ -50,6 +51,7 @@ NOT_CALLED = {
     "kernels.compression.Compressor", "kernels.compression.Payload", "kernels.compression.ROW_POINTER",
     "kernels.compression.RowFunction", "kernels.compression.Sparsifier",
     "kernels.events.DadaoConstants", "kernels.events.Events",
+    "kernels.iterates.Spread",
     "kernels.interrupt.apart", "kernels.interrupt.interruptible",
     "kernels.oracles.Batches", "kernels.oracles.DATA", "kernels.oracles.GRADIENT_POINTER",
     "kernels.oracles.OBJECTIVE_POINTER", "kernels.oracles.Oracle", "kernels.oracles.OracleData",
@@ -468,6 +470,7 @@ def result() -> solvers.Result:
 result().save(FOLDER / "result.npz")
 method("solvers.Result.save", result, FOLDER / "again.npz")
 call("solvers.Result.load", solvers.Result.load, FOLDER / "result.npz")
+call("solvers.Metric", solvers.Metric, "spread", lambda problem, X, state: float(np.ptp(X)), label="spread")
 call("solvers.Trace", solvers.Trace, Maker(lambda: {name: result().trace[name] for name in COLUMNS}))
 method("solvers.Trace.first_below", lambda: result().trace, "distance", 1e-3)
 method("solvers.Trace.last_within", lambda: result().trace, "bits", 1e4)
@@ -665,6 +668,7 @@ call(
     np.array([0.1, 0.0]),
     np.zeros((1, 4, 3)), np.zeros((0, 3)),
 )  # fmt: skip
+call("kernels.iterates.spread", iterates.spread, np.ones((4, 3)), members=np.array([0, 2]), x_star=np.ones(3))
 call("kernels.sparse.elimination_work", sparse.elimination_work, 9, GRID.edges)
 call("kernels.sparse.factor_laplacian", sparse.factor_laplacian, 9, GRID.edges, RATES)
 call("kernels.sparse.fill_reducing_order", sparse.fill_reducing_order, 9, GRID.edges)

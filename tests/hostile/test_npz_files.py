@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gossamer import graphs, problems, solvers
-from gossamer.solvers import Result, State, Trace
+from gossamer.solvers import Result, State
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.npz"))
 
@@ -22,7 +22,7 @@ def state_arrays(path):
 def result_arrays(path):
     result = Result.load(path)
     words = {"status": np.array(result.status), "message": np.array(result.message), "X": result.X}
-    return result.state.pack() | {name: result.trace[name] for name in Trace.columns} | words
+    return result.state.pack() | {name: result.trace[name] for name in result.trace.columns} | words
 
 
 def data_arrays(path):

@@ -19,6 +19,7 @@ from gossamer.cli import app, interrupts, seeds
 from gossamer.kernels import aggregation, compression, gossip
 from gossamer.solvers import State
 from gossamer.solvers.base import pieces
+from gossamer.solvers.base.bound import Bound
 
 # runs without an end are meant here, and on a fast machine they are known as such before they are interrupted
 pytestmark = pytest.mark.filterwarnings("ignore:.*at this pace it takes")
@@ -86,7 +87,7 @@ def test_pieces_follow_the_measured_time(monkeypatch):
     """A tenth of a second each, and no more than eight times the piece before."""
     ticks, sizes = [0.0], []
 
-    class Slow(solvers.base.solver.Prepared):
+    class Slow(Bound):
         work = 250_000
 
         def advance(self, state, n_events, max_time):
@@ -94,7 +95,7 @@ def test_pieces_follow_the_measured_time(monkeypatch):
             state.n_events += n_events
             ticks[0] += 0.001 * n_events
 
-        iterates = time_limit = None
+        apply = iterates = time_limit = None
 
     monkeypatch.setattr(pieces.clock, "perf_counter", lambda: ticks[0])
     state = State("Slow", 0, "", {"rows": np.zeros(5000)})
@@ -114,7 +115,7 @@ def test_the_first_piece_is_short_where_there_are_many_data(monkeypatch):
     features = np.random.default_rng(0).normal(size=(N * 20_000, 1))
     labels = np.sign(features[:, 0])
     many = problems.LogisticRegression(features, labels, np.arange(N + 1) * 20_000, 0.1)
-    for solver, most in ((solvers.DGD(), 2), (solvers.DADAO(), 30)):
+    for solver, most in ((solvers.DGD(), 2), (solvers.DADAO(), 60)):
         sizes = []
         state = solver.init(many, STAR)
         prepared = state.prepared[-1]
@@ -196,10 +197,12 @@ def test_an_interrupt_within_a_function_of_the_users():
 def test_interrupts_are_heard_at_a_million_numbers(solver):
     problem, graph = problems.Averaging(np.random.default_rng(0).normal(size=(200, 5000))), graphs.star(200)
     solver.solve(problem, graph, tol=0, max_events=1)
+    endless = {"tol": 0, "max_events": 10**9, "record_every": 10**8}
     due = interrupt_in(3.0)
     with pytest.raises(KeyboardInterrupt):
-        solver.solve(problem, graph, tol=0, max_events=10**9, record_every=10**8)
+        solver.solve(problem, graph, **endless)
     assert time.perf_counter() - due < SOON
+    assert ends_in_time(solver, problem, graph, 1.0, endless).status == "max_wall_time"
 
 
 def test_interrupts_are_heard_by_many_averages():
@@ -224,12 +227,23 @@ def test_the_library_handles_no_signal(problem):
 # -- limits ----------------------------------------------------------------------------------------------
 
 
+def ends_in_time(solver, problem, graph, limit, endless):
+    """Return a run that kept a limit in seconds to 10 % and 0.2 s; a busy machine has three attempts."""
+    for attempt in range(3):
+        begin = time.perf_counter()
+        result = solver.solve(problem, graph, max_wall_time=limit, **endless)
+        seconds = time.perf_counter() - begin
+        if seconds <= 1.1 * limit + 0.2 or attempt == 2:
+            break
+    assert 0.6 * limit < seconds <= 1.1 * limit + 0.2
+    return result
+
+
 @pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: type(solver).__name__)
 def test_limits_on_wall_time_hold(problem, solver):
     solver.solve(problem, STAR, tol=0, max_events=1)
-    begin = time.perf_counter()
-    part = solver.solve(problem, STAR, tol=0, max_events=10**12, record_every=10**9, rng=3, max_wall_time=0.4)
-    assert 0.25 < time.perf_counter() - begin < SOON
+    endless = {"tol": 0, "max_events": 10**12, "record_every": 10**9, "rng": 3}
+    part = ends_in_time(solver, problem, STAR, 0.4, endless)
     assert part.status == "max_wall_time"
     assert "0.4 s" in part.message
     assert part.trace["time"][-1] == part.time > 0
