@@ -15,7 +15,7 @@ from .state import State
 
 SHARE = 0.1  # of a run that records may take, by the model
 FIRST = 50  # units of time that are recorded each
-_GROWTH = 3  # of the time so far, a part of so much is then the distance to the next record, until it is long
+_GROWTH = 10  # then the distance is a tenth of the way so far, until it is long: so much a run goes too far
 _PYTHON = 30_000  # numbers that compiled loops touch in the time of a record's Python
 _CALL = 60  # and in the time that an event's calls take
 

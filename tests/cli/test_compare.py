@@ -8,6 +8,7 @@ from gossamer import graphs, problems, solvers
 from gossamer.cli import build, compare, comparison, seeds
 from gossamer.kernels import compression
 from gossamer.solvers import Result, State, Trace
+from gossamer.solvers.base.ledger import Ledger
 
 COMPARISON = """
 [problem]
@@ -122,7 +123,7 @@ def test_traces_are_those_of_runs_by_hand(done, expected):
     rows = read(done[1] / "traces.csv")
     for (label, seed), result in expected.items():
         mine = [row for row in rows if (row["label"], row["seed"]) == (label, str(seed))]
-        for name in set(Trace.columns) - {"wall_time"}:
+        for name in set(Trace().columns) - {"wall_time"}:
             np.testing.assert_array_equal([float(row[name]) for row in mine], result.trace[name])
     assert len(rows) == sum(len(result.trace) for result in expected.values())
 
@@ -155,12 +156,12 @@ def test_the_tables_show_the_medians_of_the_rows(done):
 def result(bits, distance, status="max_time"):
     """A run with these columns."""
     zeros = np.zeros(len(bits))
-    columns = dict.fromkeys(Trace.columns, zeros) | {
+    columns = dict.fromkeys(Trace().columns, zeros) | {
         "time": np.arange(len(bits)),
         "bits": np.array(bits),
         "distance": np.array(distance, float),
     }
-    state = State(solver="None", key=0, fingerprint="", arrays={}, bits=bits[-1])
+    state = State(solver="None", key=0, fingerprint="", arrays={}, ledger=Ledger(bits=bits[-1]))
     return Result(np.zeros((1, 1)), status, "", Trace(columns), state)
 
 

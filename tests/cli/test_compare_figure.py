@@ -10,7 +10,7 @@ def trace(cost, distance):
     """A run in which all costs are the same column."""
     cost, distance = np.array(cost), np.array(distance, float)
     costs = dict.fromkeys(("time", "n_gradients", "n_communications", "bits", "wall_time"), cost)
-    return Trace(dict.fromkeys(Trace.columns, distance) | costs | {"bits_down": np.zeros_like(cost)})
+    return Trace(dict.fromkeys(Trace().columns, distance) | costs | {"bits_down": np.zeros_like(cost)})
 
 
 def drawn(methods, column="distance", **marks):

@@ -8,7 +8,7 @@ from gossamer.solvers import Trace
 
 def trace(communications, distance):
     zeros = np.zeros(len(distance))
-    columns = dict.fromkeys(Trace.columns, zeros)
+    columns = dict.fromkeys(Trace().columns, zeros)
     return Trace(columns | {"n_communications": np.array(communications), "distance": np.array(distance)})
 
 

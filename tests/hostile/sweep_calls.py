@@ -458,7 +458,7 @@ method("solvers.State.save", started, FOLDER / "state.npz")
 started().save(FOLDER / "good.npz")
 call("solvers.State.load", solvers.State.load, FOLDER / "good.npz")
 method("solvers.State.unpack", started, Maker(lambda: started().pack()))
-for name in ("check", "check_rounds", "copy", "pack"):
+for name in ("check", "copy", "pack"):
     method(f"solvers.State.{name}", started)
 
 
