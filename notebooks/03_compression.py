@@ -379,7 +379,8 @@ star = graphs.star(n)
 
 
 def run(solver, rounds, graph=star, seed=0, problem=quadratic):
-    return solver.solve(problem, graph, tol=0, max_events=rounds, x_star=x_star, rng=seed).trace
+    options = {"tol": 0, "max_events": rounds, "record_every": 10, "x_star": x_star, "rng": seed}
+    return solver.solve(problem, graph, **options).trace
 
 
 dcgd = solvers.DIANA(RandK(k), shift_step=0.0)

@@ -434,10 +434,6 @@ call(
     changing=False
 )  # fmt: skip
 call("solvers.DGD.bias_bound", solvers.DGD(step=0.1).bias_bound, Maker(least_squares), CYCLE, POINTS)
-call(
-    "solvers.ChocoGossip.init", solvers.ChocoGossip(compression.TopK(2)).init, Maker(averaging),
-    CYCLE, None, rng=0
-)  # fmt: skip
 call("solvers.RoundSolver.parameters", solvers.DGD().parameters, Maker(least_squares), CYCLE)
 for name in solvers.__all__:
     if (kind := getattr(solvers, name)) is not solvers.Solver and hasattr(kind, "theory"):
@@ -597,6 +593,7 @@ call("kernels.oracles.bilinear", oracles.bilinear, A, POINTS, POINTS, 0.1)
 call(
     "kernels.oracles.custom", oracles.custom, identity_gradient, half_square, n_nodes=4, dim=3, compiled=False
 )
+method("kernels.oracles.Oracle.work", lambda: least_squares().sample_oracle, 2)
 call("kernels.oracles.quadratic", oracles.quadratic, H, POINTS)
 for name, targets in (("least_squares", Y2), ("logistic", LABELS)):
     call(f"kernels.oracles.{name}", getattr(oracles, name), X2, targets, OFFSETS, 0.1)
