@@ -6,6 +6,7 @@ new method is one module with a frozen dataclass, and one line here.
 
 from . import gossip_rules
 from .asynchronous.dadao import DADAO, DADAOParameters
+from .asynchronous.pairwise import PairwiseGossip
 from .base.certified_rate import certified_rate
 from .base.metrics import Metric
 from .base.result import Result
@@ -50,6 +51,7 @@ __all__ = [
     "GradientTracking",
     "Metric",
     "OptimisticGradient",
+    "PairwiseGossip",
     "Result",
     "RobustGossip",
     "RobustSGD",

@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from .._jit import LazyKernel, array_type
-from ..checks import frozen
+from ..checks import count, frozen
 from ..pointers import address, function_at
 
 
@@ -105,6 +105,7 @@ class Oracle:
 
     def work(self, batch_size: int = 0) -> int:
         """Return how many numbers gradients of all nodes read: all rows of the data, or those of batches."""
+        batch_size = count("batch_size", batch_size, most=2**62)
         rows, columns = self.data.features.shape
         if batch_size:
             rows = int(np.minimum(self.n_samples, batch_size).sum())

@@ -20,6 +20,7 @@ import gossamer
 from gossamer import files, graphs, kernels, problems, solvers
 from gossamer.kernels import (
     aggregation,
+    asynchronous,
     compression,
     events,
     gossip,
@@ -32,6 +33,7 @@ from gossamer.kernels import (
     sparse,
     text,
 )
+from gossamer.kernels.asynchronous import pairwise
 from gossamer.problems import attacks
 from gossamer.solvers import gossip_rules
 from gossamer.solvers.base.trace import COLUMNS
@@ -56,6 +58,7 @@ NOT_CALLED = {
     "kernels.oracles.Batches", "kernels.oracles.DATA", "kernels.oracles.GRADIENT_POINTER",
     "kernels.oracles.OBJECTIVE_POINTER", "kernels.oracles.Oracle", "kernels.oracles.OracleData",
     "kernels.prox.Block",
+    "kernels.asynchronous.SETTING", "kernels.asynchronous.Setting",
     "kernels.rounds.SETTING", "kernels.rounds.Setting",
     "kernels.sparse.LaplacianFactor",
     "kernels.text.Table",
@@ -396,6 +399,7 @@ for name, known in {
     "DIANASGDA": {"compressor": RANDK, "step": 0.1, "shift_step": 0.1},
 }.items():
     call(f"solvers.{name}", run(getattr(solvers, name), saddle, STAR), **known)
+call("solvers.PairwiseGossip", run(solvers.PairwiseGossip, averaging, CYCLE), rates=np.ones(4))
 call(
     "solvers.RobustGossip", run(solvers.RobustGossip, least_squares, graphs.complete(4)),
     rule=gossip_rules.NNA(1), f=1, step=0.1, step_decay=0.1, momentum=0.1, batch_size=2,
@@ -414,7 +418,7 @@ def started() -> solvers.State:
 call(
     "solvers.Solver.solve", solvers.DGD(step=0.1).solve, Maker(least_squares), CYCLE, POINT,
     tol=1e-3, max_time=5.0,
-    max_events=5, x_star=POINT, rng=0, record_every=1, callback=None, progress=False,
+    max_events=5, x_star=POINT, rng=0, record_every=1, metrics=(), callback=None, progress=False,
 )  # fmt: skip
 call("solvers.Solver.init", solvers.DGD(step=0.1).init, Maker(least_squares), CYCLE, POINTS, rng=0)
 call(
@@ -443,6 +447,8 @@ for name in solvers.__all__:
         graph = STAR if kind._takes_operators or issubclass(kind, ServerSolver) else CYCLE
         problem = {"ChocoGossip": averaging}.get(name, saddle if kind._takes_operators else least_squares)
         call(f"solvers.{name}.theory", kind(**needed).theory, Maker(problem), graph)
+for name in ("decay_rate", "edge_rates"):
+    call(f"solvers.PairwiseGossip.{name}", getattr(solvers.PairwiseGossip(), name), CYCLE)
 call("solvers.DADAO.parameters", solvers.DADAO().parameters, Maker(least_squares), CYCLE)
 call("solvers.DADAO.solve", solvers.DADAO().solve, Maker(least_squares), CYCLE, POINT, max_events=5)
 call(
@@ -664,6 +670,23 @@ call(
     "kernels.rounds.run_rounds", rounds.run_rounds, solvers.DGD._kernel, Maker(setting), 0, 2,
     np.array([0.1, 0.0]),
     np.zeros((1, 4, 3)), np.zeros((0, 3)),
+)  # fmt: skip
+
+
+def met() -> Any:
+    return events.check_events(([0.5, 0.7], [1, 1], [0, 1]), 4, 4)
+
+
+def asynchronous_setting() -> Any:
+    return asynchronous.Setting.of(CYCLE.edges, averaging().oracle)
+
+
+method(
+    "kernels.asynchronous.Setting.of", asynchronous_setting, CYCLE.edges, Maker(lambda: averaging().oracle)
+)
+call(
+    "kernels.asynchronous.run_events", asynchronous.run_events, pairwise.pairwise,
+    Maker(asynchronous_setting), Maker(met), 0, np.empty(0), np.zeros((4, 1, 3)), np.zeros(4), area=None,
 )  # fmt: skip
 call("kernels.iterates.spread", iterates.spread, np.ones((4, 3)), members=np.array([0, 2]), x_star=np.ones(3))
 call("kernels.sparse.elimination_work", sparse.elimination_work, 9, GRID.edges)
