@@ -30,8 +30,8 @@ class Metric:
     name : str
         Of the column: a Python identifier that no other column has.
     compute : callable
-        ``compute(problem, X, state)`` returns a number, for the nodes' iterates X (n, d), read-only, and the
-        solver's state, to be looked at only.
+        ``compute(problem, X, state)`` returns a number, for the nodes' iterates X (n, d), read-only, and a
+        copy of the solver's state.
     label : str, optional
         For axes of plots; the name by default.
 
@@ -129,9 +129,10 @@ class Recorder:
             }
             if self._x_star is not None:
                 record["suboptimality"] = objective - self._least
+            X.flags.writeable = False
+            seen = state.copy() if self._metrics else state
             for metric in self._metrics:
-                X.flags.writeable = False
-                value = metric.compute(self._problem, X, state)
+                value = metric.compute(self._problem, X, seen)
                 try:
                     record[metric.name] = float(value)
                 except (TypeError, ValueError):

@@ -138,6 +138,17 @@ def test_a_metric_cannot_change_the_iterates(problem):
         solvers.DGD().solve(problem, GRAPH, tol=0, max_events=2, metrics=[Metric("spoil", spoil)])
 
 
+def test_a_metric_cannot_change_the_state(problem):
+    def spoil(problem, X, state):
+        state.arrays["rows"][:] = np.nan
+        state.n_events = -1
+        return 0.0
+
+    plain = solvers.DGD().solve(problem, GRAPH, tol=0, max_events=30)
+    spoilt = solvers.DGD().solve(problem, GRAPH, tol=0, max_events=30, metrics=[Metric("spoil", spoil)])
+    assert np.array_equal(plain.X, spoilt.X)
+
+
 def test_metrics_do_not_change_the_run(problem):
     plain = solvers.DADAO().solve(problem, GRAPH, tol=0, max_events=300)
     with_metrics = solvers.DADAO().solve(problem, GRAPH, tol=0, max_events=300, metrics=METRICS)
