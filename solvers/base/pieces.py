@@ -90,10 +90,13 @@ def advance(
     Returns
     -------
     float
-        Seconds that it took, without those of compiling.
+        Seconds that it took, without those of compiling; NaN where that is neither limited nor long.
     """
     left, total = n_events, 0.0
     try:
+        if watch is ENDLESS and left <= prepared.piece:
+            prepared.advance(state, left, max_time)
+            return math.nan
         while True:
             most = prepared.piece or max(int(_FIRST / prepared.work), 1)
             wanted = watch.left() - reserve

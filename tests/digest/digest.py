@@ -136,6 +136,8 @@ def runs() -> Iterator[tuple[str, Any, Any, Any, dict[str, Any]]]:
     sizes = {"max_events": 60, "record_every": 10}
     for compressor in (compression.TopK(2), compression.RandK(2, scaled=False), compression.ScaledSign()):
         yield f"CHOCO gossip; {compressor}", solvers.ChocoGossip(compressor, gamma=0.1), averages, grid, sizes
+    if hasattr(solvers, "PairwiseGossip"):  # older commits have none
+        yield "pairwise gossip", solvers.PairwiseGossip(), averages, grid, sizes
     for rule in (gossip_rules.NNA(1), gossip_rules.ClippedGossip(1, 0.5), gossip_rules.BRIDGE(1)):
         solver = solvers.RobustGossip(
             rule, f=1, attack=attacks.SignFlip(), step=0.05, momentum=0.3, batch_size=3
@@ -176,8 +178,8 @@ def write(path: str) -> None:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Return what differs, one line each."""
-    found = [f"{name}: only in one of the files" for name in sorted(before.keys() ^ after.keys())]
+    """Return what differs of the runs before, one line each."""
+    found = [f"{name}: gone" for name in sorted(before.keys() - after.keys())]  # new ones may come
     for name in before.keys() & after.keys():
         old, new = before[name], after[name]
         found += [f"{name}: {key}" for key in ("status", "X", "counts") if old[key] != new[key]]
