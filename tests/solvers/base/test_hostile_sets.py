@@ -72,7 +72,9 @@ def check(solver, problem, graph, batch_size):
     x_star = problem.solution()
     limits = {"max_events": 1500, "record_every": 30}
     if isinstance(solver, solvers.DADAO):
-        limits = {"max_time": 5.0 / solver.parameters(problem, graph).decay_rate}
+        found = solver.parameters(problem, graph)
+        every = math.ceil(20 * (problem.n_nodes + found.total_rate))
+        limits = {"max_time": 5.0 / found.decay_rate, "record_every": every}
     elif isinstance(solver, solvers.RobustSGD | solvers.RobustGossip):
         limits = {"max_events": 60, "record_every": 6}
     result = solver.solve(problem, graph, tol=0, x_star=x_star, **limits)
